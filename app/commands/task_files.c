@@ -54,23 +54,47 @@ double pl_task_files_items(const pl_task_files *files)
     return all;
 }
 
+static void take_file(const pl_task_files *files, size_t i, pl_task_run *all)
+{
+    all->set = &files->sets[i];
+    all->pool = files->examples.kind != NULL ? &files->examples : NULL;
+    all->shots = files->shots;
+    all->limit = files->limit;
+}
+
+/* Where the lab has a pool: all files at once. */
+static pl_status share_files(const pl_task_files *files, pl_task_run *all, pl_error *err)
+{
+    if (pl_pool_workers(all->cx.lab) < 2) {
+        return PL_OK;
+    }
+    json_t *plan = json_array();
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < files->count; i++) {
+        take_file(files, i, all);
+        status = pl_task_plan(all, plan, err);
+    }
+    PL_THEN(pl_task_share(all, plan, pl_task_files_items(files), err));
+    pl_task_drop_plan(all->cx.lab, plan);
+    return status;
+}
+
 pl_status pl_task_files_score(const pl_task_files *files, pl_task_run *all, json_t **samples,
                               pl_error *err)
 {
-    pl_status status = PL_OK;
+    pl_status status = share_files(files, all, err);
     *samples = json_array();
     for (size_t i = 0; status == PL_OK && i < files->count; i++) {
         json_t *own = NULL;
-        all->set = &files->sets[i];
-        all->pool = files->examples.kind != NULL ? &files->examples : NULL;
-        all->shots = files->shots;
-        all->limit = files->limit;
+        take_file(files, i, all);
         status = pl_task_score(all, &own, err);
         if (own != NULL && json_array_extend(*samples, own) != 0) {
             status = pl_error_memory(err, "samples");
         }
         json_decref(own);
     }
+    json_decref(all->made);
+    all->made = NULL;
     if (status != PL_OK) {
         json_decref(*samples);
         *samples = NULL;

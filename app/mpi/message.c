@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char MAGIC[8] = "PLRANK1";
+static const char MAGIC[8] = "PLRANK2";
 
 /* As it lies in memory. */
 typedef struct header {
@@ -53,7 +53,7 @@ pl_status pl_message_get(const unsigned char *bytes, size_t size, uint64_t limit
     }
     memcpy(&h, bytes, sizeof h);
     if (memcmp(h.magic, MAGIC, sizeof h.magic) != 0 || h.order != ORDER) {
-        return refuse("it does not begin with PLRANK1, or is of another kind of machine", err);
+        return refuse("it does not begin with PLRANK2, or is of another kind of machine", err);
     }
     if (h.type < PL_MSG_SETTING || h.type >= PL_MSG_TYPES || h.flag > 1) {
         return refuse("of a type that is not known", err);

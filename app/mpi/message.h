@@ -16,6 +16,8 @@ typedef enum pl_message_type {
     PL_MSG_SETTING = 1, /* JSON: the state that the units behind it are of */
     PL_MSG_UNIT,        /* JSON: a unit to compute; number: which */
     PL_MSG_ANSWER,      /* to HAS and FETCH: flag, and the entry's file */
+    PL_MSG_GONE,        /* an entry that rank 0 has removed */
+    PL_MSG_REST,        /* a command has ended: what units have left for the next goes */
     PL_MSG_END,         /* flag: a rank has died, for which nobody waits */
     /* From the others. */
     PL_MSG_HAS,

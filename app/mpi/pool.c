@@ -1,8 +1,10 @@
 #include "app/mpi/pool.h"
 
+#include "app/mpi/entries.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/lab/walk_units.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +22,7 @@ typedef struct unit {
     unit_state is;
     int rank; /* that it runs or ran on */
     int attempts;
+    int home;                                 /* rank that it should run on, or PL_NO_HOME */
     double cost, sent, bytes, waited, served; /* sent: when; else as in member and message */
     char *text;                               /* as it is sent */
     json_t *answer;                           /* NULL: none */
@@ -30,6 +33,8 @@ typedef struct member {
     bool busy;            /* a unit runs there, perhaps of a call that was given up */
     uint64_t asked;       /* its number */
     uint64_t setting;     /* that it has */
+    size_t told;          /* of what is gone */
+    uint64_t rested;      /* commands whose end it was told */
     size_t done;          /* units, since the command began */
     double bytes, served; /* that went to and fro for the unit, and the seconds that took here */
 } member;
@@ -53,19 +58,34 @@ struct pl_rank_pool {
     bool stopped;             /* a unit has failed: no more are handed out */
     char *setting;            /* JSON of the state */
     uint64_t setting_number;
+    uint64_t rests;       /* commands with units that have ended */
     member *members;      /* [ranks] */
     size_t failed, again; /* units of the command, that failed, that a dead rank had */
     int died;
+    bool hides;        /* a unit runs here that may remove what it makes (pl_unit_kind's whole): */
+    pl_entries hidden; /* no other rank is to count on that */
+    pl_entries gone;   /* what rank 0 has removed, since all ranks were told of it */
+    pl_store_peer peer;
     char failure[PL_ERROR_TEXT + 64];
 };
 
 /* --- the queue, under the lock ---------------------------------------------------------------- */
 
+/* Whether a unit is another rank's that lives. */
+static bool is_elsewhere(const pl_rank_pool *p, const unit *u, int rank)
+{
+    return u->home != PL_NO_HOME && u->home != rank &&
+           (u->home == 0 || pl_ranks_alive(p->ranks, u->home));
+}
+
 static size_t take_unit(pl_rank_pool *p, int rank)
 {
-    while (p->call != NULL && !p->stopped && p->next < p->count) {
-        const size_t i = p->order[p->next++];
-        if (p->units[i].is == WAITING) {
+    while (p->next < p->count && p->units[p->order[p->next]].is != WAITING) {
+        p->next++;
+    }
+    for (size_t k = p->next; p->call != NULL && !p->stopped && k < p->count; k++) {
+        const size_t i = p->order[k];
+        if (p->units[i].is == WAITING && !is_elsewhere(p, &p->units[i], rank)) {
             p->units[i].is = RUNNING;
             p->units[i].rank = rank;
             p->units[i].attempts++;
@@ -133,13 +153,40 @@ static void note_death(pl_rank_pool *p, int rank)
 
 /* --- serving, on the pool's thread ------------------------------------------------------------ */
 
+static bool is_hidden(const pl_rank_pool *p, const char *kind, pl_id key)
+{
+    return p->hidden.failed || pl_entries_have(&p->hidden, kind, key);
+}
+
+static void hide_entry(void *ctx, const char *kind, pl_id key)
+{
+    pl_rank_pool *p = ctx;
+    pthread_mutex_lock(&p->lock);
+    if (p->hides && !pl_entries_have(&p->hidden, kind, key)) {
+        pl_entries_add(&p->hidden, kind, key);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* A rank may have a copy, unless it was hidden. */
+static void note_removed(void *ctx, const char *kind, pl_id key)
+{
+    pl_rank_pool *p = ctx;
+    pthread_mutex_lock(&p->lock);
+    if (!is_hidden(p, kind, key)) {
+        pl_entries_add(&p->gone, kind, key);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* Everything of an entry's file. */
 static void answer_fetch(pl_rank_pool *p, int rank, const pl_message *message, pl_store *store)
 {
     char *bytes = NULL;
     size_t size = 0;
-    const bool there = store != NULL && pl_store_read_file(store, message->kind, message->key,
-                                                           &bytes, &size, NULL) == PL_OK;
+    const bool there =
+        store != NULL && !is_hidden(p, message->kind, message->key) &&
+        pl_store_read_file(store, message->kind, message->key, &bytes, &size, NULL) == PL_OK;
     const pl_message answer = {.type = PL_MSG_ANSWER, .flag = there, .size = there ? size : 0};
     pl_status sent = pl_ranks_send(p->ranks, rank, &answer, bytes, NULL);
     (void)sent; /* a dead rank is found by the loop */
@@ -151,6 +198,7 @@ static void answer_has(pl_rank_pool *p, int rank, const pl_message *message, pl_
 {
     const pl_message answer = {.type = PL_MSG_ANSWER,
                                .flag = store != NULL &&
+                                       !is_hidden(p, message->kind, message->key) &&
                                        pl_store_has(store, message->kind, message->key)};
     pl_status sent = pl_ranks_send(p->ranks, rank, &answer, NULL, NULL);
     (void)sent;
@@ -235,14 +283,44 @@ static void listen_to(pl_rank_pool *p, int rank)
     }
 }
 
-static void hand_out(pl_rank_pool *p, int rank)
+/* What is gone, to a rank that computes nothing: in a unit it waits for answers alone. */
+static pl_status tell_gone(pl_rank_pool *p, int rank)
 {
     member *m = &p->members[rank];
     pl_status status = PL_OK;
+    for (; status == PL_OK && m->told < p->gone.count; m->told++) {
+        pl_message gone = {.type = PL_MSG_GONE, .key = p->gone.list[m->told].key};
+        memcpy(gone.kind, p->gone.list[m->told].kind, sizeof gone.kind);
+        status = pl_ranks_send(p->ranks, rank, &gone, NULL, NULL);
+    }
+    return status;
+}
+
+static void empty_gone(pl_rank_pool *p)
+{
+    bool all = true;
+    for (int rank = 1; rank < p->ranks->count; rank++) {
+        all = all && (!pl_ranks_alive(p->ranks, rank) || p->members[rank].told == p->gone.count);
+    }
+    for (int rank = 1; all && rank < p->ranks->count; rank++) {
+        p->members[rank].told = 0;
+    }
+    p->gone.count = all ? 0 : p->gone.count;
+}
+
+static void hand_out(pl_rank_pool *p, int rank)
+{
+    member *m = &p->members[rank];
     if (m->busy) {
         return;
     }
-    const size_t i = take_unit(p, rank);
+    pl_status status = tell_gone(p, rank);
+    if (status == PL_OK && m->rested != p->rests) {
+        const pl_message rest = {.type = PL_MSG_REST};
+        status = pl_ranks_send(p->ranks, rank, &rest, NULL, NULL);
+        m->rested = p->rests;
+    }
+    const size_t i = status == PL_OK ? take_unit(p, rank) : SIZE_MAX;
     if (i == SIZE_MAX) {
         return;
     }
@@ -284,6 +362,7 @@ static void *serve_ranks(void *arg)
                 note_death(p, rank);
             }
         }
+        empty_gone(p);
         ends = p->ends;
         pthread_mutex_unlock(&p->lock);
     }
@@ -326,6 +405,7 @@ static pl_status read_units(pl_rank_pool *p, const pl_units *units, pl_error *er
         const double cost = pl_json_number_of(what, "cost");
         json_t *whole = json_pack("{s:s, s:O}", "kind", units->kind->name, "what", what);
         p->units[i].cost = cost > 0.0 ? cost : 0.0;
+        p->units[i].home = units->home != NULL ? units->home[i] : PL_NO_HOME;
         p->units[i].text = pl_json_text(whole, JSON_COMPACT | JSON_REAL_PRECISION(17));
         fits = p->units[i].text != NULL;
         p->order[i] = i;
@@ -398,10 +478,16 @@ static void run_here(pl_rank_pool *p, pl_context cx, size_t i)
     own.task.give_way = give_way;
     own.task.ctx = &own;
     cx.task = &own.task;
+    p->hides = call->kind->whole;
+    if (!call->kind->walks) {
+        pl_lab_drop_walks(cx.lab);
+    }
     pthread_mutex_unlock(&p->lock);
     const double begin = pl_clock_now();
     const pl_status status = call->kind->run(cx, json_array_get(call->list, i), answer, &why);
     pthread_mutex_lock(&p->lock);
+    p->hidden.count = 0;
+    p->hides = p->hidden.failed = false;
     p->units[i].answer = answer;
     end_unit(p, i, status == PL_OK, pl_clock_now() - begin, why.message);
 }
@@ -439,6 +525,7 @@ static pl_status run_units(void *ctx, pl_context cx, pl_units *units, pl_error *
     pl_rank_pool *p = ctx;
     pthread_mutex_lock(&p->lock);
     p->store = pl_lab_store(cx.lab);
+    pl_store_set_peer(p->store, &p->peer);
     p->stopped = false;
     pl_status status = take_setting(p, cx.state, err);
     PL_THEN(read_units(p, units, err));
@@ -460,6 +547,9 @@ static pl_status run_units(void *ctx, pl_context cx, pl_units *units, pl_error *
     }
     for (size_t i = 0; p->units != NULL && i < p->count; i++) {
         const unit *u = &p->units[i];
+        if (units->home != NULL && u->is == ENDED) {
+            units->home[i] = u->rank;
+        }
         pl_json_append(units->answers,
                        u->is == ENDED && u->answer != NULL ? json_incref(u->answer) : json_null());
     }
@@ -495,13 +585,18 @@ static void say_command(void *ctx, const char *command)
     }
     p->failed = p->again = 0;
     p->failure[0] = '\0';
+    p->rests += units > 0;
     pthread_mutex_unlock(&p->lock);
+    wake(p);
 }
 
 static void leave(void *ctx)
 {
     pl_rank_pool *p = ctx;
     pthread_mutex_lock(&p->lock);
+    if (p->store != NULL) {
+        pl_store_set_peer(p->store, NULL);
+    }
     p->store = NULL;
     pthread_mutex_unlock(&p->lock);
 }
@@ -518,13 +613,19 @@ pl_status pl_rank_pool_create(pl_ranks *ranks, FILE *trace, pl_rank_pool **out, 
     *p = (pl_rank_pool){.ranks = ranks, .trace = trace, .base = 1};
     p->members = calloc((size_t)ranks->count, sizeof *p->members);
     p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    p->peer = (pl_store_peer){.ctx = p, .writes = hide_entry, .removed = note_removed};
     p->use = (pl_pool){.ctx = p, .run = run_units, .ended = say_command, .leave = leave};
     p->use.workers = 1;
     for (int i = 1; p->members != NULL && i < ranks->count; i++) {
         p->use.workers += pl_ranks_alive(ranks, i);
         p->members[i].setting = pl_ranks_alive(ranks, i) ? 0 : UINT64_MAX;
     }
-    pthread_mutex_init(&p->lock, NULL);
+    /* The store's calls come back here while the serving thread has the lock. */
+    pthread_mutexattr_t again;
+    pthread_mutexattr_init(&again);
+    pthread_mutexattr_settype(&again, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&p->lock, &again);
+    pthread_mutexattr_destroy(&again);
     pthread_cond_init(&p->changed, NULL);
     if (p->members == NULL || p->wake < 0 ||
         pthread_create(&p->thread, NULL, serve_ranks, p) != 0) {
@@ -551,6 +652,8 @@ void pl_rank_pool_destroy(pl_rank_pool *pool)
     pthread_mutex_destroy(&pool->lock);
     free(pool->setting);
     free(pool->members);
+    free(pool->hidden.list);
+    free(pool->gone.list);
     free(pool);
 }
 

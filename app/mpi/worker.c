@@ -6,12 +6,22 @@
 #include "app/source.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/lab/walk_units.h"
 #include "core/tensor/linalg.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* An entry that was made and is not sent yet. */
+typedef struct held {
+    char kind[PL_MSG_KIND];
+    pl_id key;
+    char *path;
+    bool keep;
+} held;
 
 typedef struct rank {
     pl_ranks *ranks;
@@ -24,6 +34,10 @@ typedef struct rank {
     pl_task task;
     bool orphan;   /* rank 0 is gone */
     double waited; /* in messages, since the unit began */
+    bool forgets;  /* what rank 0 has removed */
+    bool holds;    /* what the unit makes is sent at its end (pl_unit_kind's whole), */
+    held *list;    /* [n_held] unless it removes it before */
+    size_t n_held, room_held;
 } rank;
 
 /* --- the store behind ours is rank 0's -------------------------------------------------------- */
@@ -91,10 +105,9 @@ static bool peer_fetch(void *ctx, const char *kind, pl_id key, const char *path)
     return got;
 }
 
-static pl_status peer_wrote(void *ctx, const char *kind, pl_id key, const char *path, bool keep,
-                            pl_error *err)
+static pl_status send_file(rank *r, const char *kind, pl_id key, const char *path, bool keep,
+                           pl_error *err)
 {
-    rank *r = ctx;
     char *bytes = NULL;
     size_t size = 0;
     pl_status status = pl_file_read_all(path, SIZE_MAX / 4, &bytes, &size, err);
@@ -110,11 +123,94 @@ static pl_status peer_wrote(void *ctx, const char *kind, pl_id key, const char *
     return status;
 }
 
+/* Under the lock; NULL: none. */
+static held *find_held(const rank *r, const char *kind, pl_id key)
+{
+    for (size_t i = 0; i < r->n_held; i++) {
+        if (pl_id_equal(r->list[i].key, key) && strcmp(r->list[i].kind, kind) == 0) {
+            return &r->list[i];
+        }
+    }
+    return NULL;
+}
+
+static void drop_held(rank *r, held *one)
+{
+    free(one->path);
+    *one = r->list[--r->n_held];
+}
+
+static pl_status hold(rank *r, const char *kind, pl_id key, const char *path, bool keep,
+                      pl_error *err)
+{
+    held *one = find_held(r, kind, key);
+    if (one != NULL) {
+        one->keep = one->keep && keep;
+        return PL_OK;
+    }
+    if (r->n_held == r->room_held) {
+        const size_t room = 2 * r->room_held + 64;
+        held *more = realloc(r->list, room * sizeof *more);
+        if (more == NULL) {
+            return pl_error_memory(err, "a unit's results");
+        }
+        r->list = more;
+        r->room_held = room;
+    }
+    one = &r->list[r->n_held];
+    *one = (held){.key = key, .path = strdup(path), .keep = keep};
+    snprintf(one->kind, sizeof one->kind, "%s", kind);
+    if (one->path == NULL) {
+        return pl_error_memory(err, "a unit's results");
+    }
+    r->n_held++;
+    return PL_OK;
+}
+
+/* At a unit's end: what is left of what it made, or nothing of one that failed. */
+static pl_status send_held(rank *r, bool good, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t i = 0; good && status == PL_OK && i < r->n_held; i++) {
+        const held *one = &r->list[i];
+        if (access(one->path, R_OK) == 0) { /* else the store had no room for it */
+            status = send_file(r, one->kind, one->key, one->path, one->keep, err);
+        }
+    }
+    while (r->n_held > 0) {
+        drop_held(r, &r->list[r->n_held - 1]);
+    }
+    r->holds = false;
+    return status;
+}
+
+static pl_status peer_wrote(void *ctx, const char *kind, pl_id key, const char *path, bool keep,
+                            pl_error *err)
+{
+    rank *r = ctx;
+    if (!r->holds) {
+        return send_file(r, kind, key, path, keep, err);
+    }
+    pthread_mutex_lock(&r->lock);
+    const pl_status status = hold(r, kind, key, path, keep, err);
+    pthread_mutex_unlock(&r->lock);
+    return status;
+}
+
 static void peer_removed(void *ctx, const char *kind, pl_id key)
 {
     rank *r = ctx;
+    pl_status ignored = PL_OK;
+    if (r->forgets) {
+        return; /* rank 0 has told it */
+    }
     pthread_mutex_lock(&r->lock);
-    pl_status ignored = tell(r, (pl_message){.type = PL_MSG_REMOVED}, kind, key, NULL, NULL);
+    held *own = find_held(r, kind, key);
+    if (own != NULL) {
+        drop_held(r, own);
+    } else {
+        ignored = tell(r, (pl_message){.type = PL_MSG_REMOVED}, kind, key, NULL, NULL);
+    }
     pthread_mutex_unlock(&r->lock);
     (void)ignored; /* where rank 0 is gone there is nothing to remove it from */
 }
@@ -134,6 +230,7 @@ static pl_status open_model(rank *r, const json_t *record, pl_error *err)
     if (r->source != NULL && same_text(model, r->model) && same_text(inputs, r->inputs)) {
         return PL_OK;
     }
+    pl_lab_drop_walks(r->lab); /* of the model */
     pl_source_release(r->source);
     free(r->model);
     free(r->inputs);
@@ -172,8 +269,14 @@ static pl_status run_unit(rank *r, const char *text, json_t *answer, pl_error *e
                               name != NULL ? name : "");
     }
     pl_lab_begin(r->lab);
+    r->holds = kind != NULL && kind->whole;
+    if (kind != NULL && !kind->walks) {
+        pl_lab_drop_walks(r->lab);
+    }
     PL_THEN(kind->run((pl_context){r->lab, &r->state, &r->task}, json_object_get(unit, "what"),
                       answer, err));
+    const pl_status sent = send_held(r, status == PL_OK, status == PL_OK ? err : NULL);
+    status = status == PL_OK ? sent : status;
     char *warning = pl_lab_take_warning(r->lab); /* rank 0 has its own */
     free(warning);
     json_decref(unit);
@@ -197,6 +300,15 @@ static pl_status answer_unit(rank *r, uint64_t number, pl_status status, const j
     const pl_status sent = pl_ranks_send(r->ranks, 0, &done, text, err);
     free(said);
     return sent;
+}
+
+/* A copy here would be found in place of being computed, and not be sent. */
+static void forget(rank *r, const pl_message *message)
+{
+    r->forgets = true;
+    pl_status ignored = pl_store_remove(pl_lab_store(r->lab), message->kind, message->key, NULL);
+    (void)ignored; /* then rank 0 computes it itself */
+    r->forgets = false;
 }
 
 /* Without rank 0 nothing that is computed is of use. */
@@ -233,6 +345,10 @@ static void work(rank *r)
             ended = answer_unit(r, message.number, status, answer, &error, pl_clock_now() - begin,
                                 NULL) != PL_OK;
             json_decref(answer);
+        } else if (came && message.type == PL_MSG_GONE) {
+            forget(r, &message);
+        } else if (came && message.type == PL_MSG_REST) {
+            pl_lab_drop_walks(r->lab);
         } else if (came) {
             r->ranks->lost = r->ranks->lost || message.flag;
             ended = true;
@@ -270,12 +386,16 @@ int pl_rank_work(pl_ranks *ranks, const pl_options *options)
         fprintf(stderr, "planish-mpi: rank %d: %s\n", ranks->rank, err.message);
         pl_ranks_drop(ranks, 0); /* rank 0 counts on this one no more */
     }
+    if (r.lab != NULL) {
+        pl_lab_drop_walks(r.lab);
+    }
     if (r.set) {
         pl_state_deinit(&r.state);
     }
     pl_source_release(r.source);
     free(r.model);
     free(r.inputs);
+    free(r.list);
     pl_lab_destroy(r.lab);
     pl_scratch_remove(&scratch);
     pl_buf_deinit(&store);

@@ -83,6 +83,16 @@ PL_NODISCARD pl_status pl_calib_verify_site(pl_store *store, pl_id calibration,
 PL_NODISCARD pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole,
                                              bool *damaged, pl_error *err);
 
+/* *want: [sites of the block] those of the role that the store does not hold whole, where `beside`
+ * with their cross; the caller frees it, also after a failure.  *any: whether there are such. */
+PL_NODISCARD pl_status pl_walk_missing(const pl_calib_spec *spec, bool beside, pl_store *store,
+                                       pl_id key, size_t block, pl_site_role role, bool **want,
+                                       bool *any, pl_error *err);
+/* As pl_calib_walk_observe of a narrowed walk: what its windows add up to at the part's sites. */
+PL_NODISCARD pl_status pl_walk_part(pl_calib_walk *walk, size_t block, pl_site_role role,
+                                    const pl_hooks *hooks, pl_part_fn sink, void *ctx,
+                                    const char *folder, pl_task *task, pl_error *err);
+
 /* Finds massive activations in one row of the residual stream (massive.c): for each channel with
  * |x| > 100 and |x| > 1000 * median calls note(ctx, channel, value, median).  scratch: [count]. */
 void pl_massive_scan(const float *x, size_t count, float *scratch,

@@ -109,18 +109,24 @@ static pl_status gather(void *ctx, size_t site, const pl_stats_part *part, pl_er
     return fits ? PL_OK : pl_error_memory(err, "the statistics of %zu channels", n);
 }
 
-static pl_status put_block(const gathered *g, pl_store *store, pl_id key, pl_error *err)
+static pl_status put_block(gathered *g, pl_store *store, pl_id key, pl_error *err)
 {
     json_t *sites = json_array(), *about = NULL;
+    size_t sections = 0;
     for (size_t i = 0; i < g->sites; i++) {
-        pl_json_append(sites, json_incref(g->about[i]));
+        const bool seen = g->about[i] != NULL;
+        pl_json_append(sites, seen ? json_incref(g->about[i]) : json_null());
+        for (size_t k = 0; seen && k < SECTIONS; k++) {
+            const pl_section one = g->sections[i * SECTIONS + k];
+            g->sections[i * SECTIONS + k] = (pl_section){0};
+            g->sections[sections++] = one;
+        }
     }
     about = json_pack("{s:s, s:o}", "holds", "what some windows of a calibration add up to",
                       "sites", sites);
-    pl_status status =
-        about != NULL && json_array_size(sites) == g->sites
-            ? pl_store_put(store, PART, key, about, g->sections, g->sites * SECTIONS, err)
-            : pl_error_memory(err, "a part of a calibration");
+    pl_status status = about != NULL && json_array_size(sites) == g->sites
+                           ? pl_store_put(store, PART, key, about, g->sections, sections, err)
+                           : pl_error_memory(err, "a part of a calibration");
     json_decref(about);
     return status;
 }
@@ -205,9 +211,10 @@ typedef struct join {
     pl_task *task;
 } join;
 
-static pl_status get_part(const join *j, size_t shard, size_t block, pl_entry **out, pl_error *err)
+/* place: of the entry: a block's number, or what stands for a part of one. */
+static pl_status get_part(const join *j, size_t shard, size_t place, pl_entry **out, pl_error *err)
 {
-    return pl_store_get(j->store, PART, part_key(j->calibration, j->windows, shard, block), out,
+    return pl_store_get(j->store, PART, part_key(j->calibration, j->windows, shard, place), out,
                         err);
 }
 
@@ -273,7 +280,7 @@ static pl_status add_shard(pl_entry *entry, size_t i, size_t n, size_t most_rows
     return status;
 }
 
-static pl_status join_site(const join *j, size_t block, size_t i, size_t site, pl_error *err)
+static pl_status join_site(const join *j, size_t place, size_t i, size_t site, pl_error *err)
 {
     const pl_protocol *p = &j->spec->protocol;
     const pl_site *about = pl_model_site(j->spec->model, site);
@@ -285,7 +292,7 @@ static pl_status join_site(const join *j, size_t block, size_t i, size_t site, p
     for (size_t shard = 0; status == PL_OK && shard < j->shards; shard++) {
         pl_entry *entry = NULL;
         status = pl_task_tick(j->task, err);
-        PL_THEN(get_part(j, shard, block, &entry, err));
+        PL_THEN(get_part(j, shard, place, &entry, err));
         PL_THEN(add_shard(entry, i, about->cols, rows, stats, err));
         pl_entry_close(entry);
     }
@@ -414,5 +421,70 @@ pl_status pl_calib_shards_join(const pl_calib_spec *spec, pl_store *store, pl_id
             status = pl_store_remove(store, PART, part_key(calibration, windows, s, b), err);
         }
     }
+    return status;
+}
+
+/* --- a walk's parts --------------------------------------------------------------------------- */
+
+/* Behind all blocks of a calibration under the same key. */
+static size_t place_of(size_t block, pl_site_role role)
+{
+    return ((size_t)1 << 32) + block * PL_SITE_ROLE_COUNT + (size_t)role;
+}
+
+pl_status pl_calib_walk_missing(const pl_calib_spec *spec, pl_store *store, pl_id key, size_t block,
+                                pl_site_role role, bool *any, pl_error *err)
+{
+    bool *want = NULL;
+    const pl_status status = pl_walk_missing(spec, false, store, key, block, role, &want, any, err);
+    free(want);
+    return status;
+}
+
+pl_status pl_calib_walk_shard(pl_calib_walk *walk, const pl_model *model, pl_store *store,
+                              pl_id key, size_t windows, size_t shard, size_t block,
+                              pl_site_role role, const pl_hooks *hooks, pl_task *task,
+                              pl_error *err)
+{
+    shard_run run = {.model = model};
+    pl_status status = gathered_init(&run.block, model, block, err);
+    PL_THEN(
+        pl_walk_part(walk, block, role, hooks, gather, &run, pl_store_folder(store), task, err));
+    PL_THEN(
+        put_block(&run.block, store, part_key(key, windows, shard, place_of(block, role)), err));
+    gathered_deinit(&run.block);
+    return status;
+}
+
+bool pl_calib_walk_shard_there(pl_store *store, pl_id key, size_t windows, size_t shard,
+                               size_t block, pl_site_role role)
+{
+    return pl_store_has(store, PART, part_key(key, windows, shard, place_of(block, role)));
+}
+
+pl_status pl_calib_walk_join(const pl_calib_spec *spec, pl_store *store, pl_id key, size_t windows,
+                             size_t block, pl_site_role role, pl_task *task, pl_error *err)
+{
+    size_t made = 0, first = 0;
+    bool *want = NULL, any = false;
+    const join j = {.spec = spec,
+                    .store = store,
+                    .calibration = key,
+                    .windows = windows,
+                    .shards = pl_calib_shard_count(&spec->protocol, windows),
+                    .sites = &made,
+                    .task = task};
+    const size_t place = place_of(block, role);
+    const size_t count = pl_model_block_sites(spec->model, block, &first);
+    pl_status status = pl_walk_missing(spec, false, store, key, block, role, &want, &any, err);
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        if (want[i]) {
+            status = join_site(&j, place, i, first + i, err);
+        }
+    }
+    for (size_t s = 0; status == PL_OK && s < j.shards; s++) {
+        status = pl_store_remove(store, PART, part_key(key, windows, s, place), err);
+    }
+    free(want);
     return status;
 }

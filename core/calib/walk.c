@@ -80,12 +80,11 @@ static pl_status run_to(pl_calib_walk *walk, size_t end, const pl_hooks *hooks, 
     return status;
 }
 
-/* *want: [sites of the block] those of the role that the store does not hold whole. */
-static pl_status find_missing(const pl_calib_walk *walk, pl_store *store, pl_id key, size_t block,
-                              pl_site_role role, bool **want, bool *any, pl_error *err)
+pl_status pl_walk_missing(const pl_calib_spec *spec, bool beside, pl_store *store, pl_id key,
+                          size_t block, pl_site_role role, bool **want, bool *any, pl_error *err)
 {
     size_t first = 0;
-    const size_t count = pl_model_block_sites(walk->spec.model, block, &first);
+    const size_t count = pl_model_block_sites(spec->model, block, &first);
     pl_status status = PL_OK;
     *any = false;
     *want = calloc(count, sizeof **want);
@@ -94,11 +93,9 @@ static pl_status find_missing(const pl_calib_walk *walk, pl_store *store, pl_id 
     }
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         bool whole = false, damaged = false;
-        if (pl_model_site(walk->spec.model, first + i)->role == role) {
-            status =
-                pl_calib_verify_site(store, key, &walk->spec, first + i, &whole, &damaged, err);
-            if (status == PL_OK && whole && walk->original != NULL &&
-                !pl_calib_has_cross(store, key, first + i)) {
+        if (pl_model_site(spec->model, first + i)->role == role) {
+            status = pl_calib_verify_site(store, key, spec, first + i, &whole, &damaged, err);
+            if (status == PL_OK && whole && beside && !pl_calib_has_cross(store, key, first + i)) {
                 status = pl_calib_drop_site(store, key, first + i, err);
                 whole = false;
             }
@@ -109,40 +106,81 @@ static pl_status find_missing(const pl_calib_walk *walk, pl_store *store, pl_id 
     return status;
 }
 
+/* What is wanted of the part that step->block and step->see are. */
+static pl_status observe(pl_calib_walk *walk, pl_pass_step step, const char *folder, pl_task *task,
+                         pl_error *err)
+{
+    const size_t part = step.block * PL_SITE_ROLE_COUNT + (size_t)step.see;
+    pl_status status = PL_OK;
+    step.parts = true;
+    step.run = PL_SITE_ROLE_COUNT;
+    if (walk->ran > part) {
+        return pl_error_set(err, PL_ERR_STATE, "the walk is past the layers %zu of block %zu",
+                            (size_t)step.see, step.block);
+    }
+    if (!pl_pass_started(walk->pass)) {
+        status = pl_pass_start(walk->pass, true, folder, task, err);
+    }
+    if (status == PL_OK && step.see == PL_SITE_QKV) {
+        status = run_to(walk, part, step.hooks, task, err);
+    } else if (status == PL_OK) {
+        /* The part before it, if it is still to run, and this one's inputs in one go. */
+        status = run_to(walk, part - 1, step.hooks, task, err);
+        step.run = walk->ran < part ? (pl_site_role)(step.see - 1) : PL_SITE_ROLE_COUNT;
+    }
+    PL_THEN(pl_pass_block(walk->pass, &step, task, err));
+    walk->ran = status == PL_OK ? part : walk->ran;
+    return status;
+}
+
 pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *store, pl_id key, size_t block,
                                 pl_site_role role, const pl_hooks *hooks, pl_task *task,
                                 pl_error *err)
 {
-    const size_t part = block * PL_SITE_ROLE_COUNT + (size_t)role;
     target to = {.store = store, .key = key, .model = walk->spec.model};
-    pl_pass_step step = {.block = block,
-                         .hooks = hooks,
-                         .sink = store_site,
-                         .ctx = &to,
-                         .parts = true,
-                         .run = PL_SITE_ROLE_COUNT,
-                         .see = role};
     bool *want = NULL, any = false;
-    pl_status status = find_missing(walk, store, key, block, role, &want, &any, err);
-    if (status == PL_OK && any && walk->ran > part) {
-        status = pl_error_set(err, PL_ERR_STATE, "the walk is past the layers %zu of block %zu",
-                              (size_t)role, block);
-    }
-    if (status == PL_OK && any && !pl_pass_started(walk->pass)) {
-        status = pl_pass_start(walk->pass, true, pl_store_folder(store), task, err);
-    }
-    if (status == PL_OK && any && role == PL_SITE_QKV) {
-        status = run_to(walk, part, hooks, task, err);
-    } else if (status == PL_OK && any) {
-        /* The part before it, if it is still to run, and this one's inputs in one go. */
-        status = run_to(walk, part - 1, hooks, task, err);
-        step.run = walk->ran < part ? (pl_site_role)(role - 1) : PL_SITE_ROLE_COUNT;
-    }
+    pl_status status = pl_walk_missing(&walk->spec, walk->original != NULL, store, key, block, role,
+                                       &want, &any, err);
     if (status == PL_OK && any) {
-        step.want = want;
-        status = pl_pass_block(walk->pass, &step, task, err);
-        walk->ran = status == PL_OK ? part : walk->ran;
+        const pl_pass_step step = {.block = block,
+                                   .see = role,
+                                   .want = want,
+                                   .hooks = hooks,
+                                   .sink = store_site,
+                                   .ctx = &to};
+        status = observe(walk, step, pl_store_folder(store), task, err);
     }
+    free(want);
+    return status;
+}
+
+/* --- of some windows -------------------------------------------------------------------------- */
+
+void pl_calib_walk_narrow(pl_calib_walk *walk, size_t first, size_t count)
+{
+    pl_pass_narrow(walk->pass, first, count);
+}
+
+bool pl_calib_walk_is_past(const pl_calib_walk *walk, size_t block, pl_site_role role)
+{
+    return walk->ran > block * PL_SITE_ROLE_COUNT + (size_t)role;
+}
+
+pl_status pl_walk_part(pl_calib_walk *walk, size_t block, pl_site_role role, const pl_hooks *hooks,
+                       pl_part_fn sink, void *ctx, const char *folder, pl_task *task, pl_error *err)
+{
+    size_t first = 0;
+    const size_t count = pl_model_block_sites(walk->spec.model, block, &first);
+    bool *want = calloc(count, sizeof *want);
+    if (want == NULL) {
+        return pl_error_memory(err, "a block's sites");
+    }
+    for (size_t i = 0; i < count; i++) {
+        want[i] = pl_model_site(walk->spec.model, first + i)->role == role;
+    }
+    const pl_pass_step step = {
+        .block = block, .see = role, .want = want, .hooks = hooks, .part_sink = sink, .ctx = ctx};
+    pl_status status = observe(walk, step, folder, task, err);
     free(want);
     return status;
 }

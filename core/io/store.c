@@ -234,6 +234,9 @@ static pl_status write_entry(pl_store *store, const pl_entry_content *content, b
         mark_used(path.data);
         goto done;
     }
+    if (store->peer != NULL && store->peer->writes != NULL) {
+        store->peer->writes(store->peer->ctx, content->kind, content->key);
+    }
     status = write_to_disk(store, path.data, content, &why);
     if (status == PL_ERR_IO) {
         status = keep_in_memory(store, content, &why);
@@ -242,7 +245,7 @@ static pl_status write_entry(pl_store *store, const pl_entry_content *content, b
         pl_kept_forget(&store->kept, content->kind, content->key);
         pthread_mutex_unlock(&store->lock);
     }
-    if (status == PL_OK && store->peer != NULL && why.code == PL_OK) {
+    if (status == PL_OK && store->peer != NULL && store->peer->wrote != NULL && why.code == PL_OK) {
         status = store->peer->wrote(store->peer->ctx, content->kind, content->key, path.data, keep,
                                     &why);
     }
@@ -340,7 +343,7 @@ pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error
     pthread_mutex_unlock(&store->lock);
     if (status != PL_OK) {
         (void)pl_error_set(err, status, "out of memory for the store");
-    } else if (store->peer != NULL) {
+    } else if (store->peer != NULL && store->peer->removed != NULL) {
         store->peer->removed(store->peer->ctx, kind, key);
     }
     pl_buf_deinit(&path);

@@ -75,13 +75,15 @@ PL_NODISCARD pl_status pl_entry_read(pl_entry *entry, const char *name, void *ou
                                      pl_error *err);
 
 /* Another store behind this one, such as that of the process which this one works for: what is not
- * here is asked of it, and what is written or removed here it is told.  wrote may be called by
- * several threads at once, the others by the computing one. */
+ * here is asked of it, and what is written or removed here it is told.  writes and wrote may be
+ * called by several threads at once, the others by the computing one.  Each may be NULL. */
 typedef struct pl_store_peer {
     void *ctx;
     bool (*has)(void *ctx, const char *kind, pl_id key);
     /* Puts the entry's file to path, whole; false where it has none. */
     bool (*fetch)(void *ctx, const char *kind, pl_id key, const char *path);
+    /* The entry is about to be there. */
+    void (*writes)(void *ctx, const char *kind, pl_id key);
     /* The entry's file now lies at path.  keep: a sound one of that key stays as it is. */
     pl_status (*wrote)(void *ctx, const char *kind, pl_id key, const char *path, bool keep,
                        pl_error *err);

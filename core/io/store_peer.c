@@ -10,13 +10,14 @@ void pl_store_set_peer(pl_store *store, const pl_store_peer *peer)
 
 bool pl_store_peer_has(const pl_store *store, const char *kind, pl_id key)
 {
-    return store->peer != NULL && store->peer->has(store->peer->ctx, kind, key);
+    return store->peer != NULL && store->peer->has != NULL &&
+           store->peer->has(store->peer->ctx, kind, key);
 }
 
 bool pl_store_fetch(const pl_store *store, const char *kind, pl_id key, const char *path)
 {
     pl_buf folder = {0};
-    if (store->peer == NULL) {
+    if (store->peer == NULL || store->peer->fetch == NULL) {
         return false;
     }
     pl_path_join(&folder, store->folder, kind);

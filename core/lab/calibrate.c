@@ -1,6 +1,7 @@
 #include "core/lab/calibrate.h"
 
 #include "core/base/json.h"
+#include "core/lab/half_spec.h"
 #include "core/model/bare.h"
 
 static pl_status run_shard(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
@@ -9,7 +10,10 @@ static pl_status run_shard(pl_context cx, const json_t *what, json_t *answer, pl
     pl_calib_spec spec;
     pl_tokens tokens = {0};
     pl_id key = {0};
-    pl_status status = pl_lab_calib_spec(cx, &spec, &tokens, err);
+    const size_t half = pl_pool_read_size(what, "half"); /* from 1; 0: the whole */
+    pl_status status = half > 0 ? pl_lab_half_spec(cx, half - 1, pl_pool_read_size(what, "rows"),
+                                                   &spec, &tokens, err)
+                                : pl_lab_calib_spec(cx, &spec, &tokens, err);
     PL_THEN(pl_calib_key(&spec, &key, cx.task, err));
     if (status == PL_OK && !pl_id_equal(key, pl_pool_read_id(what, "calibration"))) {
         status = pl_error_set(err, PL_ERR_CHANGED,
@@ -21,7 +25,8 @@ static pl_status run_shard(pl_context cx, const json_t *what, json_t *answer, pl
     return status;
 }
 
-const pl_unit_kind pl_unit_calibrate = {"calibrate", "tokens", run_shard};
+const pl_unit_kind pl_unit_calibrate = {
+    .name = "calibrate", .counting = "tokens", .run = run_shard};
 
 static pl_status join(pl_lab *lab, const pl_calib_spec *spec, pl_id key, size_t windows,
                       size_t *sites, pl_task *task, pl_error *err)
@@ -37,11 +42,8 @@ static pl_status join(pl_lab *lab, const pl_calib_spec *spec, pl_id key, size_t 
     return status == PL_ERR_CANCELLED ? pl_error_set(err, status, "%s", why.message) : PL_OK;
 }
 
-/* Where there is a pool and the calibration is not in the store: makes it there by shards; *sites
- * counts those made, 0 where nothing was done or a shard failed: then one pass is to be run, which
- * says why. */
-static pl_status calibrate_in_parts(pl_context cx, const pl_calib_spec *spec, size_t *sites,
-                                    pl_error *err)
+pl_status pl_lab_calibrate_in_parts(pl_context cx, const pl_calib_spec *spec,
+                                    const pl_calib_half *half, size_t *sites, pl_error *err)
 {
     /* Each worker has more than one, so that the last ones end together. */
     enum { EACH = 2 };
@@ -61,8 +63,10 @@ static pl_status calibrate_in_parts(pl_context cx, const pl_calib_spec *spec, si
     for (size_t i = 0; i < pl_calib_shard_count(&spec->protocol, windows); i++) {
         if (!pl_calib_shard_there(spec, pl_lab_store(cx.lab), key, windows, i)) {
             pl_json_append(units.list,
-                           json_pack("{s:I, s:I, s:o}", "windows", (json_int_t)windows, "shard",
-                                     (json_int_t)i, "calibration", pl_pool_id(key)));
+                           json_pack("{s:I, s:I, s:o, s:I, s:I}", "windows", (json_int_t)windows,
+                                     "shard", (json_int_t)i, "calibration", pl_pool_id(key), "half",
+                                     (json_int_t)(half != NULL ? half->half + 1 : 0), "rows",
+                                     (json_int_t)(half != NULL ? half->rows : 0)));
         }
     }
     status = pl_pool_run(cx, &units, err);
@@ -87,7 +91,7 @@ pl_status pl_lab_calibrate(pl_context cx, pl_id *key, pl_calib_report *report, p
     }
     pl_calib_report local = {0};
     size_t made = 0;
-    status = calibrate_in_parts(cx, &spec, &made, err);
+    status = pl_lab_calibrate_in_parts(cx, &spec, NULL, &made, err);
     PL_THEN(pl_calib_run(&spec, pl_lab_store(cx.lab), key, &local, cx.task, err));
     if (status == PL_OK && made <= local.sites_found) { /* by the pool, in parts */
         local.sites_found -= made;

@@ -42,6 +42,8 @@ struct pl_lab {
     pl_block_states states; /* of a calibration's windows before a block */
 
     const pl_pool *pool;
+    pl_kept_walk *walks; /* that units of work have left */
+    void (*drop_walks)(pl_lab *lab);
 
     pl_id known_used; /* the calibration that the present command has marked as used */
 };
@@ -96,6 +98,9 @@ void pl_lab_destroy(pl_lab *lab)
         bench_destroy(lab->benches);
         lab->benches = next;
     }
+    if (lab->drop_walks != NULL) {
+        lab->drop_walks(lab);
+    }
     free(lab->states.x);
     pl_tokens_deinit(&lab->tokens);
     pl_buf_deinit(&lab->tokens_paths);
@@ -104,6 +109,12 @@ void pl_lab_destroy(pl_lab *lab)
     pl_buf_deinit(&lab->warning);
     pl_store_close(lab->store);
     free(lab);
+}
+
+pl_kept_walk **pl_lab_kept_walks(pl_lab *lab, void (*drop)(pl_lab *lab))
+{
+    lab->drop_walks = drop;
+    return &lab->walks;
 }
 
 pl_block_states *pl_lab_kept_states(pl_lab *lab)

@@ -53,6 +53,11 @@ bool pl_lab_can_calibrate(const pl_state *state);
 PL_NODISCARD pl_status pl_lab_find_calibration(pl_context cx, bool needed, pl_id *key,
                                                pl_error *err);
 
+/* The lab's list of walks that units of work have left (walk_units.h), for them alone; drop frees
+ * them where the lab ends first. */
+typedef struct pl_kept_walk pl_kept_walk;
+pl_kept_walk **pl_lab_kept_walks(pl_lab *lab, void (*drop)(pl_lab *lab));
+
 /* Tokens of the files of a text, kept for the last one.  Borrowed until the next call. */
 PL_NODISCARD pl_status pl_lab_tokens(pl_context cx, const char *const *paths, size_t n,
                                      const pl_tokens **out, pl_error *err);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-static const char TOKENS[] = "tokens";
+static const char GIVEN[] = "given";
 
 size_t pl_pool_workers(const pl_lab *lab)
 {
@@ -34,41 +34,56 @@ pl_status pl_pool_run(pl_context cx, pl_units *units, pl_error *err)
     return status;
 }
 
-pl_status pl_pool_put_tokens(pl_lab *lab, const int32_t *ids, size_t count, pl_id *key,
-                             pl_error *err)
+pl_status pl_pool_put_bytes(pl_lab *lab, const void *bytes, size_t size, pl_id *key, pl_error *err)
 {
-    const pl_section section = {TOKENS, ids, count * sizeof *ids};
-    *key = pl_id_bytes(ids, count * sizeof *ids);
-    return pl_store_put(pl_lab_store(lab), TOKENS, *key, NULL, &section, 1, err);
+    const pl_section section = {GIVEN, bytes, size};
+    *key = pl_id_bytes(bytes, size);
+    return pl_store_put(pl_lab_store(lab), GIVEN, *key, NULL, &section, 1, err);
 }
 
-pl_status pl_pool_get_tokens(pl_lab *lab, pl_id key, int32_t **ids, size_t *count, pl_error *err)
+pl_status pl_pool_get_bytes(pl_lab *lab, pl_id key, void **out, size_t *size, pl_error *err)
 {
     pl_entry *entry = NULL;
-    *ids = NULL;
-    *count = 0;
-    pl_status status = pl_store_get(pl_lab_store(lab), TOKENS, key, &entry, err);
+    *out = NULL;
+    *size = 0;
+    pl_status status = pl_store_get(pl_lab_store(lab), GIVEN, key, &entry, err);
     if (status != PL_OK) {
         return status;
     }
-    const size_t bytes = pl_entry_section_bytes(entry, TOKENS);
-    int32_t *made = bytes != SIZE_MAX ? malloc(bytes > 0 ? bytes : 1) : NULL;
-    status = made != NULL ? pl_entry_read(entry, TOKENS, made, bytes, err)
-                          : pl_error_memory(err, "a text's tokens");
+    const size_t bytes = pl_entry_section_bytes(entry, GIVEN);
+    void *made = bytes != SIZE_MAX ? malloc(bytes > 0 ? bytes : 1) : NULL;
+    status = made != NULL ? pl_entry_read(entry, GIVEN, made, bytes, err)
+                          : pl_error_memory(err, "what a unit of work is about");
     pl_entry_close(entry);
     if (status != PL_OK) {
         free(made);
         return status;
     }
-    *ids = made;
-    *count = bytes / sizeof **ids;
+    *out = made;
+    *size = bytes;
     return PL_OK;
 }
 
-void pl_pool_drop_tokens(pl_lab *lab, pl_id key)
+void pl_pool_drop_bytes(pl_lab *lab, pl_id key)
 {
-    pl_status ignored = pl_store_remove(pl_lab_store(lab), TOKENS, key, NULL);
-    (void)ignored; /* a text more in the store is no harm */
+    pl_status ignored = pl_store_remove(pl_lab_store(lab), GIVEN, key, NULL);
+    (void)ignored; /* an entry more in the store is no harm */
+}
+
+pl_status pl_pool_put_tokens(pl_lab *lab, const int32_t *ids, size_t count, pl_id *key,
+                             pl_error *err)
+{
+    return pl_pool_put_bytes(lab, ids, count * sizeof *ids, key, err);
+}
+
+pl_status pl_pool_get_tokens(pl_lab *lab, pl_id key, int32_t **ids, size_t *count, pl_error *err)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    const pl_status status = pl_pool_get_bytes(lab, key, &bytes, &size, err);
+    *ids = bytes;
+    *count = size / sizeof **ids;
+    return status;
 }
 
 json_t *pl_pool_id(pl_id id)

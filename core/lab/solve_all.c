@@ -6,6 +6,7 @@
 #include "core/lab/quantized.h"
 #include "core/lab/results.h"
 #include "core/lab/solve_units.h"
+#include "core/lab/walk_units.h"
 #include "core/model/bare.h"
 
 #include <math.h>
@@ -152,6 +153,7 @@ typedef struct sequence {
     pl_id key;     /* of the Gram matrices that the present part sees; base before all changes */
     bool observed; /* they are in the store */
     pl_calib_walk *walk; /* NULL until inputs have to be made */
+    pl_walk_share share; /* of its windows, where the lab has a pool */
     pl_calib_spec spec;
     pl_tokens tokens;
     pl_quantized quantized;
@@ -161,6 +163,8 @@ typedef struct sequence {
 
 static void sequence_deinit(sequence *s)
 {
+    pl_walk_share_deinit(&s->share);
+    pl_lab_drop_walks(s->cx.lab);
     pl_calib_walk_destroy(s->walk);
     pl_tokens_deinit(&s->tokens);
     pl_quantized_deinit(&s->quantized);
@@ -204,6 +208,11 @@ static pl_status observe(sequence *s, const pl_site *site, pl_error *err)
     }
     if (s->walk == NULL) {
         status = start_walk(s, err);
+    }
+    /* A sum that two models' inputs make is not of the tree: it is made in one process. */
+    if (status == PL_OK && !s->beside) {
+        status = pl_walk_in_units(pl_with_state(s->cx, &s->now), &s->share, &s->spec, s->base,
+                                  s->key, site->block, site->role, err);
     }
     PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->cx.lab), s->key, site->block, site->role,
                                   &s->hooks, s->cx.task, err));

@@ -26,7 +26,8 @@ static pl_status run_layers(pl_context cx, const json_t *what, json_t *answer, p
     return status;
 }
 
-const pl_unit_kind pl_unit_solve = {"solve", "layers", run_layers};
+const pl_unit_kind pl_unit_solve = {
+    .name = "solve", .counting = "layers", .walks = true, .run = run_layers};
 
 /* What a layer's solve costs beside the others': its factors go with the cube of its columns, its
  * rows with their square. */
@@ -47,19 +48,20 @@ static json_t *unit_of_site(const pl_model *model, json_t *list, size_t layer)
                : NULL;
 }
 
-static void add_layer(const pl_model *model, json_t *list, size_t layer, pl_id calibration,
-                      bool together)
+json_t *pl_solve_unit_add(const pl_model *model, json_t *list, size_t layer, double times,
+                          bool together)
 {
     json_t *unit = together && json_array_size(list) > 0 ? unit_of_site(model, list, layer) : NULL;
-    double cost = cost_of(pl_model_layer(model, layer));
+    double cost = times * cost_of(pl_model_layer(model, layer));
     if (unit == NULL) {
-        unit = json_pack("{s:[], s:o}", "layers", "calibration", pl_pool_id(calibration));
+        unit = json_pack("{s:[]}", "layers");
         pl_json_append(list, unit);
     } else {
         cost += pl_json_number_of(unit, "cost");
     }
     pl_json_append(json_object_get(unit, "layers"), json_integer((json_int_t)layer));
     pl_json_set(unit, "cost", json_real(cost));
+    return unit;
 }
 
 pl_status pl_solve_in_units(pl_context cx, pl_id calibration, const size_t *layers, size_t n,
@@ -80,7 +82,8 @@ pl_status pl_solve_in_units(pl_context cx, pl_id calibration, const size_t *laye
         bool found = false;
         status = pl_solve_find(cx, layers[i], calibration, &found, &report, &result, err);
         if (status == PL_OK && !found) {
-            add_layer(model, units.list, layers[i], calibration, together);
+            json_t *unit = pl_solve_unit_add(model, units.list, layers[i], 1.0, together);
+            pl_json_set(unit, "calibration", pl_pool_id(calibration));
         }
     }
     if (status != PL_OK) {

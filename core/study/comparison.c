@@ -294,7 +294,7 @@ static pl_status run_row(pl_context cx, const json_t *what, json_t *answer, pl_e
     return status;
 }
 
-const pl_unit_kind pl_unit_compare = {"compare", "settings", run_row};
+const pl_unit_kind pl_unit_compare = {.name = "compare", .counting = "settings", .run = run_row};
 
 pl_status pl_compare_in_units(pl_context cx, const pl_state *const *rows, size_t n,
                               const int32_t *ids, size_t count, const pl_ppl_spec *spec,
@@ -320,7 +320,7 @@ pl_status pl_compare_in_units(pl_context cx, const pl_state *const *rows, size_t
                                  "sequential", (int)sequential));
     }
     status = pl_pool_run(cx, &units, err);
-    pl_pool_drop_tokens(cx.lab, tokens);
+    pl_pool_drop_bytes(cx.lab, tokens);
     for (size_t i = 0; i < n; i++) {
         made[i] = json_is_false(json_object_get(json_array_get(units.answers, i), "found"));
     }

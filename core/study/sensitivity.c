@@ -423,7 +423,8 @@ static pl_status run_some(pl_context cx, const json_t *what, json_t *answer, pl_
     return status;
 }
 
-const pl_unit_kind pl_unit_sensitivity = {"sensitivity", "units", run_some};
+const pl_unit_kind pl_unit_sensitivity = {
+    .name = "sensitivity", .counting = "units", .run = run_some};
 
 /* The blocks that a unit walks through: those behind its first. */
 static double walk_of(const measuring *m, size_t unit)
@@ -464,7 +465,7 @@ static pl_status measure_in_parts(measuring *m, const int32_t *ids, size_t count
         return status;
     }
     status = pl_pool_run(m->cx, &units, err);
-    pl_pool_drop_tokens(m->cx.lab, tokens);
+    pl_pool_drop_bytes(m->cx.lab, tokens);
     json_decref(units.answers);
     return status;
 }

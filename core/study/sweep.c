@@ -489,7 +489,7 @@ static pl_status run_unit(pl_context cx, const json_t *what, json_t *answer, pl_
     return status;
 }
 
-const pl_unit_kind pl_unit_sweep = {"sweep", "points", run_unit};
+const pl_unit_kind pl_unit_sweep = {.name = "sweep", .counting = "points", .run = run_unit};
 
 static pl_status run_in_units(pl_context cx, const pl_sweep *sweep, const double *values,
                               size_t count, pl_error *err)

@@ -6,7 +6,7 @@
 #ifndef PL_STUDY_TASKS_H
 #define PL_STUDY_TASKS_H
 
-#include "core/lab/lab.h"
+#include "core/lab/pool.h"
 #include "core/study/task_items.h"
 
 typedef struct pl_task_run {
@@ -21,12 +21,22 @@ typedef struct pl_task_run {
     size_t distinct, tokens; /* out: tokens that the model read, and those of all requests; of what
                                 the store had neither is counted */
     size_t known;            /* out: items that the store had */
+    json_t *made;            /* of pl_task_share, the caller's to decref; NULL */
 } pl_task_run;
 
 /* One sample an item, in lm-eval's words: task, doc_id, doc, target, resps (of each choice its
  * log-likelihood and whether it is greedy; or the text), filtered_resps, acc, acc_norm or
  * exact_match, and answer: the index of the chosen choice, or the text.  Caller decrefs. */
 PL_NODISCARD pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_error *err);
+
+/* By a pool: the run's items as units, to an array, those left out that the store has; then all of
+ * the array, so many items, at once.  What it has made pl_task_score finds in the store, and counts
+ * as computed. */
+PL_NODISCARD pl_status pl_task_plan(pl_task_run *run, json_t *plan, pl_error *err);
+PL_NODISCARD pl_status pl_task_share(pl_task_run *run, json_t *plan, double items, pl_error *err);
+/* Frees the array, and what of it lies in the store. */
+void pl_task_drop_plan(pl_lab *lab, json_t *plan);
+extern const pl_unit_kind pl_unit_tasks;
 
 /* Rows of a metric each: task, metric, n, shots, then NAME and NAME_stderr of each of the sides,
  * and of two sides changed (answers that differ), lost (right before, wrong after) and gained.

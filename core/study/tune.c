@@ -231,6 +231,18 @@ pl_status pl_tune_set(pl_state *state, const pl_tuning *tuning, const int *given
 
 /* --- the store -------------------------------------------------------------------------------- */
 
+/* Whether a pool was asked for the number; then it has come. */
+static bool was_asked(const pl_tuner *t, pl_id key)
+{
+    for (size_t i = 0; i < t->n_asked; i++) {
+        if (pl_id_equal(t->asked[i], key)) {
+            t->asked[i] = (pl_id){0};
+            return true;
+        }
+    }
+    return false;
+}
+
 bool pl_tune_recall(const pl_tuner *t, pl_id key, double *value)
 {
     pl_entry *entry = NULL;
@@ -242,15 +254,22 @@ bool pl_tune_recall(const pl_tuner *t, pl_id key, double *value)
         return false;
     }
     *value = found;
-    t->out->known++;
+    size_t *count = was_asked(t, key) ? &t->out->measured : &t->out->known;
+    ++*count;
     return true;
+}
+
+bool pl_tune_has(const pl_tuner *t, pl_id key)
+{
+    return pl_store_has(pl_lab_store(t->cx.lab), KIND, key);
 }
 
 pl_status pl_tune_keep(const pl_tuner *t, pl_id key, const char *what, double value, pl_error *err)
 {
     const pl_section section = {SECTION, &value, sizeof value};
     t->out->measured++;
-    if (!isfinite(value)) { /* a finding, but not one to be trusted from a file */
+    (void)was_asked(t, key); /* the pool did not come to it */
+    if (!isfinite(value)) {  /* a finding, but not one to be trusted from a file */
         return PL_OK;
     }
     json_t *about = json_pack("{s:s, s:s}", "holds", what, "version", PL_VERSION);
@@ -373,6 +392,26 @@ static pl_status make_states(pl_tuner *t, pl_error *err)
     return status;
 }
 
+pl_status pl_tuner_begin(pl_tuner *t, pl_error *err)
+{
+    pl_status status = allocate_tuned(t, err);
+    PL_THEN(find_units(t, err));
+    PL_THEN(check_transforms(t, err));
+    return status == PL_OK ? make_states(t, err) : status;
+}
+
+void pl_tuner_end(pl_tuner *t)
+{
+    for (size_t c = 0; c < t->n_states; c++) {
+        pl_state_deinit(&t->states[c]);
+    }
+    free(t->states);
+    free(t->asked);
+    if (!pl_id_equal(t->tokens, (pl_id){0})) {
+        pl_pool_drop_bytes(t->cx.lab, t->tokens);
+    }
+}
+
 pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const int32_t *ids, size_t count,
                       pl_tuned *out, pl_error *err)
 {
@@ -380,15 +419,9 @@ pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const int32_t *ids
     *out = (pl_tuned){0};
     pl_tuner t = {.cx = cx, .tuning = &checked, .ids = ids, .n_ids = count, .out = out};
     pl_status status = pl_tune_check(cx.state, &checked, err);
-    PL_THEN(allocate_tuned(&t, err));
-    PL_THEN(find_units(&t, err));
-    PL_THEN(check_transforms(&t, err));
-    PL_THEN(make_states(&t, err));
+    PL_THEN(pl_tuner_begin(&t, err));
     PL_THEN(checked.by_kl ? pl_tune_kl(&t, err) : pl_tune_heldout(&t, err));
-    for (size_t c = 0; c < t.n_states; c++) {
-        pl_state_deinit(&t.states[c]);
-    }
-    free(t.states);
+    pl_tuner_end(&t);
     if (status != PL_OK) {
         pl_tuned_deinit(out);
     }

@@ -4,7 +4,7 @@
 #ifndef PL_STUDY_TUNE_H
 #define PL_STUDY_TUNE_H
 
-#include "core/lab/lab.h"
+#include "core/lab/pool.h"
 #include "core/metrics/perplexity.h"
 #include "core/study/units.h"
 
@@ -68,6 +68,9 @@ PL_NODISCARD pl_status pl_tune_check(const pl_state *state, pl_tuning *tuning, p
 PL_NODISCARD pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const int32_t *ids,
                                    size_t count, pl_tuned *out, pl_error *err);
 void pl_tuned_deinit(pl_tuned *tuned);
+
+/* Some of its trials, and the solves that trials by KL choose from, for a pool. */
+extern const pl_unit_kind pl_unit_tune, pl_unit_tune_solves;
 
 /* Gives the layers their candidates, given[layers of the model], 0: as it is (pl_state_give). */
 PL_NODISCARD pl_status pl_tune_set(pl_state *state, const pl_tuning *tuning, const int *given,

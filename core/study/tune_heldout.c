@@ -1,6 +1,8 @@
 /* Tuning by the error on windows of the calibration that the solve did not see. */
+#include "core/base/json.h"
 #include "core/lab/halves.h"
 #include "core/lab/pipeline.h"
+#include "core/lab/solve_units.h"
 #include "core/lab/weights.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
@@ -158,28 +160,103 @@ static pl_status run_layers(heldout *h, pl_error *err)
     return status;
 }
 
+/* Solves on the first half. */
+static pl_status begin(heldout *h, pl_error *err)
+{
+    pl_tuner *t = h->t;
+    for (size_t c = 0; c < t->n_states; c++) {
+        t->states[c].calibration.key = h->keys[0];
+        t->states[c].calibration.known = true;
+    }
+    h->error = calloc(pl_model_layer_count(t->cx.state->source->model) * t->n_states + 1,
+                      sizeof *h->error);
+    h->results = calloc(t->n_states + 1, sizeof *h->results);
+    h->made = calloc(t->n_states + 1, sizeof *h->made);
+    return h->error == NULL || h->results == NULL || h->made == NULL
+               ? pl_error_memory(err, "a search")
+               : PL_OK;
+}
+
+static void end(heldout *h)
+{
+    free(h->error);
+    free(h->results);
+    free(h->made);
+}
+
+/* --- by a pool -------------------------------------------------------------------------------- */
+
+/* The candidates of a layer that the store does not have are asked for. */
+static pl_status ask_for_layer(const heldout *h, size_t layer, size_t *asked, pl_error *err)
+{
+    pl_tuner *t = h->t;
+    pl_status status = PL_OK;
+    for (size_t c = 0; status == PL_OK && c < t->n_states; c++) {
+        pl_id key = {0};
+        status = error_key(h, layer, c, &key, t->cx.task, err);
+        if (status == PL_OK && !pl_tune_has(t, key)) {
+            ++*asked;
+            status = pl_tune_ask(t, key, false, err);
+        }
+    }
+    return status;
+}
+
+/* The layers of an input are one unit: their candidates share its factors. */
+static pl_status share_layers(const heldout *h, pl_error *err)
+{
+    const pl_tuner *t = h->t;
+    const pl_model *model = t->cx.state->source->model;
+    json_t *list = pl_pool_workers(t->cx.lab) > 1 ? json_array() : NULL;
+    pl_status status = PL_OK;
+    for (size_t i = 0; list != NULL && status == PL_OK && i < pl_model_layer_count(model); i++) {
+        size_t asked = 0;
+        if (t->out->unit_of[i] >= 0) {
+            status = ask_for_layer(h, i, &asked, err);
+        }
+        if (asked > 0) {
+            json_t *unit = pl_solve_unit_add(model, list, i, (double)asked, true);
+            pl_json_set(unit, "solved_on", pl_pool_id(h->keys[0]));
+            pl_json_set(unit, "measured_on", pl_pool_id(h->keys[1]));
+        }
+    }
+    if (status != PL_OK || list == NULL) {
+        json_decref(list);
+        return status;
+    }
+    return pl_tune_run_units(h->t, &pl_unit_tune, "heldout", list, t->cx.task, err);
+}
+
+pl_status pl_tune_heldout_some(pl_tuner *t, const pl_id keys[2], const json_t *layers,
+                               pl_error *err)
+{
+    heldout h = {.t = t, .keys = {keys[0], keys[1]}};
+    size_t i;
+    json_t *layer;
+    pl_status status = begin(&h, err);
+    pl_piece_init(&h.piece, t->cx.task, "trials", json_array_size(layers) * t->n_states);
+    json_array_foreach(layers, i, layer)
+    {
+        PL_THEN(try_layer(&h, (size_t)json_integer_value(layer), err));
+    }
+    end(&h);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
 pl_status pl_tune_heldout(pl_tuner *t, pl_error *err)
 {
     pl_model *model = t->cx.state->source->model;
     heldout h = {.t = t};
     pl_status status = pl_model_need_forward(model, "by=heldout", err);
     PL_THEN(pl_lab_halves(t->cx, rows_kept(t->cx.state), h.keys, err));
-    for (size_t c = 0; status == PL_OK && c < t->n_states; c++) {
-        t->states[c].calibration.key = h.keys[0];
-        t->states[c].calibration.known = true;
-    }
-    h.error = calloc(pl_model_layer_count(model) * t->n_states + 1, sizeof *h.error);
-    h.results = calloc(t->n_states + 1, sizeof *h.results);
-    h.made = calloc(t->n_states + 1, sizeof *h.made);
-    if (status == PL_OK && (h.error == NULL || h.results == NULL || h.made == NULL)) {
-        status = pl_error_memory(err, "a search");
-    }
+    PL_THEN(begin(&h, err));
+    PL_THEN(share_layers(&h, err));
     PL_THEN(run_layers(&h, err));
     if (status == PL_OK) {
         choose(&h);
     }
-    free(h.error);
-    free(h.results);
-    free(h.made);
+    end(&h);
     return status;
 }

@@ -56,7 +56,7 @@ static void test_refused(void **ctx)
     unsigned char bytes[PL_MSG_HEADER];
     pl_message got;
     memset(kind, 'k', sizeof kind);
-    check_refused(0, "PLRANK9", 8, "PLRANK1");
+    check_refused(0, "PLRANK9", 8, "PLRANK2");
     check_refused(PL_MSG_HEADER - 8, "\1\2\3\4\5\6\7\10", 8, "another kind of machine");
     check_refused(8, &none, sizeof none, "a type that is not known");
     check_refused(8, &beyond, sizeof beyond, "a type that is not known");

@@ -15,6 +15,28 @@ static const char everything[] =
     "sweep all damping=0.01:0.1:log3 perplexity=yes windows=2 length=64; "
     "perplexity which=after windows=2 length=64";
 
+/* Searches: held out, of which every solve is forgotten; by KL around a base; in sequence, where a
+ * trial is a solve of the model.  The second of each finds numbers of the first. */
+static const char searching[] =
+    "method astro target=0.3; method gptq bits=3; calibrate length=64 windows=13; "
+    "tune target=0.1,0.3 unit=site; tune bits=3,4 unit=layer; "
+    "tune target=0.1,0.3 unit=block by=kl text=$PLANISH_SOURCE_ROOT/sessions/demo/evaluation.txt "
+    "length=64 windows=2; "
+    "tune target=0.1,0.2 unit=block by=kl text=$PLANISH_SOURCE_ROOT/sessions/demo/evaluation.txt "
+    "length=64 windows=2; "
+    "tune target=0.2,0.4 unit=all by=kl sequential=yes "
+    "text=$PLANISH_SOURCE_ROOT/sessions/demo/evaluation.txt length=64 windows=2; solve all";
+
+/* Choices of two files, some of them known already, and written answers. */
+#define TASKS "tasks $PLANISH_SOURCE_ROOT/tests/golden/tasks/"
+static const char scoring[] =
+    "method rtn bits=3; calibrate length=64 windows=13; solve all sequential=no; " TASKS
+    "arc_easy.jsonl limit=20; " TASKS
+    "arc_easy.jsonl $PLANISH_SOURCE_ROOT/tests/golden/tasks/hellaswag.jsonl which=both; " TASKS
+    "arc_easy.jsonl shots=2 which=after; " TASKS "nq_open.jsonl which=after; "
+    "compare \\\"rtn bits={3,4}\\\" windows=2 length=64 on=tasks "
+    "tasks=$PLANISH_SOURCE_ROOT/tests/golden/tasks/arc_easy.jsonl";
+
 /* Times, speeds and memory go; all else of an answer stays. */
 static void drop_times(json_t *value)
 {
@@ -138,6 +160,15 @@ static void run_ranks(const char *options, int ranks, const char *store, const c
     free(said);
 }
 
+static void check_says_not(const char *text)
+{
+    char *err = run_read(run_path("ranks.err"), NULL);
+    if (strstr(err, text) != NULL) {
+        fail_msg("did not expect \"%s\" in:\n%s", text, err);
+    }
+    free(err);
+}
+
 static void check_says(const char *text)
 {
     char *err = run_read(run_path("ranks.err"), NULL);
@@ -147,51 +178,110 @@ static void check_says(const char *text)
     free(err);
 }
 
-static void test_same_bytes(void **ctx)
+/* Plain, and by 1, 2 and 4 ranks; says[i]: a word of rank 0's report of each. */
+static void check_ranks(const char *name, const char *script, const char *const says[3])
 {
-    (void)ctx;
     static const int ranks[] = {1, 2, 4};
-    static const char *const says[] = {"windows=13`: on rank 0", "windows=13`: 7 units on ",
-                                       "windows=13`: 13 units on "};
-    run_plain("plain", everything, "plain.out");
+    char plain[40], answers[48];
+    snprintf(plain, sizeof plain, "%s-plain", name);
+    snprintf(answers, sizeof answers, "%s.out", plain);
+    run_plain(plain, script, answers);
     for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
-        char store[20], out[20];
-        snprintf(store, sizeof store, "store%d", ranks[i]);
-        snprintf(out, sizeof out, "out%d", ranks[i]);
-        run_ranks("", ranks[i], store, everything, out);
-        check_same_answers("plain.out", out);
-        check_same_stores("plain", store);
+        char store[40], out[48];
+        snprintf(store, sizeof store, "%s-%d", name, ranks[i]);
+        snprintf(out, sizeof out, "%s.out", store);
+        run_ranks("", ranks[i], store, script, out);
+        check_same_answers(answers, out);
+        check_same_stores(plain, store);
         check_says(says[i]);
+        check_says_not("failed");
     }
 }
 
-/* Of rank 1 as soon as it has computed a unit, so that it is in the next one. */
+static void test_same_bytes(void **ctx)
+{
+    (void)ctx;
+    static const char *const says[] = {"windows=13`: on rank 0", "windows=13`: 7 units on ",
+                                       "windows=13`: 13 units on "};
+    check_ranks("everything", everything, says);
+}
+
+static void test_tune(void **ctx)
+{
+    (void)ctx;
+    static const char *const says[] = {"unit=site`: on rank 0", "unit=site`: 29 units on ",
+                                       "unit=site`: 29 units on "};
+    check_ranks("tune", searching, says);
+}
+
+static void test_tasks(void **ctx)
+{
+    (void)ctx;
+    static const char *const says[] = {"`: on rank 0", "`: 4 units on ", "`: 4 units on "};
+    check_ranks("tasks", scoring, says);
+}
+
+/* Of rank 1 as soon as it has computed a unit of a kind, so that it is in the next one. */
 static const char killing[] =
-    "while ! grep -q '\"kind\": \"solve\".*\"rank\": 1,' '%s' 2> /dev/null; do sleep 0.01; done; "
+    "while ! grep -q '\"kind\": \"%s\".*\"rank\": 1,' '%s' 2> /dev/null; do sleep 0.01; done; "
     "for p in $(pgrep -f 'planish-mp[i].*%s'); do "
     "if tr '\\0' '\\n' < /proc/$p/environ | grep -qx OMPI_COMM_WORLD_RANK=1; then kill -9 $p; fi; "
     "done";
 
-static const char solving[] = "method astro target=0.3; method gptq bits=3; calibrate length=128 "
-                              "windows=16; solve all sequential=no; perplexity which=after "
-                              "windows=2";
+/* What three ranks make of a script, one of which is killed behind a unit of this kind; within the
+ * next one, where they follow each other at once. */
+static void check_killed(const char *kind, const char *script, bool within)
+{
+    char kill[2048], whole[64], whole_out[80], store[64], out[80];
+    snprintf(whole, sizeof whole, "%s-whole", kind);
+    snprintf(whole_out, sizeof whole_out, "%s.out", whole);
+    snprintf(store, sizeof store, "%s-killed", kind);
+    snprintf(out, sizeof out, "%s.out", store);
+    snprintf(kill, sizeof kill, killing, kind, run_path("trace"), run_path(store));
+    run_write(run_path("kill.sh"), kill);
+    remove(run_path("trace"));
+    run_plain(whole, script, whole_out);
+    char *said = run_shell("timeout 60 sh '%s' > /dev/null 2>&1 & echo", run_path("kill.sh"));
+    free(said);
+    run_ranks("--enable-recovery", 3, store, script, out);
+    check_says("rank 1 on ");
+    check_says("died");
+    if (within) {
+        check_says("once more since a rank died");
+    }
+    check_says_not("failed");
+    check_same_answers(whole_out, out);
+    check_same_stores(whole, store);
+}
 
 static void test_killed_rank(void **ctx)
 {
     (void)ctx;
-    char script[2048];
-    snprintf(script, sizeof script, killing, run_path("trace"), run_path("killed"));
-    run_write(run_path("kill.sh"), script);
-    remove(run_path("trace"));
-    run_plain("whole", solving, "whole.out");
-    char *said = run_shell("timeout 60 sh '%s' > /dev/null 2>&1 & echo", run_path("kill.sh"));
-    free(said);
-    run_ranks("--enable-recovery", 3, "killed", solving, "killed.out");
-    check_says("rank 1 on ");
-    check_says("died");
-    check_says("once more since a rank died");
-    check_same_answers("whole.out", "killed.out");
-    check_same_stores("whole", "killed");
+    check_killed("solve",
+                 "method astro target=0.3; method gptq bits=3; calibrate length=128 "
+                 "windows=16; solve all sequential=no; perplexity which=after "
+                 "windows=2; layers; info",
+                 true);
+}
+
+/* Its windows begin anew elsewhere, with what is solved. */
+static void test_killed_walk(void **ctx)
+{
+    (void)ctx;
+    check_killed("walk",
+                 "method gptq bits=3; calibrate length=64 windows=16; solve all; perplexity "
+                 "which=after windows=2; layers; info",
+                 false);
+}
+
+/* What the killed one has made, and would have removed again, is nowhere. */
+static void test_killed_tune(void **ctx)
+{
+    (void)ctx;
+    check_killed("tune",
+                 "method astro target=0.3; method gptq bits=3; calibrate length=64 "
+                 "windows=8; tune target=0.1,0.3,0.5 unit=site; layers; info",
+                 true);
 }
 
 /* An error is that of one process, and so is its status. */
@@ -232,10 +322,10 @@ static int setup(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_killed_rank),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_nothing_stays),
+        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_tune),
+        cmocka_unit_test(test_tasks),       cmocka_unit_test(test_killed_rank),
+        cmocka_unit_test(test_killed_tune), cmocka_unit_test(test_killed_walk),
+        cmocka_unit_test(test_errors),      cmocka_unit_test(test_nothing_stays),
     };
     return cmocka_run_group_tests(tests, setup, run_teardown);
 }
