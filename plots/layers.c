@@ -88,13 +88,19 @@ typedef struct strip {
 
 static const char *const site_names[PL_SITE_ROLE_COUNT] = {"q/k/v", "o", "gate/up", "down"};
 
+/* A latent site has one layer, whose name it has. */
+static bool by_layer(const pl_model *model, pl_side side, const pl_layer *info)
+{
+    return side != PL_SIDE_INPUT || pl_model_site(model, info->site)->role == PL_SITE_LATENT;
+}
+
 static void find_rows(const pl_model *model, pl_side side, strip *out)
 {
     bool seen[PL_ROLE_COUNT] = {false};
     for (size_t i = 0; i < pl_model_layer_count(model); i++) {
         const pl_layer *info = pl_model_layer(model, i);
-        size_t key = side == PL_SIDE_INPUT ? (size_t)pl_model_site(model, info->site)->role
-                                           : (size_t)info->role;
+        size_t key = by_layer(model, side, info) ? (size_t)info->role
+                                                 : (size_t)pl_model_site(model, info->site)->role;
         if (!seen[key]) {
             seen[key] = true;
             out->layers[out->n++] = i;
@@ -108,8 +114,8 @@ static const char *row_name(const pl_model *model, pl_side side, size_t layer)
     if (info->brief != NULL) {
         return "matrices";
     }
-    return side == PL_SIDE_INPUT ? site_names[pl_model_site(model, info->site)->role]
-                                 : pl_overview_layer_name(info);
+    return by_layer(model, side, info) ? pl_overview_layer_name(info)
+                                       : site_names[pl_model_site(model, info->site)->role];
 }
 
 /* Rows from the top: the first layer of a block is the uppermost, as in the layer list. */

@@ -291,7 +291,7 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
     pl_pass *pass = ctx;
     const pl_site *at = pl_model_site(pass->spec.model, site);
     pl_stats *stats = pass->stats[site - pass->first_site];
-    if (at->role < pass->seeing) {
+    if (pl_model_is_before(pass->spec.model, at->role, pass->seeing)) {
         const bool replaced = pass->inner != NULL && pass->inner->input != NULL;
         return replaced ? pass->inner->input(pass->inner->ctx, site, window, x, rows, cols, err)
                         : PL_OK;
@@ -411,11 +411,15 @@ static pl_status run_window(pl_pass *pass, const pl_pass_step *step, const round
     return status;
 }
 
-/* Whether a part reads what the one before it has handed on, and then changes the residual stream;
- * the others read that stream and hand something on. */
-static bool is_second(pl_site_role role)
+/* Whether a part changes the stream; and whether it reads what the one before has handed on. */
+static bool is_last(pl_site_role role)
 {
     return role == PL_SITE_O || role == PL_SITE_DOWN;
+}
+
+static bool is_second(pl_site_role role)
+{
+    return is_last(role) || role == PL_SITE_LATENT;
 }
 
 /* A window through one part of the block, and on to the inputs of the next. */
@@ -424,22 +428,21 @@ static pl_status run_part(pl_pass *pass, const pl_pass_step *step, const round_p
 {
     const pl_hooks observe = {.ctx = pass, .input = observe_input};
     const size_t length = pass->spec.protocol.length;
+    pl_forward *f = pass->forward;
     const bool runs = step->run != PL_SITE_ROLE_COUNT && plan->first;
-    const bool made = runs && !is_second(step->run); /* what is between the parts */
+    const bool made = runs && !is_last(step->run); /* what is between the parts */
     const size_t at = w - pass->begin;
     float *place = pl_hidden_place(pass->hidden, at), *next = pl_hidden_place(pass->between, at);
     float *x = place != NULL ? place : pass->x, *y = next != NULL ? next : pass->y;
     pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, at, x, err);
-    if (status == PL_OK && next == NULL && !made && is_second(runs ? step->run : step->see)) {
+    if (status == PL_OK && next == NULL && is_second(runs ? step->run : step->see)) {
         status = pl_hidden_read(pass->between, at, y, err);
     }
-    if (status == PL_OK && runs) {
-        status =
-            pl_forward_part_run(pass->forward, step->run, x, y, length, w, step->hooks, task, err);
+    if (runs) {
+        PL_THEN(pl_forward_part_run(f, step->run, x, y, length, w, step->hooks, task, err));
     }
-    if (status == PL_OK && plan->observe) {
-        status =
-            pl_forward_part_see(pass->forward, step->see, x, y, length, w, &observe, task, err);
+    if (plan->observe) {
+        PL_THEN(pl_forward_part_see(f, step->see, x, y, length, w, &observe, task, err));
     }
     if (status == PL_OK && next == NULL && made) {
         status = pl_hidden_write(pass->between, at, y, err);

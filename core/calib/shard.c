@@ -429,7 +429,7 @@ pl_status pl_calib_shards_join(const pl_calib_spec *spec, pl_store *store, pl_id
 /* Behind all blocks of a calibration under the same key. */
 static size_t place_of(size_t block, pl_site_role role)
 {
-    return ((size_t)1 << 32) + block * PL_SITE_ROLE_COUNT + (size_t)role;
+    return ((size_t)1 << 32) + block * PL_SITE_ROLE_END + (size_t)role;
 }
 
 pl_status pl_calib_walk_missing(const pl_calib_spec *spec, pl_store *store, pl_id key, size_t block,

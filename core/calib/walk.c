@@ -8,7 +8,7 @@ struct pl_calib_walk {
     pl_calib_spec spec;
     pl_pass *pass;
     pl_pass *original; /* NULL, or walks along with the original weights */
-    size_t ran;        /* parts that all windows are through: those of a block are its site roles */
+    size_t ran;        /* parts that all windows are through: of a block: pl_model_parts */
 };
 
 pl_status pl_calib_walk_create(const pl_calib_spec *spec, bool beside, pl_calib_walk **out,
@@ -64,18 +64,19 @@ static pl_status store_site(void *ctx, size_t site, const pl_site_stats *stats, 
 static pl_status run_to(pl_calib_walk *walk, size_t end, const pl_hooks *hooks, pl_task *task,
                         pl_error *err)
 {
-    enum { PARTS = PL_SITE_ROLE_COUNT };
+    const pl_site_role *roles = NULL;
+    const size_t parts = pl_model_parts(walk->spec.model, &roles);
     pl_status status = PL_OK;
     while (status == PL_OK && walk->ran < end) {
-        const bool whole = walk->ran % PARTS == 0 && walk->ran + PARTS <= end;
-        const pl_pass_step step = {.block = walk->ran / PARTS,
+        const bool whole = walk->ran % parts == 0 && walk->ran + parts <= end;
+        const pl_pass_step step = {.block = walk->ran / parts,
                                    .advance = whole,
                                    .hooks = hooks,
                                    .parts = !whole,
-                                   .run = (pl_site_role)(walk->ran % PARTS),
+                                   .run = roles[walk->ran % parts],
                                    .see = PL_SITE_ROLE_COUNT};
         status = pl_pass_block(walk->pass, &step, task, err);
-        walk->ran += status != PL_OK ? 0 : whole ? PARTS : 1;
+        walk->ran += status != PL_OK ? 0 : whole ? parts : 1;
     }
     return status;
 }
@@ -110,23 +111,26 @@ pl_status pl_walk_missing(const pl_calib_spec *spec, bool beside, pl_store *stor
 static pl_status observe(pl_calib_walk *walk, pl_pass_step step, const char *folder, pl_task *task,
                          pl_error *err)
 {
-    const size_t part = step.block * PL_SITE_ROLE_COUNT + (size_t)step.see;
+    const pl_site_role *roles = NULL;
+    const size_t parts = pl_model_parts(walk->spec.model, &roles);
+    const size_t number = pl_model_part_number(walk->spec.model, step.see);
+    const size_t part = step.block * parts + number;
     pl_status status = PL_OK;
     step.parts = true;
     step.run = PL_SITE_ROLE_COUNT;
     if (walk->ran > part) {
         return pl_error_set(err, PL_ERR_STATE, "the walk is past the layers %zu of block %zu",
-                            (size_t)step.see, step.block);
+                            number, step.block);
     }
     if (!pl_pass_started(walk->pass)) {
         status = pl_pass_start(walk->pass, true, folder, task, err);
     }
-    if (status == PL_OK && step.see == PL_SITE_QKV) {
+    if (status == PL_OK && number == 0) {
         status = run_to(walk, part, step.hooks, task, err);
     } else if (status == PL_OK) {
         /* The part before it, if it is still to run, and this one's inputs in one go. */
         status = run_to(walk, part - 1, step.hooks, task, err);
-        step.run = walk->ran < part ? (pl_site_role)(step.see - 1) : PL_SITE_ROLE_COUNT;
+        step.run = walk->ran < part ? roles[number - 1] : PL_SITE_ROLE_COUNT;
     }
     PL_THEN(pl_pass_block(walk->pass, &step, task, err));
     walk->ran = status == PL_OK ? part : walk->ran;
@@ -163,7 +167,9 @@ void pl_calib_walk_narrow(pl_calib_walk *walk, size_t first, size_t count)
 
 bool pl_calib_walk_is_past(const pl_calib_walk *walk, size_t block, pl_site_role role)
 {
-    return walk->ran > block * PL_SITE_ROLE_COUNT + (size_t)role;
+    const pl_site_role *roles = NULL;
+    const size_t parts = pl_model_parts(walk->spec.model, &roles);
+    return walk->ran > block * parts + pl_model_part_number(walk->spec.model, role);
 }
 
 pl_status pl_walk_part(pl_calib_walk *walk, size_t block, pl_site_role role, const pl_hooks *hooks,

@@ -3,6 +3,7 @@
 #include "core/lab/outputs.h"
 #include "core/lab/results.h"
 #include "core/lab/weights.h"
+#include "core/model/stream.h"
 
 #include <math.h>
 #include <string.h>
@@ -304,6 +305,12 @@ pl_status pl_quantized_init(pl_quantized *q, pl_context cx, pl_which which, pl_h
                             pl_error *err)
 {
     pl_quantized_begin(q, cx, which, hooks);
+    if (hooks->key != NULL) {
+        pl_status able = pl_model_need_cache(cx.state->source->model, "kv", err);
+        if (able != PL_OK) {
+            return able;
+        }
+    }
     return hooks->input != NULL || turns_cache(q) ? prepare_sites(q, cx.task, err) : PL_OK;
 }
 

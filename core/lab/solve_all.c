@@ -361,9 +361,10 @@ static pl_status solve_sequential(pl_context cx, pl_id base, teller *to, pl_erro
     sequence s;
     pl_status status = sequence_init(&s, cx, base, err);
     const size_t blocks = pl_model_config(cx.state->source->model)->blocks;
-    for (size_t part = 0; status == PL_OK && part < blocks * PL_SITE_ROLE_COUNT; part++) {
-        status = solve_part(&s, part / PL_SITE_ROLE_COUNT,
-                            (pl_site_role)(part % PL_SITE_ROLE_COUNT), to, err);
+    const pl_site_role *roles = NULL;
+    const size_t parts = pl_model_parts(cx.state->source->model, &roles);
+    for (size_t part = 0; status == PL_OK && part < blocks * parts; part++) {
+        status = solve_part(&s, part / parts, roles[part % parts], to, err);
     }
     sequence_deinit(&s);
     return status;

@@ -35,6 +35,12 @@ static pl_status check_block(const pl_block_order *o, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
+    if (pl_model_config(model)->kv_latent > 0) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s has latent attention: %s scope=block learns blocks of q_proj, "
+                            "k_proj and v_proj, scope=layer any",
+                            pl_model_config(model)->architecture, o->spec->method->name);
+    }
     if ((pl_model_config(model)->block_kind[o->block] & PL_BLOCK_EXPERTS) != 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "model.layers.%zu is a mixture of experts: %s scope=block learns dense "

@@ -45,6 +45,7 @@ typedef struct told {
 
 static pl_status read_told(const json_t *what, const pl_model *model, told *out, pl_error *err)
 {
+    const pl_site_role *roles = NULL;
     *out = (told){.run = pl_pool_read_id(what, "run"),
                   .calibration = pl_pool_read_id(what, "calibration"),
                   .key = pl_pool_read_id(what, "key"),
@@ -54,7 +55,8 @@ static pl_status read_told(const json_t *what, const pl_model *model, told *out,
                   .block = pl_pool_read_size(what, "block"),
                   .role = (pl_site_role)pl_pool_read_size(what, "role")};
     const bool fits = out->windows > 0 && out->shards > 0 &&
-                      out->block < pl_model_config(model)->blocks && out->role < PL_SITE_ROLE_COUNT;
+                      out->block < pl_model_config(model)->blocks &&
+                      pl_model_part_number(model, out->role) < pl_model_parts(model, &roles);
     return fits ? PL_OK : pl_error_set(err, PL_ERR_FORMAT, "solve: a part that the model has not");
 }
 

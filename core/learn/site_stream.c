@@ -1,10 +1,9 @@
 #include "core/learn/site_stream.h"
 
-static const pl_stream_role roles[PL_SITE_ROLE_COUNT] = {
-    [PL_SITE_QKV] = PL_STREAM_QKV,
-    [PL_SITE_O] = PL_STREAM_O,
-    [PL_SITE_GATE_UP] = PL_STREAM_GATE_UP,
-    [PL_SITE_DOWN] = PL_STREAM_DOWN,
+static const pl_stream_role roles[PL_SITE_ROLE_END] = {
+    [PL_SITE_QKV] = PL_STREAM_QKV,         [PL_SITE_O] = PL_STREAM_O,
+    [PL_SITE_GATE_UP] = PL_STREAM_GATE_UP, [PL_SITE_DOWN] = PL_STREAM_DOWN,
+    [PL_SITE_LATENT] = PL_STREAM_UNKNOWN, /* whoever turns the stream refuses such models */
 };
 
 pl_stream pl_stream_of_site(const pl_model *model, size_t site, const float *gain)

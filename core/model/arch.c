@@ -89,6 +89,40 @@ static const pl_expert_names olmo_experts = {
     .count = "num_experts",
 };
 
+#define LATENT_LAYERS                                                                              \
+    .layers = {[PL_ROLE_Q] = {"self_attn.q_proj", "attn_q"},                                       \
+               [PL_ROLE_Q_A] = {"self_attn.q_a_proj", "attn_q_a"},                                 \
+               [PL_ROLE_KV_A] = {"self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"},                 \
+               [PL_ROLE_Q_B] = {"self_attn.q_b_proj", "attn_q_b"},                                 \
+               [PL_ROLE_KV_B] = {"self_attn.kv_b_proj", "attn_kv_b"},                              \
+               [PL_ROLE_O] = {"self_attn.o_proj", "attn_output"},                                  \
+               [PL_ROLE_GATE] = {"mlp.gate_proj", "ffn_gate"},                                     \
+               [PL_ROLE_UP] = {"mlp.up_proj", "ffn_up"},                                           \
+               [PL_ROLE_DOWN] = {"mlp.down_proj", "ffn_down"}}
+
+#define LATENT_NORMS                                                                               \
+    PRE_NORMS, [PL_NORM_Q_LATENT] = {"self_attn.q_a_layernorm", "attn_q_a_norm"},                  \
+               [PL_NORM_KV_LATENT] = {"self_attn.kv_a_layernorm", "attn_kv_a_norm"}
+
+#define DEEPSEEK_EXPERTS                                                                           \
+    .prefix = {"mlp.experts", NULL}, EXPERT_LAYERS, .router = {"mlp.gate", "ffn_gate_inp"},        \
+    .shared = {[PL_ROLE_GATE] = {"mlp.shared_experts.gate_proj", "ffn_gate_shexp"},                \
+               [PL_ROLE_UP] = {"mlp.shared_experts.up_proj", "ffn_up_shexp"},                      \
+               [PL_ROLE_DOWN] = {"mlp.shared_experts.down_proj", "ffn_down_shexp"}},               \
+    .shared_count = "n_shared_experts", .first_dense = "first_k_dense_replace",                    \
+    .scale = "routed_scaling_factor", .grouped = true, .count = "n_routed_experts",                \
+    .inner = "moe_intermediate_size"
+
+static const pl_expert_names deepseek2_experts = {DEEPSEEK_EXPERTS};
+
+static const pl_expert_names deepseek3_experts = {
+    DEEPSEEK_EXPERTS,
+    .score_bias = {"mlp.gate.e_score_correction_bias", "exp_probs_b.bias"},
+    .group_pairs = true,
+    .sigmoid = true,
+    .normalized_by_default = true,
+};
+
 static const pl_arch table[] = {
     {.model_type = "llama",
      .gguf = "llama",
@@ -254,7 +288,7 @@ static const pl_arch table[] = {
      .whole_qk_norm = true,
      .default_positions = 4096,
      .default_eps = 1e-5,
-     .settings = {{"clip_qkv", PL_MUST_BE_OFF}},
+     .settings = {{"clip_qkv", PL_MUST_BE_OFF, NULL}},
      LAYERS,
      .norms = {PRE_NORMS, QK_NORMS},
      ENDS,
@@ -321,9 +355,9 @@ static const pl_arch table[] = {
                 .positions = "n_positions",
                 .eps = "layer_norm_epsilon",
                 .activation = "activation_function"},
-     .settings = {{"scale_attn_weights", PL_MUST_BE_ON},
-                  {"scale_attn_by_inverse_layer_idx", PL_MUST_BE_OFF},
-                  {"add_cross_attention", PL_MUST_BE_OFF}},
+     .settings = {{"scale_attn_weights", PL_MUST_BE_ON, NULL},
+                  {"scale_attn_by_inverse_layer_idx", PL_MUST_BE_OFF, NULL},
+                  {"add_cross_attention", PL_MUST_BE_OFF, NULL}},
      .layers = {[PL_ROLE_Q] = {"attn.q_proj", "attn_q"},
                 [PL_ROLE_K] = {"attn.k_proj", "attn_k"},
                 [PL_ROLE_V] = {"attn.v_proj", "attn_v"},
@@ -349,10 +383,10 @@ static const pl_arch table[] = {
      .default_eps = 1e-5,
      .body = {"model.decoder.", "decoder."},
      .fields = {.intermediate_size = "ffn_dim", .activation = "activation_function"},
-     .settings = {{"do_layer_norm_before", PL_MUST_BE_ON},
-                  {"_remove_final_layer_norm", PL_MUST_BE_OFF},
-                  {"layer_norm_elementwise_affine", PL_MUST_BE_ON},
-                  {"word_embed_proj_dim", PL_MUST_BE_HIDDEN_SIZE}},
+     .settings = {{"do_layer_norm_before", PL_MUST_BE_ON, NULL},
+                  {"_remove_final_layer_norm", PL_MUST_BE_OFF, NULL},
+                  {"layer_norm_elementwise_affine", PL_MUST_BE_ON, NULL},
+                  {"word_embed_proj_dim", PL_MUST_BE_HIDDEN_SIZE, NULL}},
      PLAIN_LAYERS("self_attn.out_proj", "fc1", "fc2"),
      .norms = {[PL_NORM_ATTENTION] = {"self_attn_layer_norm", "attn_norm"},
                [PL_NORM_MLP] = {"final_layer_norm", "ffn_norm"}},
@@ -408,7 +442,7 @@ static const pl_arch table[] = {
      .default_positions = 8192,
      .default_eps = 1e-5,
      .fields = {.eps = "layer_norm_eps"},
-     .settings = {{"use_qk_norm", PL_MUST_BE_OFF}},
+     .settings = {{"use_qk_norm", PL_MUST_BE_OFF, NULL}},
      LAYERS,
      .norms = {[PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"}},
      ENDS},
@@ -432,6 +466,39 @@ static const pl_arch table[] = {
      LAYERS,
      .norms = {[PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"}},
      ENDS},
+    {.model_type = "deepseek_v2",
+     .gguf = "deepseek2",
+     .hf_class = "DeepseekV2ForCausalLM",
+     .tokenizer = "LlamaTokenizer",
+     .latent = true,
+     .neighbours = true,
+     .deep_yarn = true,
+     .default_positions = 2048,
+     .settings = {{"scoring_func", PL_MUST_BE_WORD, "\"softmax\""},
+                  {"norm_topk_prob", PL_MUST_BE_OFF, NULL},
+                  {"moe_layer_freq", PL_MUST_BE_WORD, "1"},
+                  {"attention_bias", PL_MUST_BE_OFF, NULL}},
+     LATENT_LAYERS,
+     .norms = {LATENT_NORMS},
+     ENDS,
+     .experts = &deepseek2_experts},
+    {.model_type = "deepseek_v3",
+     .gguf = "deepseek2",
+     .hf_class = "DeepseekV3ForCausalLM",
+     .tokenizer = "LlamaTokenizer",
+     .latent = true,
+     .neighbours = true,
+     .deep_yarn = true,
+     .default_positions = 4096,
+     .settings = {{"scoring_func", PL_MUST_BE_WORD, "\"sigmoid\""},
+                  {"topk_method", PL_MUST_BE_WORD, "\"noaux_tc\""},
+                  {"rope_interleave", PL_MUST_BE_ON, NULL},
+                  {"moe_layer_freq", PL_MUST_BE_WORD, "1"},
+                  {"attention_bias", PL_MUST_BE_OFF, NULL}},
+     LATENT_LAYERS,
+     .norms = {LATENT_NORMS},
+     ENDS,
+     .experts = &deepseek3_experts},
 };
 
 enum { COUNT = sizeof table / sizeof table[0] };

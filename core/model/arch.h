@@ -26,6 +26,8 @@ typedef enum pl_norm_role {
     PL_NORM_MLP_OUT,
     PL_NORM_Q, /* of queries and keys before RoPE: by head, or of all heads together */
     PL_NORM_K,
+    PL_NORM_Q_LATENT, /* of the latent vectors of latent attention */
+    PL_NORM_KV_LATENT,
     PL_NORM_COUNT,
 } pl_norm_role;
 
@@ -45,11 +47,21 @@ typedef struct pl_expert_names {
     pl_names router;                /* [experts, hidden] */
     pl_names shared[PL_ROLE_COUNT]; /* gate, up, down of the shared expert; NULL: none */
     pl_names shared_gate;           /* [1, hidden] */
-    const char *count;              /* config.json's field for their number */
-    const char *inner;              /* and for their width; NULL: intermediate_size */
-    bool normalized;      /* the chosen weights always sum to 1; else norm_topk_prob says */
-    bool gguf_normalized; /* llama.cpp makes them sum to 1 always, whatever the file says */
-    bool sparse_blocks;   /* decoder_sparse_step and mlp_only_layers leave some blocks without */
+    const char *score_bias[2]; /* [experts] added to the scores where they are chosen, not where
+                                  they weigh: HF's name and GGUF's, whole; NULL: none */
+    const char *shared_count; /* field for the shared experts' number, who are one layer each, of no
+                                 gate; NULL: see shared_gate */
+    const char *first_dense;  /* field for the number of blocks before the first with experts */
+    const char *scale;        /* field for what all weights are multiplied by; NULL: 1 */
+    bool grouped;             /* n_group, topk_group may limit the choice */
+    bool group_pairs;         /* a group's score is the sum of its best two, not its best */
+    bool sigmoid;             /* a score is a sigmoid, not one of a softmax over all */
+    const char *count;        /* config.json's field for their number */
+    const char *inner;        /* and for their width; NULL: intermediate_size */
+    bool normalized; /* the chosen weights always sum to 1; else norm_topk_prob says, which is */
+    bool normalized_by_default; /* true where it is missing */
+    bool gguf_normalized;       /* llama.cpp makes them sum to 1 always, whatever the file says */
+    bool sparse_blocks; /* decoder_sparse_step and mlp_only_layers leave some blocks without */
 } pl_expert_names;
 
 /* Which blocks attend without RoPE. */
@@ -67,7 +79,8 @@ typedef struct pl_field_names {
 /* What a field of config.json must be, or be missing or null; anything else is refused by name. */
 typedef struct pl_setting {
     const char *field; /* NULL: the end of a list */
-    enum { PL_MUST_BE_OFF, PL_MUST_BE_ON, PL_MUST_BE_HIDDEN_SIZE } must;
+    enum { PL_MUST_BE_OFF, PL_MUST_BE_ON, PL_MUST_BE_HIDDEN_SIZE, PL_MUST_BE_WORD } must;
+    const char *word; /* of PL_MUST_BE_WORD: the field's text or number as JSON writes it */
 } pl_setting;
 
 enum { PL_MOST_SETTINGS = 8 };
@@ -99,8 +112,11 @@ struct pl_arch {
     bool logit_scale;    /* has logit_scale */
     bool partial_rotary; /* has partial_rotary_factor */
     bool long_rope;      /* RoPE scaling may be longrope (also called su or yarn) */
-    bool query_scalar;   /* has query_pre_attn_scalar */
-    bool soft_caps;      /* has attn_logit_softcapping, final_logit_softcapping */
+    bool latent;         /* latent attention: kv_lora_rank, q_lora_rank, qk_nope_head_dim, ... */
+    bool
+        deep_yarn; /* YaRN's mscale_all_dim also scales the scores, by the square of what it does */
+    bool query_scalar; /* has query_pre_attn_scalar */
+    bool soft_caps;    /* has attn_logit_softcapping, final_logit_softcapping */
     bool tied_by_default;
     bool kv_heads_needed; /* transformers' default for num_key_value_heads is a number */
     pl_window_rule windows;

@@ -22,10 +22,11 @@ static attend_plan plan_of(size_t heads, size_t kv_heads)
     return (attend_plan){together, queries < PL_QUERY_BLOCK ? queries : PL_QUERY_BLOCK};
 }
 
-size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t max_length)
+size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim,
+                         size_t max_length)
 {
     const attend_plan plan = plan_of(heads, kv_heads);
-    return plan.together * plan.queries * (max_length + 2 * head_dim);
+    return plan.together * plan.queries * (max_length + head_dim + value_dim);
 }
 
 /* Some heads, one block of queries: P = softmax(scale Q K^T) on the keys they see, O = P V.  Row
@@ -34,25 +35,29 @@ static void attend_block(const pl_attention *a, attend_plan plan, size_t head, s
                          float *scratch)
 {
     const size_t count = a->length - first < plan.queries ? a->length - first : plan.queries;
-    const size_t rows = count * plan.together, d = a->head_dim;
+    const size_t rows = count * plan.together, d = a->head_dim, v = a->value_dim;
     const size_t at = a->past + first;                              /* position of the first one */
     const size_t low = at + 1 > a->window ? at + 1 - a->window : 0; /* the first key it sees */
     const size_t keys = at + count - low;
-    const size_t kv_stride = a->kv_heads * d, out_stride = a->heads * d;
-    const size_t kv = low * kv_stride + head / (a->heads / a->kv_heads) * d;
+    const size_t k_stride = a->kv_heads * d, v_stride = a->kv_heads * v, out_stride = a->heads * v;
+    const size_t kv_head = head / (a->heads / a->kv_heads);
+    const float *keys_seen = a->k + low * k_stride + kv_head * d;
+    const float *values_seen = a->v + low * v_stride + kv_head * v;
     const size_t wide = plan.together * d; /* the heads lie side by side */
-    float *q = scratch, *out = q + rows * d, *scores = out + rows * d;
+    const size_t wide_out = plan.together * v;
+    float *q = scratch, *out = q + rows * d, *scores = out + rows * v;
     for (size_t i = 0; i < count; i++) {
         memcpy(q + i * wide, a->q + (first + i) * a->q_stride + head * d, wide * sizeof *q);
     }
-    pl_gemm_nt(rows, keys, d, a->scale, q, d, a->k + kv, kv_stride, 0.0f, scores, keys);
+    pl_gemm_nt(rows, keys, d, a->scale, q, d, keys_seen, k_stride, 0.0f, scores, keys);
     if (a->cap > 0) {
         pl_soft_cap(scores, 1, rows * keys, a->cap);
     }
     pl_causal_softmax(scores, keys, rows, plan.together, at - low, keys, a->window);
-    pl_gemm_nn(rows, d, keys, 1.0f, scores, keys, a->v + kv, kv_stride, 0.0f, out, d);
+    pl_gemm_nn(rows, v, keys, 1.0f, scores, keys, values_seen, v_stride, 0.0f, out, v);
     for (size_t i = 0; i < count; i++) {
-        memcpy(a->out + (first + i) * out_stride + head * d, out + i * wide, wide * sizeof *out);
+        memcpy(a->out + (first + i) * out_stride + head * v, out + i * wide_out,
+               wide_out * sizeof *out);
     }
 }
 

@@ -14,7 +14,7 @@ struct pl_branches {
     const pl_branch *all;
     size_t count, rows, longest;
     pl_packed packed;
-    float *gathered; /* [threads, 2, longest, kv_rows] */
+    float *gathered; /* [threads, longest, kv_rows + value_rows] */
 };
 
 size_t pl_branch_row(const pl_branch *branches, size_t branch, size_t position)
@@ -88,8 +88,9 @@ static pl_status allocate_branches(pl_branches *b, pl_model *model, pl_error *er
     b->packed.ctx = b;
     b->packed.attend = attend_branches;
     b->packed.keys = pl_forward_floats(b->rows, f->kv_rows, &failed);
-    b->packed.values = pl_forward_floats(b->rows, f->kv_rows, &failed);
-    b->gathered = pl_forward_floats(2 * f->scratch_threads * b->longest, f->kv_rows, &failed);
+    b->packed.values = pl_forward_floats(b->rows, f->value_rows, &failed);
+    b->gathered =
+        pl_forward_floats(f->scratch_threads * b->longest, f->kv_rows + f->value_rows, &failed);
     return failed ? pl_error_memory(err, "keys and values of %zu tokens", b->rows) : PL_OK;
 }
 
@@ -154,14 +155,13 @@ static void attend_branch(const pl_branches *b, const pl_step *s, size_t branch,
 {
     const pl_forward *f = s->f;
     const pl_branch *one = &b->all[branch];
-    const size_t stride = f->q_rows + 2 * f->kv_rows;
     const size_t at = one->row - s->past; /* in the run */
-    float *keys = b->gathered + 2 * thread * b->longest * f->kv_rows;
+    float *keys = b->gathered + thread * b->longest * (f->kv_rows + f->value_rows);
     float *values = keys + b->longest * f->kv_rows;
     gather_seen(b, branch, b->packed.keys, f->kv_rows, keys);
-    gather_seen(b, branch, b->packed.values, f->kv_rows, values);
-    pl_attention a = pl_forward_attention(s, attended + at * f->q_rows);
-    a.q = f->qkv + at * stride;
+    gather_seen(b, branch, b->packed.values, f->value_rows, values);
+    pl_attention a = pl_forward_attention(s, attended + at * f->o_cols);
+    a.q = f->qkv + at * f->q_stride;
     a.k = keys;
     a.v = values;
     a.length = one->length;
@@ -211,6 +211,7 @@ double pl_branches_row_bytes(const pl_model *model)
 {
     const pl_config *c = pl_model_config(model);
     const double kinds = c->rope_local_theta > 0 ? 2.0 : 1.0;
-    return sizeof(float) * ((double)c->hidden_size + 2.0 * (double)(c->kv_heads * c->head_dim) +
-                            kinds * (double)c->rotary_dim);
+    return sizeof(float) *
+           ((double)c->hidden_size + (double)(c->kv_heads * (c->head_dim + c->value_dim)) +
+            kinds * (double)c->rotary_dim);
 }

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Beside the layers' weights and biases, per block: the norms, their biases, the router, the shared
- * gate. */
-enum { EXTRA = 2 * PL_NORM_COUNT + 2 };
+ * gate, what is added to the router's scores. */
+enum { EXTRA = 2 * PL_NORM_COUNT + 3 };
 
 /* A block's tensor, or one of the whole model ("model.norm"), as Hugging Face's files call it. */
 static void name_in_block(const pl_model *model, size_t block, const char *inside,
@@ -129,6 +129,11 @@ static void block_extra(const pl_model *model, size_t block, size_t item, pl_nam
     } else if (c->arch->experts != NULL && item == 2 * PL_NORM_COUNT) {
         name = c->arch->experts->router;
         set(out, parts->router, c->experts, c->hidden_size);
+    } else if (c->arch->experts != NULL && item == 2 * PL_NORM_COUNT + 2) {
+        const char *const *whole = c->arch->experts->score_bias;
+        name = (pl_names){whole[0], whole[1]};
+        ending = "";
+        set(out, parts->score_bias, 0, c->experts);
     } else if (c->arch->experts != NULL) {
         name = c->arch->experts->shared_gate;
         set(out, parts->shared_gate, 1, c->hidden_size);

@@ -167,6 +167,27 @@ static pl_status refuse_quantized(const json_t *json, const char *path, pl_error
                                      : "a tool it does not name");
 }
 
+static bool setting_fits(const pl_setting *setting, const json_t *value, const pl_config *config)
+{
+    bool fits = false;
+    switch (setting->must) {
+    case PL_MUST_BE_OFF:
+        return json_is_false(value);
+    case PL_MUST_BE_ON:
+        return json_is_true(value);
+    case PL_MUST_BE_HIDDEN_SIZE:
+        return json_is_integer(value) &&
+               json_integer_value(value) == (json_int_t)config->hidden_size;
+    case PL_MUST_BE_WORD: {
+        char *text = pl_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        fits = text != NULL && strcmp(text, setting->word) == 0;
+        free(text);
+        break;
+    }
+    }
+    return fits;
+}
+
 /* What the architecture wants of settings that would change the mathematics. */
 static pl_status check_settings(const json_t *json, const char *path, const pl_config *config,
                                 pl_error *err)
@@ -175,12 +196,7 @@ static pl_status check_settings(const json_t *json, const char *path, const pl_c
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < PL_MOST_SETTINGS && settings[i].field != NULL; i++) {
         const json_t *value = json_object_get(json, settings[i].field);
-        const bool fits = missing(value) ||
-                          (settings[i].must == PL_MUST_BE_OFF ? json_is_false(value)
-                           : settings[i].must == PL_MUST_BE_ON
-                               ? json_is_true(value)
-                               : json_is_integer(value) &&
-                                     json_integer_value(value) == (json_int_t)config->hidden_size);
+        const bool fits = missing(value) || setting_fits(&settings[i], value, config);
         status = refuse_if(json, path, settings[i].field, !fits, err);
     }
     return status;
@@ -243,11 +259,41 @@ pl_status pl_config_check(const pl_config *config, const char *path, pl_error *e
                             "the head's",
                             path, config->rotary_dim, config->head_dim);
     }
+    if (config->value_dim > PL_MAX_HEAD_DIM) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: values of %zu a head; expected at most %d",
+                            path, config->value_dim, PL_MAX_HEAD_DIM);
+    }
     if (config->heads > MAX_SIZE / config->head_dim) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: %zu heads of %zu are too wide", path,
                             config->heads, config->head_dim);
     }
     return PL_OK;
+}
+
+/* Latent attention has widths of its own; as many heads of keys and values as of queries. */
+static pl_status read_latent_sizes(const json_t *json, const char *path, pl_config *out,
+                                   pl_error *err)
+{
+    const json_t *rank = json_object_get(json, "q_lora_rank");
+    size_t plain = 0;
+    pl_status status =
+        pl_config_size(json, path, "num_key_value_heads", out->heads, &out->kv_heads, err);
+    PL_THEN(pl_config_size(json, path, "kv_lora_rank", 0, &out->kv_latent, err));
+    if (status == PL_OK && !missing(rank)) {
+        status = pl_config_size(json, path, "q_lora_rank", 0, &out->q_latent, err);
+    }
+    PL_THEN(pl_config_size(json, path, "qk_nope_head_dim", 0, &plain, err));
+    PL_THEN(pl_config_size(json, path, "qk_rope_head_dim", 0, &out->rotary_dim, err));
+    PL_THEN(pl_config_size(json, path, "v_head_dim", 0, &out->value_dim, err));
+    out->head_dim = plain + out->rotary_dim;
+    out->latent_eps = 1e-6; /* transformers' default: it does not hand on rms_norm_eps */
+    if (status == PL_OK && out->kv_heads != out->heads) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: num_key_value_heads is %zu; expected %zu as num_attention_heads "
+                              "in latent attention",
+                              path, out->kv_heads, out->heads);
+    }
+    return status;
 }
 
 /* Heads of keys and values, their width, and how much of it RoPE turns. */
@@ -256,6 +302,9 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
 {
     const pl_arch *arch = out->arch;
     const json_t *partial = find_partial(json);
+    if (arch->latent) {
+        return read_latent_sizes(json, path, out, err);
+    }
     size_t kv_heads = arch->default_kv_heads > 0 ? arch->default_kv_heads
                       : arch->kv_heads_needed    ? 0
                                                  : out->heads;
@@ -275,6 +324,7 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
     head_dim = head_dim > 0 ? head_dim : out->hidden_size / out->heads;
     PL_THEN(
         pl_config_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim, err));
+    out->value_dim = out->head_dim;
     out->rotary_dim = arch->positions.hf != NULL ? 0 : out->head_dim;
     if (status == PL_OK && arch->partial_rotary &&
         (json_is_number(partial) || arch->default_partial > 0)) {

@@ -40,6 +40,12 @@ typedef struct pl_config {
     size_t hidden_size, intermediate_size, blocks, heads, kv_heads, head_dim, vocab_size;
     size_t rotary_dim; /* dimensions of a head that RoPE turns; head_dim but for phi3 and glm4; 0:
                           positions are learned */
+    size_t value_dim;  /* of a head's values: head_dim but for latent attention */
+    size_t kv_latent; /* latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): width of the
+                         latent vector of keys and values, else 0.  RoPE turns the last dimensions
+                         of its heads, the keys' are the same in all */
+    size_t q_latent;  /* of the latent vector of queries; 0: q_proj makes them at once */
+    double latent_eps; /* of the norms of both */
     size_t max_positions;
     double norm_eps;
     bool unit_norms; /* norms multiply by 1 + the stored gain (gemma in safetensors) */
@@ -55,6 +61,9 @@ typedef struct pl_config {
     size_t experts, experts_used;      /* of a mixture of experts, else 0 */
     size_t expert_size, shared_size;   /* inner width of an expert, of the shared one (0: none) */
     bool experts_normalized;           /* the weights of the chosen experts are made to sum to 1 */
+    double experts_scale;              /* and are multiplied by this */
+    size_t expert_groups;              /* experts are in so many groups, of which the best */
+    size_t expert_groups_used;         /* so many may be chosen from; 0: no groups */
     bool tied_embeddings;
     bool biased[PL_ROLE_COUNT]; /* the role's layers have biases, in some blocks at least */
     pl_rope_kind rope;

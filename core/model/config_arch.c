@@ -25,6 +25,7 @@ void pl_config_set_arch(const pl_arch *arch, pl_config *out)
     out->gated = arch->layers[PL_ROLE_GATE].hf != NULL;
     out->residual_scale = 1;
     out->logits_scale = 1;
+    out->experts_scale = 1;
 }
 
 /* Whether one switch of config.json gives both their biases: attention_bias or mlp_bias. */
@@ -36,7 +37,8 @@ static bool in_group(pl_role a, pl_role b)
 /* Whether a switch may give the role's layers biases. */
 static bool may_have_bias(const pl_arch *arch, pl_role role)
 {
-    return arch->all_biased    ? arch->layers[role].hf != NULL
+    return role > PL_ROLE_DOWN ? false
+           : arch->all_biased  ? arch->layers[role].hf != NULL
            : role == PL_ROLE_O ? arch->attention_bias && !arch->o_unbiased
            : role < PL_ROLE_O  ? arch->attention_bias
                                : arch->mlp_bias;
@@ -246,6 +248,23 @@ static pl_status read_multipliers(const json_t *json, const char *path, pl_confi
     return status;
 }
 
+/* DeepSeek's scores are also multiplied by (1 + 0.1 mscale_all_dim ln(factor))^2. */
+static pl_status deepen_yarn(const json_t *json, const char *path, pl_config *out, pl_error *err)
+{
+    const json_t *rope = json_object_get(json, "rope_parameters");
+    rope = json_is_object(rope) ? rope : json_object_get(json, "rope_scaling");
+    const json_t *given = json_object_get(rope, "mscale_all_dim");
+    double mscale = 0, factor = 1;
+    const bool none = missing(given) || (json_is_number(given) && json_number_value(given) == 0);
+    pl_status status = pl_config_real(rope, path, "factor", 0, &factor, err);
+    if (status == PL_OK && !none) {
+        status = pl_config_real(rope, path, "mscale_all_dim", 0, &mscale, err);
+    }
+    const double by = pl_config_yarn_amplitude(factor, mscale);
+    out->attention_scale *= by * by;
+    return status;
+}
+
 static pl_status read_scales(const json_t *json, const char *path, pl_config *out, pl_error *err)
 {
     const pl_arch *arch = out->arch;
@@ -255,6 +274,9 @@ static pl_status read_scales(const json_t *json, const char *path, pl_config *ou
         status = pl_config_real(json, path, "query_pre_attn_scalar", 256, &scalar, err);
     }
     out->attention_scale = 1 / sqrt(scalar);
+    if (arch->deep_yarn && out->rope == PL_ROPE_YARN) {
+        PL_THEN(deepen_yarn(json, path, out, err));
+    }
     out->embedding_scale = arch->scaled_embedding ? sqrt((double)out->hidden_size) : 1;
     PL_THEN(read_multipliers(json, path, out, err));
     if (status == PL_OK && arch->soft_caps) {
@@ -302,6 +324,65 @@ static pl_status read_sparse_blocks(const json_t *json, const char *path, pl_con
     return status;
 }
 
+/* The first so many blocks have none. */
+void pl_config_mark_experts(pl_config *out, size_t dense)
+{
+    for (size_t b = dense; b < out->blocks; b++) {
+        out->block_kind[b] |= PL_BLOCK_EXPERTS;
+    }
+}
+
+/* 0 where the field is missing, null or 0. */
+static pl_status read_count(const json_t *json, const char *path, const char *field, size_t *out,
+                            pl_error *err)
+{
+    const json_t *value = json_object_get(json, field);
+    *out = 0;
+    return missing(value) || (json_is_integer(value) && json_integer_value(value) == 0)
+               ? PL_OK
+               : pl_config_size(json, path, field, 0, out, err);
+}
+
+/* Groups of experts; all of them in one group, or all groups used, is no limit. */
+static pl_status read_groups(const json_t *json, const char *path, pl_config *out, pl_error *err)
+{
+    const char *method = json_string_value(json_object_get(json, "topk_method"));
+    const bool greedy = method != NULL && strcmp(method, "greedy") == 0;
+    pl_status status = read_count(json, path, "n_group", &out->expert_groups, err);
+    PL_THEN(read_count(json, path, "topk_group", &out->expert_groups_used, err));
+    if (out->expert_groups <= 1 || out->expert_groups_used == 0 ||
+        out->expert_groups_used == out->expert_groups || greedy) {
+        out->expert_groups = out->expert_groups_used = 0;
+    }
+    return status;
+}
+
+/* Shared experts, groups, what weights are multiplied by, blocks without experts: DeepSeek's. */
+static pl_status read_more_of_experts(const json_t *json, const char *path, pl_config *out,
+                                      pl_error *err)
+{
+    const pl_expert_names *names = out->arch->experts;
+    size_t shared = 0, dense = 0;
+    pl_status status = PL_OK;
+    if (names->shared_count != NULL) {
+        status = read_count(json, path, names->shared_count, &shared, err);
+        out->shared_size = shared * out->expert_size;
+    }
+    if (status == PL_OK && names->grouped) {
+        status = read_groups(json, path, out, err);
+    }
+    if (status == PL_OK && names->scale != NULL) {
+        status = pl_config_real(json, path, names->scale, 1, &out->experts_scale, err);
+    }
+    if (status == PL_OK && names->first_dense != NULL) {
+        status = read_count(json, path, names->first_dense, &dense, err);
+    }
+    if (status == PL_OK && !names->sparse_blocks) {
+        pl_config_mark_experts(out, dense);
+    }
+    return status;
+}
+
 pl_status pl_config_check_experts(const pl_config *config, const char *path, pl_error *err)
 {
     if (config->experts_used > config->experts) {
@@ -312,6 +393,17 @@ pl_status pl_config_check_experts(const pl_config *config, const char *path, pl_
         return pl_error_set(err, PL_ERR_FORMAT,
                             "%s: %zu experts in each of %zu blocks; expected at most %d in all",
                             path, config->experts, config->blocks, MAX_EXPERTS);
+    }
+    if (config->expert_groups > 0 &&
+        (config->experts % config->expert_groups != 0 ||
+         config->expert_groups_used > config->expert_groups ||
+         config->experts_used >
+             config->experts / config->expert_groups * config->expert_groups_used)) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: %zu of %zu experts from %zu of %zu groups; expected groups of one "
+                            "size, with enough experts in those that are chosen from",
+                            path, config->experts_used, config->experts, config->expert_groups_used,
+                            config->expert_groups);
     }
     return PL_OK;
 }
@@ -333,15 +425,14 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
         status = pl_config_size(json, path, "shared_expert_intermediate_size", 0, &out->shared_size,
                                 err);
     }
+    const json_t *normalized = json_object_get(json, "norm_topk_prob");
     out->experts_normalized =
-        names->normalized || json_is_true(json_object_get(json, "norm_topk_prob"));
+        names->normalized ||
+        (missing(normalized) ? names->normalized_by_default : json_is_true(normalized));
     if (status == PL_OK && names->sparse_blocks) {
         status = read_sparse_blocks(json, path, out, err);
-    } else if (status == PL_OK) {
-        for (size_t b = 0; b < out->blocks; b++) {
-            out->block_kind[b] |= PL_BLOCK_EXPERTS;
-        }
     }
+    PL_THEN(read_more_of_experts(json, path, out, err));
     return status == PL_OK ? pl_config_check_experts(out, path, err) : status;
 }
 

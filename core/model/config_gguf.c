@@ -203,8 +203,9 @@ static pl_status read_long_rope(const source *from, pl_config *config, pl_error 
                : status;
 }
 
-/* Keys of YaRN that change the numbers in a way no model of these architectures has. */
-static pl_status refuse_yarn_keys(const source *from, pl_error *err)
+/* Keys of YaRN that change the numbers in a way no model of these architectures has.  from_deep: of
+ * one that has the first, DeepSeek's. */
+static pl_status refuse_yarn_keys(const source *from, bool from_deep, pl_error *err)
 {
     static const char *const keys[] = {"rope.scaling.yarn_log_multiplier",
                                        "rope.scaling.yarn_ext_factor",
@@ -213,7 +214,7 @@ static pl_status refuse_yarn_keys(const source *from, pl_error *err)
         char name[96];
         const json_t *value = get(from, keys[i], name);
         double number = json_number_value(value);
-        bool neutral = i == 0 ? number == 0 : number == 1 || (i == 1 && number < 0);
+        bool neutral = i == 0 ? number == 0 || from_deep : number == 1 || (i == 1 && number < 0);
         if (value != NULL && !neutral) {
             return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: %s = %g is not supported", from->path,
                                 name, number);
@@ -226,7 +227,7 @@ static pl_status refuse_yarn_keys(const source *from, pl_error *err)
 static pl_status read_yarn(const source *from, pl_config *config, pl_error *err)
 {
     double factor = 1;
-    pl_status status = refuse_yarn_keys(from, err);
+    pl_status status = refuse_yarn_keys(from, config->arch->deep_yarn, err);
     PL_THEN(read_real(from, "rope.scaling.factor", 0, &config->rope_factor, err));
     PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions,
                       &config->rope_original_positions, err));
@@ -241,6 +242,9 @@ static pl_status read_yarn(const source *from, pl_config *config, pl_error *err)
     }
     config->rope = PL_ROPE_YARN;
     config->rope_amplitude = factor * pl_config_yarn_amplitude(config->rope_factor, 1);
+    if (status == PL_OK && config->arch->deep_yarn) {
+        config->rope_amplitude = factor; /* llama.cpp's deepseek2 takes it back */
+    }
     return status;
 }
 
@@ -283,6 +287,40 @@ static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
     return status;
 }
 
+/* Latent attention: the widths of heads as they are where keys and values are made of the latent
+ * vector.  A file whose kv_b is split into two tensors for products with the latent vector itself
+ * says those widths apart. */
+static pl_status read_latent_sizes(const source *from, pl_config *config, pl_error *err)
+{
+    char name[96];
+    if (get(from, "attention.key_length_mla", name) != NULL) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: kv_b_proj is split into attn_k_b and attn_v_b (%s is there), "
+                            "which is not supported: expected attn_kv_b, as converters before "
+                            "April 2025 and this export write it",
+                            from->path, name);
+    }
+    pl_status status =
+        read_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
+    PL_THEN(read_size(from, "attention.key_length", 0, &config->head_dim, err));
+    PL_THEN(read_size(from, "attention.value_length", 0, &config->value_dim, err));
+    PL_THEN(read_size(from, "rope.dimension_count", 0, &config->rotary_dim, err));
+    PL_THEN(read_size(from, "attention.kv_lora_rank", 0, &config->kv_latent, err));
+    if (status == PL_OK && get(from, "attention.q_lora_rank", name) != NULL) {
+        status = read_size(from, "attention.q_lora_rank", 0, &config->q_latent, err);
+    }
+    if (status == PL_OK &&
+        (config->kv_heads != config->heads || config->rotary_dim > config->head_dim)) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: latent attention of %zu heads with %zu of keys, and RoPE over "
+                              "%zu of %zu dimensions; expected as many heads, and at most a head's "
+                              "width",
+                              from->path, config->heads, config->kv_heads, config->rotary_dim,
+                              config->head_dim);
+    }
+    return status;
+}
+
 static pl_status read_sizes(const source *from, pl_config *config, pl_error *err)
 {
     size_t rotated = 0;
@@ -304,6 +342,9 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
             return status;
         }
     }
+    if (config->arch->latent) {
+        return read_latent_sizes(from, config, err);
+    }
     size_t head_dim = config->hidden_size / config->heads;
     head_dim = head_dim > 0 ? head_dim : 1;
     pl_status status =
@@ -318,6 +359,7 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
                               "%s: RoPE over %zu of %zu dimensions is not supported", from->path,
                               rotated, config->head_dim);
     }
+    config->value_dim = config->head_dim;
     PL_THEN(read_size(from, "attention.value_length", config->head_dim, &rotated, err));
     if (status == PL_OK && rotated != config->head_dim) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
@@ -342,7 +384,7 @@ static pl_role bias_role(const pl_arch *arch, const char *tensor)
     int role = name != NULL && end > name && strcmp(end, ".bias") == 0 ? 0 : PL_ROLE_COUNT;
     for (; role < PL_ROLE_COUNT; role++) {
         const char *fused = role <= PL_ROLE_V ? arch->fused_qkv.gguf : arch->fused_gate_up.gguf;
-        bool apart = fused == NULL || role == PL_ROLE_O || role == PL_ROLE_DOWN;
+        bool apart = fused == NULL || role == PL_ROLE_O || role >= PL_ROLE_DOWN;
         const char *own = apart ? arch->layers[role].gguf : fused;
         size_t size = own != NULL ? strlen(own) : 0;
         if (size > 0 && (size_t)(end - name - 1) == size && memcmp(name + 1, own, size) == 0) {
@@ -450,12 +492,21 @@ static pl_status read_multipliers(const source *from, pl_config *config, pl_erro
  * models, which their number of blocks tells. */
 static pl_status read_scales(const source *from, pl_config *config, pl_error *err)
 {
+    char name[96];
+    double log_multiplier = 0;
+
     const pl_arch *arch = config->arch;
     size_t scalar = arch->wide_blocks > 0 && config->blocks == arch->wide_blocks
                         ? config->hidden_size / config->heads
                         : config->head_dim;
     pl_status status =
         read_real(from, "attention.scale", 1 / sqrt((double)scalar), &config->attention_scale, err);
+    if (status == PL_OK && config->arch->deep_yarn && config->rope == PL_ROPE_YARN &&
+        json_number_value(get(from, "rope.scaling.yarn_log_multiplier", name)) != 0) {
+        status = read_real(from, "rope.scaling.yarn_log_multiplier", 0, &log_multiplier, err);
+        const double by = pl_config_yarn_amplitude(config->rope_factor, 10 * log_multiplier);
+        config->attention_scale *= by * by;
+    }
     config->embedding_scale = arch->scaled_embedding ? sqrt((double)config->hidden_size) : 1;
     PL_THEN(read_multipliers(from, config, err));
     if (status == PL_OK && arch->soft_caps) {
@@ -470,6 +521,45 @@ static pl_status read_scales(const source *from, pl_config *config, pl_error *er
         status = read_real(from, "rope.freq_base_swa", arch->default_local_theta,
                            &config->rope_local_theta, err);
     }
+    return status;
+}
+
+/* A count that may be missing or 0. */
+static pl_status read_count(const source *from, const char *key, size_t *out, pl_error *err)
+{
+    char name[96];
+    const json_t *value = get(from, key, name);
+    *out = 0;
+    return value == NULL || (json_is_integer(value) && json_integer_value(value) == 0)
+               ? PL_OK
+               : read_size(from, key, 0, out, err);
+}
+
+/* What DeepSeek's have besides. */
+static pl_status read_more_of_experts(const source *from, pl_config *config, pl_error *err)
+{
+    const pl_expert_names *names = config->arch->experts;
+    size_t shared = 0, dense = 0;
+    pl_status status = PL_OK;
+    if (names->shared_count != NULL) {
+        status = read_count(from, "expert_shared_count", &shared, err);
+        config->shared_size = shared * config->expert_size;
+    }
+    if (status == PL_OK && names->grouped) {
+        status = read_count(from, "expert_group_count", &config->expert_groups, err);
+        PL_THEN(read_count(from, "expert_group_used_count", &config->expert_groups_used, err));
+        if (config->expert_groups <= 1 || config->expert_groups_used == 0 ||
+            config->expert_groups_used == config->expert_groups) {
+            config->expert_groups = config->expert_groups_used = 0;
+        }
+    }
+    if (status == PL_OK && names->scale != NULL) {
+        status = read_real(from, "expert_weights_scale", 1, &config->experts_scale, err);
+    }
+    if (status == PL_OK && names->first_dense != NULL) {
+        status = read_count(from, "leading_dense_block_count", &dense, err);
+    }
+    pl_config_mark_experts(config, dense);
     return status;
 }
 
@@ -490,9 +580,7 @@ static pl_status read_experts(const source *from, pl_config *config, pl_error *e
     }
     config->experts_normalized = names->normalized || names->gguf_normalized ||
                                  json_is_true(get(from, "expert_weights_norm", name));
-    for (size_t b = 0; b < config->blocks; b++) {
-        config->block_kind[b] |= PL_BLOCK_EXPERTS;
-    }
+    PL_THEN(read_more_of_experts(from, config, err));
     return status == PL_OK ? pl_config_check_experts(config, from->path, err) : status;
 }
 
@@ -504,10 +592,19 @@ static bool has(const json_t *metadata, const char *name, const char *key)
     return json_integer_value(json_object_get(metadata, whole)) > 0;
 }
 
-/* GGUF's llama is also mistral, where there is a window, and mixtral, where there are experts. */
+enum { GATING_SIGMOID = 2 }; /* llama.cpp's LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOID */
+
+/* GGUF's llama is also mistral, where there is a window, and mixtral, where there are experts; its
+ * deepseek2 is also deepseek_v3, where the router's scores are sigmoids. */
 static const pl_arch *find_arch(const json_t *metadata, const char *name)
 {
     bool experts = has(metadata, name, "expert_count");
+    char gating[128];
+    snprintf(gating, sizeof gating, "%.64s.expert_gating_func", name);
+    if (strcmp(name, "deepseek2") == 0 &&
+        json_integer_value(json_object_get(metadata, gating)) == GATING_SIGMOID) {
+        return pl_arch_by_type("deepseek_v3");
+    }
     if (strcmp(name, "llama") == 0 && !experts && has(metadata, name, "attention.sliding_window")) {
         return pl_arch_by_type("mistral");
     }
@@ -547,6 +644,7 @@ pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out, pl_erro
                       config.arch->layer_norm ? "attention.layer_norm_epsilon"
                                               : "attention.layer_norm_rms_epsilon",
                       0, &config.norm_eps, err));
+    config.latent_eps = config.norm_eps;
     PL_THEN(read_tensors(&from, &config, err));
     if (status == PL_OK) {
         status = pl_config_check(&config, from.path, err); /* before head_dim sizes a buffer */

@@ -14,7 +14,7 @@ pl_status pl_config_identity(const pl_config *c, pl_id *out, pl_error *err)
     pl_buf_append(&all, (const char *)c->block_kind, c->blocks);
     pl_buf_printf(&all, "%zu %zu %zu %zu %d %d\n", c->experts, c->experts_used, c->expert_size,
                   c->shared_size, c->experts_normalized, c->tied_embeddings);
-    for (int role = 0; role < PL_ROLE_COUNT; role++) {
+    for (int role = 0; role <= PL_ROLE_DOWN; role++) { /* no others have biases */
         pl_buf_puts(&all, c->biased[role] ? "b" : "-");
     }
     pl_buf_printf(&all, "%d %a %a %a %a %a %zu %zu %a\n", (int)c->rope, c->rope_theta,
@@ -26,6 +26,14 @@ pl_status pl_config_identity(const pl_config *c, pl_id *out, pl_error *err)
     pl_buf_append(&all, (const char *)c->rope_long_divisor, c->rope_divisors * sizeof(float));
     if (c->residual_scale != 1 || c->logits_scale != 1) { /* 1 in models that were known before */
         pl_buf_printf(&all, "%a %a\n", c->residual_scale, c->logits_scale);
+    }
+    if (c->kv_latent > 0) {
+        pl_buf_printf(&all, "latent %zu %zu %zu %a\n", c->value_dim, c->kv_latent, c->q_latent,
+                      c->latent_eps);
+    }
+    if (c->experts_scale != 1 || c->expert_groups > 0) {
+        pl_buf_printf(&all, "experts %a %zu %zu\n", c->experts_scale, c->expert_groups,
+                      c->expert_groups_used);
     }
     pl_status status = pl_buf_check(&all, err);
     if (status == PL_OK) {

@@ -51,6 +51,9 @@ bool pl_config_activation(const char *name, pl_activation *out);
 /* Marks the blocks without RoPE by the architecture's rule; interval: of PL_NO_ROPE_LIST. */
 void pl_config_mark_no_rope(pl_config *out, size_t interval);
 
+/* Marks all blocks from number `dense` on as mixtures of experts. */
+void pl_config_mark_experts(pl_config *out, size_t dense);
+
 /* Marks the blocks that slide by the architecture's pattern, or all of them. */
 void pl_config_mark_windows(pl_config *out, size_t pattern);
 

@@ -55,11 +55,35 @@ static void put_sizes(sink *to)
     size_key(to, "attention.head_count", c->heads);
     size_key(to, "attention.head_count_kv", c->kv_heads);
     size_key(to, "attention.key_length", c->head_dim);
-    size_key(to, "attention.value_length", c->head_dim);
+    size_key(to, "attention.value_length", c->value_dim);
+    if (c->kv_latent > 0) {
+        size_key(to, "attention.kv_lora_rank", c->kv_latent);
+    }
+    if (c->q_latent > 0) {
+        size_key(to, "attention.q_lora_rank", c->q_latent);
+    }
     real_key(to, "attention.layer_norm_rms_epsilon", c->norm_eps);
     size_key(to, "vocab_size", c->vocab_size);
     size_key(to, "rope.dimension_count", c->rotary_dim);
     real_key(to, "rope.freq_base", c->rope_theta);
+}
+
+/* What the scores are multiplied by in DeepSeek's YaRN: 1 in other models. */
+static double deep_scale(const pl_config *c)
+{
+    return c->attention_scale * sqrt((double)c->head_dim);
+}
+
+/* llama.cpp's deepseek2 has no key for cosines and sines of another amplitude than 1. */
+static pl_status put_deep_yarn(sink *to, pl_error *err)
+{
+    const pl_config *c = to->config;
+    if (!close_to(c->rope_amplitude, 1) || !(c->rope_factor > 1)) {
+        return refuse(c, "a YaRN whose mscale is not its mscale_all_dim", err);
+    }
+    real_key(to, "rope.scaling.yarn_log_multiplier",
+             (sqrt(deep_scale(c)) - 1) / log(c->rope_factor));
+    return PL_OK;
 }
 
 static pl_status put_rope(sink *to, pl_error *err)
@@ -76,6 +100,9 @@ static pl_status put_rope(sink *to, pl_error *err)
         size_key(to, "rope.scaling.original_context_length", c->rope_original_positions);
         real_key(to, "rope.scaling.yarn_beta_fast", c->rope_beta_fast);
         real_key(to, "rope.scaling.yarn_beta_slow", c->rope_beta_slow);
+        if (c->arch->deep_yarn) {
+            return put_deep_yarn(to, err);
+        }
         real_key(to, "rope.scaling.attn_factor",
                  c->rope_amplitude / pl_config_yarn_amplitude(c->rope_factor, 1));
         break;
@@ -131,7 +158,8 @@ static pl_status put_scales(sink *to, pl_error *err)
     const size_t scalar = arch->wide_blocks > 0 && c->blocks == arch->wide_blocks
                               ? c->hidden_size / c->heads
                               : c->head_dim;
-    if (!close_to(c->attention_scale, 1 / sqrt((double)scalar))) {
+    const bool deep = arch->deep_yarn && c->rope == PL_ROPE_YARN; /* put_rope has said it */
+    if (!deep && !close_to(c->attention_scale, 1 / sqrt((double)scalar))) {
         return refuse(c, "query_pre_attn_scalar", err);
     }
     if (arch->soft_caps && arch->default_attention_cap > 0) {
@@ -150,7 +178,12 @@ static pl_status put_experts(sink *to, pl_error *err)
     if (names == NULL) {
         return PL_OK;
     }
-    for (size_t b = 0; b < c->blocks; b++) {
+    size_t dense = 0;
+    while (names->first_dense != NULL && dense < c->blocks &&
+           (c->block_kind[dense] & PL_BLOCK_EXPERTS) == 0) {
+        dense++;
+    }
+    for (size_t b = dense; b < c->blocks; b++) {
         if ((c->block_kind[b] & PL_BLOCK_EXPERTS) == 0) {
             return refuse(c, "blocks without experts", err);
         }
@@ -163,7 +196,23 @@ static pl_status put_experts(sink *to, pl_error *err)
     if (names->inner != NULL) {
         size_key(to, "expert_feed_forward_length", c->expert_size);
     }
-    if (c->shared_size > 0) {
+    if (names->first_dense != NULL) {
+        size_key(to, "leading_dense_block_count", dense);
+    }
+    if (names->scale != NULL) {
+        real_key(to, "expert_weights_scale", c->experts_scale);
+        size_key(to, "expert_gating_func", names->sigmoid ? 2 : 1);
+    }
+    if (c->expert_groups > 0 && !names->group_pairs) {
+        return refuse(c, "groups of experts, whose best expert counts", err);
+    }
+    if (c->expert_groups > 0) {
+        size_key(to, "expert_group_count", c->expert_groups);
+        size_key(to, "expert_group_used_count", c->expert_groups_used);
+    }
+    if (names->shared_count != NULL) {
+        size_key(to, "expert_shared_count", c->shared_size / c->expert_size);
+    } else if (c->shared_size > 0) {
         size_key(to, "expert_shared_feed_forward_length", c->shared_size);
     }
     if (!names->normalized && !names->gguf_normalized && c->experts_normalized) {
@@ -178,8 +227,8 @@ static bool is_plain(const pl_config *config)
     const pl_arch *arch = config->arch;
     return arch->gguf != NULL && config->gated && arch->no_rope == PL_NO_ROPE_NONE &&
            arch->positions.hf == NULL && !arch->layer_norm && !arch->norm_biases &&
-           !arch->parallel && !arch->neighbours && !arch->transposed && !arch->multipliers &&
-           !arch->logit_scale;
+           !arch->parallel && (!arch->neighbours || arch->latent) && !arch->transposed &&
+           !arch->multipliers && !arch->logit_scale;
 }
 
 pl_status pl_config_to_gguf(const pl_config *config, pl_gguf_keys *keys, pl_error *err)

@@ -36,6 +36,12 @@ static json_t *rope_json(const pl_config *config)
             json_pack("{s:s, s:f, s:f, s:f, s:f}", "rope_type", "yarn", "factor",
                       config->rope_factor, "beta_fast", config->rope_beta_fast, "beta_slow",
                       config->rope_beta_slow, "attention_factor", config->rope_amplitude);
+        if (config->arch->deep_yarn && config->rope_factor > 1) {
+            /* Scores are multiplied by the square of 1 + 0.1 mscale_all_dim ln(factor). */
+            const double by = sqrt(config->attention_scale * sqrt((double)config->head_dim));
+            const double mscale = (by - 1) / (0.1 * log(config->rope_factor));
+            pl_json_set(yarn, "mscale_all_dim", json_real(mscale));
+        }
         if (config->rope_original_positions != config->max_positions) {
             pl_json_set(yarn, "original_max_position_embeddings",
                         size_or_null(config->rope_original_positions));
@@ -151,6 +157,31 @@ static void put_experts(const pl_config *config, json_t *json)
     if (!names->normalized) {
         pl_json_set(json, "norm_topk_prob", json_boolean(config->experts_normalized));
     }
+    if (names->shared_count != NULL) {
+        pl_json_set(json, names->shared_count,
+                    size_or_null(config->shared_size / config->expert_size));
+    }
+    if (names->scale != NULL) {
+        pl_json_set(json, names->scale, json_real(config->experts_scale));
+    }
+    if (names->grouped) { /* one group is none */
+        const bool some = config->expert_groups > 0;
+        pl_json_set(json, "topk_method",
+                    json_string(names->sigmoid ? "noaux_tc"
+                                : some         ? "group_limited_greedy"
+                                               : "greedy"));
+        pl_json_set(json, "scoring_func", json_string(names->sigmoid ? "sigmoid" : "softmax"));
+        pl_json_set(json, "n_group", json_integer(some ? (json_int_t)config->expert_groups : 1));
+        pl_json_set(json, "topk_group",
+                    json_integer(some ? (json_int_t)config->expert_groups_used : 1));
+    }
+    if (names->first_dense != NULL) {
+        size_t first = 0;
+        while (first < config->blocks && (config->block_kind[first] & PL_BLOCK_EXPERTS) == 0) {
+            first++;
+        }
+        pl_json_set(json, names->first_dense, json_integer((json_int_t)first));
+    }
     if (names->sparse_blocks) {
         json_t *dense = json_array();
         for (size_t b = 0; b < config->blocks; b++) {
@@ -161,6 +192,19 @@ static void put_experts(const pl_config *config, json_t *json)
         pl_json_set(json, "decoder_sparse_step", json_integer(1));
         pl_json_set(json, "mlp_only_layers", dense);
     }
+}
+
+static void put_heads(const pl_config *config, json_t *json)
+{
+    if (config->kv_latent == 0) {
+        pl_json_set(json, "head_dim", size_or_null(config->head_dim));
+        return;
+    }
+    pl_json_set(json, "kv_lora_rank", size_or_null(config->kv_latent));
+    pl_json_set(json, "q_lora_rank", size_or_null(config->q_latent));
+    pl_json_set(json, "qk_rope_head_dim", size_or_null(config->rotary_dim));
+    pl_json_set(json, "qk_nope_head_dim", size_or_null(config->head_dim - config->rotary_dim));
+    pl_json_set(json, "v_head_dim", size_or_null(config->value_dim));
 }
 
 pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, json_t **out,
@@ -206,7 +250,7 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
     }
     if (config->rotary_dim > 0) { /* older models with learned positions have none of these */
         pl_json_set(json, "num_key_value_heads", size_or_null(config->kv_heads));
-        pl_json_set(json, "head_dim", size_or_null(config->head_dim));
+        put_heads(config, json);
         pl_json_set(json, "rope_theta", json_real(config->rope_theta));
         pl_json_set(json, "rope_scaling", rope_json(config));
     }

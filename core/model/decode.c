@@ -18,7 +18,7 @@ struct pl_decoder {
     pl_block_weights own;     /* the forward's own room, while it has a block's */
     pl_block_weights *blocks; /* [blocks] */
     size_t n_blocks;
-    float *keys, *values; /* [blocks, positions, kv_rows] */
+    float *keys, *values; /* [blocks, positions, kv_rows], [blocks, positions, value_rows] */
     float *x;             /* [MOST_AT_ONCE, hidden] */
 };
 
@@ -36,8 +36,8 @@ static double parameters_of(const pl_model *model)
 static double decoder_bytes(const pl_model *model, size_t positions)
 {
     const pl_config *c = pl_model_config(model);
-    const double cache =
-        2.0 * (double)c->blocks * (double)positions * (double)(c->kv_heads * c->head_dim);
+    const double cache = (double)c->blocks * (double)positions *
+                         (double)(c->kv_heads * (c->head_dim + c->value_dim));
     return 4.0 * (parameters_of(model) + cache + (double)c->vocab_size * (double)c->hidden_size);
 }
 
@@ -76,7 +76,6 @@ static pl_status check_memory(const pl_model *model, size_t positions, size_t li
 static pl_status allocate_decoder(pl_decoder *d, pl_error *err)
 {
     const pl_config *c = pl_model_config(d->model);
-    const size_t kv_rows = c->kv_heads * c->head_dim;
     bool failed = false;
     size_t rows = 0;
     pl_status status =
@@ -88,8 +87,8 @@ static pl_status allocate_decoder(pl_decoder *d, pl_error *err)
     d->forward->reads_on = true;
     failed = !pl_mul(c->blocks, d->positions, &rows);
     d->blocks = calloc(c->blocks + 1, sizeof *d->blocks);
-    d->keys = failed ? NULL : pl_forward_floats(rows, kv_rows, &failed);
-    d->values = failed ? NULL : pl_forward_floats(rows, kv_rows, &failed);
+    d->keys = failed ? NULL : pl_forward_floats(rows, d->forward->kv_rows, &failed);
+    d->values = failed ? NULL : pl_forward_floats(rows, d->forward->value_rows, &failed);
     d->x = pl_forward_floats(MOST_AT_ONCE, c->hidden_size, &failed);
     return failed || d->blocks == NULL ? pl_error_memory(err, "a cache of %zu tokens", d->positions)
                                        : PL_OK;
@@ -183,12 +182,13 @@ static pl_status read_piece(pl_decoder *d, const int32_t *ids, size_t count, pl_
                             pl_error *err)
 {
     const pl_config *c = pl_model_config(d->model);
-    const size_t cache = d->positions * c->kv_heads * c->head_dim;
+    const size_t keys = d->positions * d->forward->kv_rows;
+    const size_t values = d->positions * d->forward->value_rows;
     pl_status status = pl_forward_embed_at(d->forward, ids, d->length, count, d->x, err);
     for (size_t b = 0; status == PL_OK && b < c->blocks; b++) {
         enter_block(d, b);
-        status = pl_forward_run_behind(d->forward, d->x, count, d->length, d->keys + b * cache,
-                                       d->values + b * cache, d->hooks, task, err);
+        status = pl_forward_run_behind(d->forward, d->x, count, d->length, d->keys + b * keys,
+                                       d->values + b * values, d->hooks, task, err);
         leave_block(d, b);
     }
     d->length += status == PL_OK ? count : 0;

@@ -6,9 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A token's router scores [n] become the weights of the `used` best experts, -1 for the others:
- * a softmax over all, then (where `normalized`) the chosen ones are made to sum to 1. */
-static void choose(float *scores, size_t n, size_t used, bool normalized)
+/* Router outputs [n] become scores: a softmax over all, or sigmoids. */
+static void score(float *scores, size_t n, bool sigmoid)
 {
     float max = scores[0];
     float sum = 0.0f;
@@ -16,24 +15,73 @@ static void choose(float *scores, size_t n, size_t used, bool normalized)
         max = scores[e] > max ? scores[e] : max;
     }
     for (size_t e = 0; e < n; e++) {
-        scores[e] = expf(scores[e] - max);
+        scores[e] = sigmoid ? 1.0f / (1.0f + expf(-scores[e])) : expf(scores[e] - max);
         sum += scores[e];
     }
-    for (size_t e = 0; e < n; e++) {
+    for (size_t e = 0; e < n && !sigmoid; e++) {
         scores[e] /= sum;
     }
-    /* The least weight that is chosen, and how many of those equal to it. */
+}
+
+/* What a group is chosen by: the best of its n experts, or the sum of its best two. */
+static float group_score(const float *choice, size_t n, bool pairs)
+{
+    float best = -INFINITY, second = -INFINITY;
+    for (size_t e = 0; e < n; e++) {
+        if (choice[e] > best) {
+            second = best;
+            best = choice[e];
+        } else if (choice[e] > second) {
+            second = choice[e];
+        }
+    }
+    return pairs && n > 1 ? best + second : best;
+}
+
+/* choice[n] of the experts outside the best groups becomes -infinity; of equal groups the first
+ * ones are better. */
+static void limit_groups(const pl_config *c, float *choice)
+{
+    const size_t n = c->experts / c->expert_groups;
+    const bool pairs = c->arch->experts->group_pairs;
+    for (size_t g = 0; g < c->expert_groups; g++) {
+        const float own = group_score(choice + g * n, n, pairs);
+        size_t better = 0;
+        for (size_t other = 0; other < c->expert_groups; other++) {
+            const float its = group_score(choice + other * n, n, pairs);
+            better += its > own || (other < g && !(its < own) && !(own < its)) ? 1 : 0;
+        }
+        for (size_t e = 0; e < n && better >= c->expert_groups_used; e++) {
+            choice[g * n + e] = NAN; /* no comparison below takes it; groups so far are kept */
+        }
+    }
+}
+
+/* A token's router outputs [experts] become the weights of the best experts, -1 for the others:
+ * scores, chosen by what a bias and groups make of them; then (where `normalized`) the chosen ones
+ * are made to sum to 1. */
+static void choose(const pl_config *c, const float *bias, float *scores, float *choice)
+{
+    const size_t n = c->experts, used = c->experts_used;
+    score(scores, n, c->arch->experts->sigmoid);
+    for (size_t e = 0; e < n; e++) {
+        choice[e] = scores[e] + bias[e];
+    }
+    if (c->expert_groups > 0) {
+        limit_groups(c, choice);
+    }
+    /* The least choice that is taken, and how many of those equal to it. */
     float bar = INFINITY;
     size_t chosen = 0;
     size_t equal = 0;
     while (chosen < used) {
-        float next = -1.0f;
+        float next = -INFINITY;
         for (size_t e = 0; e < n; e++) {
-            next = scores[e] < bar && scores[e] > next ? scores[e] : next;
+            next = choice[e] < bar && choice[e] > next ? choice[e] : next;
         }
         size_t ties = 0;
         for (size_t e = 0; e < n; e++) {
-            ties += scores[e] == next ? 1 : 0;
+            ties += choice[e] == next ? 1 : 0;
         }
         if (ties == 0) { /* scores that are not numbers */
             break;
@@ -44,13 +92,15 @@ static void choose(float *scores, size_t n, size_t used, bool normalized)
     }
     float total = 0.0f;
     for (size_t e = 0; e < n; e++) {
-        bool take = scores[e] > bar || (scores[e] == bar && equal > 0);
-        equal -= take && scores[e] == bar ? 1 : 0;
+        bool take = choice[e] > bar || (choice[e] == bar && equal > 0);
+        equal -= take && choice[e] == bar ? 1 : 0;
         total += take ? scores[e] : 0.0f;
         scores[e] = take ? scores[e] : -1.0f;
     }
-    for (size_t e = 0; normalized && e < n; e++) {
-        scores[e] = scores[e] >= 0 ? scores[e] / total : scores[e];
+    for (size_t e = 0; e < n; e++) {
+        scores[e] = scores[e] < 0           ? scores[e]
+                    : c->experts_normalized ? scores[e] / total * (float)c->experts_scale
+                                            : scores[e] * (float)c->experts_scale;
     }
 }
 
@@ -101,7 +151,7 @@ static pl_status run_expert(const pl_step *s, size_t e, pl_site_role until, pl_e
     const pl_config *c = s->c;
     size_t hidden = c->hidden_size;
     size_t count = gather(s, e);
-    size_t site = f->model->blocks[f->w.block].first_site + PL_SITE_GATE_UP + 2 * e;
+    size_t site = f->model->blocks[f->w.block].sites[PL_SITE_GATE_UP] + 2 * e;
     f->rows = f->tokens;
     pl_status status = run_one(s, f->routed, count, site, e * c->expert_size, c->expert_size, until,
                                f->routed, err);
@@ -116,20 +166,23 @@ static pl_status run_expert(const pl_step *s, size_t e, pl_site_role until, pl_e
     return status;
 }
 
-/* The expert that sees every token, weighted by a sigmoid of its own. */
+/* The expert that sees every token, weighted by a sigmoid of its own where it has a gate. */
 static pl_status run_shared(const pl_step *s, pl_site_role until, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
     size_t hidden = c->hidden_size;
-    size_t site = f->model->blocks[f->w.block].first_site + PL_SITE_GATE_UP + 2 * c->experts;
+    size_t site = f->model->blocks[f->w.block].sites[PL_SITE_GATE_UP] + 2 * c->experts;
+    const bool gated = c->arch->experts->shared_gate.hf != NULL;
     float *gates = f->shares; /* no longer needed: [length] */
-    pl_gemm_nt(s->length, 1, hidden, 1.0f, f->normed, hidden, f->w.shared_gate, hidden, 0.0f, gates,
-               1);
+    if (gated) {
+        pl_gemm_nt(s->length, 1, hidden, 1.0f, f->normed, hidden, f->w.shared_gate, hidden, 0.0f,
+                   gates, 1);
+    }
     pl_status status = run_one(s, f->normed, s->length, site, c->experts * c->expert_size,
                                c->shared_size, until, f->routed, err);
     for (size_t t = 0; until == PL_SITE_ROLE_COUNT && status == PL_OK && t < s->length; t++) {
-        float share = 1.0f / (1.0f + expf(-gates[t]));
+        float share = gated ? 1.0f / (1.0f + expf(-gates[t])) : 1.0f;
         for (size_t k = 0; k < hidden; k++) {
             f->mixed[t * hidden + k] += share * f->routed[t * hidden + k];
         }
@@ -144,7 +197,7 @@ pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err
     pl_gemm_nt(s->length, c->experts, c->hidden_size, 1.0f, f->normed, c->hidden_size, f->w.router,
                c->hidden_size, 0.0f, f->shares, c->experts);
     for (size_t t = 0; t < s->length; t++) {
-        choose(f->shares + t * c->experts, c->experts, c->experts_used, c->experts_normalized);
+        choose(c, f->w.score_bias, f->shares + t * c->experts, f->choice);
     }
     memset(f->mixed, 0, s->length * c->hidden_size * sizeof *f->mixed);
     pl_status status = PL_OK;

@@ -114,7 +114,8 @@ static bool parse(const pl_arch *arch, const char *name, wanted *out)
         size_t length = (size_t)((dot != NULL ? dot : end) - word);
         bool known = read_number(word, length, experts, out) ||
                      read_role(arch, word, length, dot == NULL, part, out);
-        if (!known && experts && out->expert == PL_NO_EXPERT && is("shared_expert", word, length)) {
+        const bool shared = is("shared_expert", word, length) || is("shared_experts", word, length);
+        if (!known && experts && out->expert == PL_NO_EXPERT && shared) {
             out->expert = PL_SHARED_EXPERT;
             known = true;
         }
@@ -205,6 +206,7 @@ pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *i
     }
     size_t first = 0;
     size_t count = pl_model_block_layers(model, want.block, &first);
+    size_t other = first;
     bool mixed = false;
     for (size_t i = first; i < first + count; i++) {
         const pl_layer *layer = &model->layers[i];
@@ -212,15 +214,15 @@ pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *i
             *index = i;
             return PL_OK;
         }
+        other = !mixed && layer->role == want.role ? i : other;
         mixed = mixed || (layer->role == want.role && want.expert == PL_NO_EXPERT);
     }
     if (mixed) {
-        return pl_error_set(
-            err, PL_ERR_USAGE,
-            "'%.100s' names a layer of every expert of block %zu; name the expert "
-            "as well, as in %zu.0.%s",
-            name, want.block, want.block,
-            strrchr(model->layers[first + 4 + (size_t)(want.role - PL_ROLE_GATE)].name, '.') + 1);
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "'%.100s' names a layer of every expert of block %zu; name the expert "
+                            "as well, as in %zu.0.%s",
+                            name, want.block, want.block,
+                            strrchr(model->layers[other].name, '.') + 1);
     }
     return not_found(model, name, &want, err);
 }

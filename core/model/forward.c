@@ -112,11 +112,12 @@ pl_status pl_forward_see(const pl_step *s, size_t site, float *x, size_t rows, s
     return s->hooks->input(s->hooks->ctx, site, s->window, x, rows, cols, err);
 }
 
-/* The input hook of a site that sees the whole window; which: of the block's sites. */
-static pl_status see_input(const pl_step *s, size_t which, float *x, size_t cols, pl_error *err)
+/* The input hook of the block's site of a role, which sees the whole window. */
+static pl_status see_input(const pl_step *s, pl_site_role role, float *x, size_t cols,
+                           pl_error *err)
 {
-    return pl_forward_see(s, s->f->model->blocks[s->f->w.block].first_site + which, x, s->length,
-                          cols, err);
+    return pl_forward_see(s, s->f->model->blocks[s->f->w.block].sites[role], x, s->length, cols,
+                          err);
 }
 
 pl_status pl_forward_multiply(const float *x, size_t length, const float *w, size_t rows,
@@ -141,8 +142,8 @@ pl_status pl_forward_multiply(const float *x, size_t length, const float *w, siz
     return status;
 }
 
-static pl_status linear(const pl_step *s, const float *x, const float *w, size_t rows, size_t cols,
-                        float *y, pl_error *err)
+pl_status pl_forward_linear(const pl_step *s, const float *x, const float *w, size_t rows,
+                            size_t cols, float *y, pl_error *err)
 {
     if (s->f->reads_on && s->length == 1) {
         pl_matvec(rows, cols, w, x, y);
@@ -190,7 +191,7 @@ static void norm_heads(const pl_step *s)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
-    size_t stride = f->q_rows + 2 * f->kv_rows;
+    size_t stride = f->q_stride;
     const struct {
         pl_norm_role role;
         float *x;
@@ -205,6 +206,7 @@ static void norm_heads(const pl_step *s)
     }
 }
 
+/* All of the step's keys, and values. */
 static float *keys_of(const pl_step *s)
 {
     return s->keys != NULL ? s->keys : s->f->k;
@@ -213,6 +215,16 @@ static float *keys_of(const pl_step *s)
 static float *values_of(const pl_step *s)
 {
     return s->values != NULL ? s->values : s->f->v;
+}
+
+float *pl_forward_keys(const pl_step *s)
+{
+    return keys_of(s) + s->past * s->f->kv_rows;
+}
+
+float *pl_forward_values(const pl_step *s)
+{
+    return values_of(s) + s->past * s->f->value_rows;
 }
 
 void pl_forward_turns(const pl_step *s, const float **cosine, const float **sine)
@@ -234,15 +246,15 @@ void pl_forward_turns(const pl_step *s, const float **cosine, const float **sine
     *sine += s->past * c->rotary_dim / 2;
 }
 
-static pl_status keys_and_values(const pl_step *s, pl_error *err)
+static void keys_and_values(const pl_step *s)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
-    size_t stride = f->q_rows + 2 * f->kv_rows;
+    size_t stride = f->q_stride;
     const float *v = f->qkv + f->q_rows + f->kv_rows;
     const float *cosine, *sine;
     pl_forward_turns(s, &cosine, &sine);
-    float *keys = keys_of(s) + s->past * f->kv_rows, *values = values_of(s) + s->past * f->kv_rows;
+    float *keys = pl_forward_keys(s), *values = pl_forward_values(s);
     const size_t rotated = pl_forward_rotated(f);
     const bool neighbours = c->arch->neighbours;
     pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, rotated, neighbours, cosine, sine,
@@ -250,56 +262,22 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
     pl_rope(f->qkv + f->q_rows, stride, s->length, c->kv_heads, c->head_dim, rotated, neighbours,
             cosine, sine, keys, f->kv_rows);
     for (size_t t = 0; t < s->length; t++) {
-        memcpy(values + t * f->kv_rows, v + t * stride, f->kv_rows * sizeof *v);
+        memcpy(values + t * f->value_rows, v + t * stride, f->value_rows * sizeof *v);
     }
-    pl_status status = PL_OK;
-    if (s->hooks != NULL && s->hooks->key != NULL) {
-        status = s->hooks->key(s->hooks->ctx, f->w.block, keys, s->length, f->kv_rows, err);
-    }
-    if (status == PL_OK && s->hooks != NULL && s->hooks->value != NULL) {
-        status = s->hooks->value(s->hooks->ctx, f->w.block, values, s->length, f->kv_rows, err);
-    }
-    return status;
 }
 
-pl_attention pl_forward_attention(const pl_step *s, float *out)
+pl_status pl_forward_attend(const pl_step *s, float *attended, pl_error *err)
 {
+    const pl_hooks *hooks = s->hooks;
     const pl_forward *f = s->f;
-    const pl_config *c = s->c;
-    return (pl_attention){.q = f->qkv,
-                          .q_stride = f->q_rows + 2 * f->kv_rows,
-                          .k = keys_of(s),
-                          .v = values_of(s),
-                          .out = out,
-                          .length = s->length,
-                          .past = s->past,
-                          .heads = c->heads,
-                          .kv_heads = c->kv_heads,
-                          .head_dim = c->head_dim,
-                          .window = slides(s) ? c->window : SIZE_MAX,
-                          .scale = (float)c->attention_scale,
-                          .cap = c->attention_cap,
-                          .scratch = f->scratch,
-                          .scratch_stride = f->scratch_stride,
-                          .threads = f->scratch_threads};
-}
-
-/* q, k, v and what attention makes of them: attended[length, q_rows]. */
-static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_error *err)
-{
-    pl_forward *f = s->f;
-    const pl_config *c = s->c;
-    size_t hidden = c->hidden_size;
-    size_t stride = f->q_rows + 2 * f->kv_rows;
-    norm_input(s, PL_NORM_ATTENTION, x);
-    pl_status status = see_input(s, PL_SITE_QKV, f->normed, hidden, err);
-    PL_THEN(linear(s, f->normed, f->w.qkv, stride, hidden, f->qkv, err));
-    if (status != PL_OK) {
-        return status;
+    pl_status status = PL_OK;
+    if (hooks != NULL && hooks->key != NULL) {
+        status = hooks->key(hooks->ctx, f->w.block, pl_forward_keys(s), s->length, f->kv_rows, err);
     }
-    add_biases(s, PL_SITE_QKV, f->qkv, stride);
-    norm_heads(s);
-    status = keys_and_values(s, err);
+    if (status == PL_OK && hooks != NULL && hooks->value != NULL) {
+        status = hooks->value(hooks->ctx, f->w.block, pl_forward_values(s), s->length,
+                              f->value_rows, err);
+    }
     if (status != PL_OK) {
         return status;
     }
@@ -310,6 +288,64 @@ static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_e
         pl_attend(&attention);
     }
     return pl_task_tick(s->task, err);
+}
+
+pl_attention pl_forward_attention(const pl_step *s, float *out)
+{
+    const pl_forward *f = s->f;
+    const pl_config *c = s->c;
+    return (pl_attention){.q = f->qkv,
+                          .q_stride = f->q_stride,
+                          .k = keys_of(s),
+                          .v = values_of(s),
+                          .out = out,
+                          .length = s->length,
+                          .past = s->past,
+                          .heads = c->heads,
+                          .kv_heads = c->kv_heads,
+                          .head_dim = c->head_dim,
+                          .value_dim = c->value_dim,
+                          .window = slides(s) ? c->window : SIZE_MAX,
+                          .scale = (float)c->attention_scale,
+                          .cap = c->attention_cap,
+                          .scratch = f->scratch,
+                          .scratch_stride = f->scratch_stride,
+                          .threads = f->scratch_threads};
+}
+
+/* The first site's layers: out[length, outputs]. */
+static pl_status run_first(const pl_step *s, const float *x, float *out, pl_error *err)
+{
+    pl_forward *f = s->f;
+    norm_input(s, PL_NORM_ATTENTION, x);
+    pl_status status = see_input(s, PL_SITE_QKV, f->normed, s->c->hidden_size, err);
+    PL_THEN(pl_forward_linear(s, f->normed, f->w.qkv, f->outputs, s->c->hidden_size, out, err));
+    if (status == PL_OK) {
+        add_biases(s, PL_SITE_QKV, out, f->outputs);
+    }
+    return status;
+}
+
+/* q, k, v and what attention makes of them: attended[length, o_cols]. */
+static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_error *err)
+{
+    pl_status status = run_first(s, x, s->f->qkv, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    norm_heads(s);
+    keys_and_values(s);
+    return pl_forward_attend(s, attended, err);
+}
+
+/* Attention up to o's input. */
+static pl_status run_attention(const pl_step *s, const float *x, float *attended, pl_error *err)
+{
+    if (s->c->kv_latent == 0) {
+        return run_qkv(s, x, attended, err);
+    }
+    pl_status status = run_first(s, x, s->f->latent, err);
+    return status == PL_OK ? pl_forward_latent_run(s, s->f->latent, attended, err) : status;
 }
 
 /* x += the output of a half; a value that is not finite is an error naming the block. */
@@ -330,8 +366,8 @@ static pl_status add_half(const pl_step *s, float *x, float *half_out, const cha
 static pl_status run_o(const pl_step *s, float *x, float *attended, pl_error *err)
 {
     pl_forward *f = s->f;
-    pl_status status = see_input(s, PL_SITE_O, attended, f->q_rows, err);
-    PL_THEN(linear(s, attended, f->w.o, s->c->hidden_size, f->q_rows, f->normed, err));
+    pl_status status = see_input(s, PL_SITE_O, attended, f->o_cols, err);
+    PL_THEN(pl_forward_linear(s, attended, f->w.o, s->c->hidden_size, f->o_cols, f->normed, err));
     if (status != PL_OK) {
         return status;
     }
@@ -357,7 +393,8 @@ static pl_status run_gate_up(const pl_step *s, const float *x, float *act, pl_er
     size_t inner = c->intermediate_size, outputs = pl_forward_mlp_outputs(c, inner);
     norm_input(s, PL_NORM_MLP, x);
     pl_status status = see_input(s, PL_SITE_GATE_UP, f->normed, c->hidden_size, err);
-    PL_THEN(linear(s, f->normed, f->w.gate_up, outputs, c->hidden_size, f->gate_up, err));
+    PL_THEN(
+        pl_forward_linear(s, f->normed, f->w.gate_up, outputs, c->hidden_size, f->gate_up, err));
     if (status != PL_OK) {
         return status;
     }
@@ -383,7 +420,7 @@ static pl_status run_down(const pl_step *s, float *x, float *act, pl_error *err)
     size_t inner = s->c->intermediate_size;
     pl_status status = see_input(s, PL_SITE_DOWN, act, inner, err);
     if (status == PL_OK) {
-        status = linear(s, act, f->w.down, s->c->hidden_size, inner, f->normed, err);
+        status = pl_forward_linear(s, act, f->w.down, s->c->hidden_size, inner, f->normed, err);
         add_biases(s, PL_SITE_DOWN, f->normed, s->c->hidden_size);
     }
     return status == PL_OK ? add_mlp(s, x, err) : status;
@@ -425,7 +462,7 @@ static pl_status run_step(const pl_step *s, float *x, pl_error *err)
     pl_forward *f = s->f;
     const pl_hooks *hooks = s->hooks;
     pl_status status = check_window(f, s->length, err);
-    PL_THEN(run_qkv(s, x, f->attended, err));
+    PL_THEN(run_attention(s, x, f->attended, err));
     PL_THEN(run_o(s, x, f->attended, err));
     if (status == PL_OK && has_experts(s)) {
         status = run_experts(s, x, PL_SITE_ROLE_COUNT, err);
@@ -476,7 +513,8 @@ pl_status pl_forward_run_packed(pl_forward *forward, float *x, size_t length, si
 static size_t widest_between(const pl_forward *forward)
 {
     const pl_config *c = &forward->model->config;
-    size_t most = forward->q_rows;
+    size_t most = forward->o_cols;
+    most = c->kv_latent > 0 && forward->outputs > most ? forward->outputs : most;
     for (size_t b = 0; b < c->blocks; b++) {
         bool dense = (c->block_kind[b] & PL_BLOCK_EXPERTS) == 0;
         most = dense && c->intermediate_size > most ? c->intermediate_size : most;
@@ -513,7 +551,9 @@ pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x, 
         norm_input(&s, PL_NORM_ATTENTION, x);
         return see_input(&s, PL_SITE_QKV, forward->normed, s.c->hidden_size, err);
     case PL_SITE_O:
-        return see_input(&s, PL_SITE_O, between, forward->q_rows, err);
+        return see_input(&s, PL_SITE_O, between, forward->o_cols, err);
+    case PL_SITE_LATENT:
+        return pl_forward_latent_see(&s, between, err);
     case PL_SITE_GATE_UP:
         if (has_experts(&s)) {
             return run_experts(&s, x, PL_SITE_GATE_UP, err);
@@ -537,7 +577,9 @@ pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x, 
     }
     switch (role) {
     case PL_SITE_QKV:
-        return run_qkv(&s, x, between, err);
+        return s.c->kv_latent > 0 ? run_first(&s, x, between, err) : run_qkv(&s, x, between, err);
+    case PL_SITE_LATENT:
+        return pl_forward_latent_run(&s, between, between, err);
     case PL_SITE_O:
         return run_o(&s, x, between, err);
     case PL_SITE_GATE_UP: /* what experts hand on would not fit: down runs them whole */
@@ -594,8 +636,8 @@ pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows, pl
         pl_forward_norm(c, f->final_norm, f->final_bias, x + row * c->hidden_size, count,
                         f->logits_in);
         const pl_step s = {.f = f, .length = count, .task = task};
-        status =
-            linear(&s, f->logits_in, f->lm_head, c->vocab_size, c->hidden_size, f->logits, err);
+        status = pl_forward_linear(&s, f->logits_in, f->lm_head, c->vocab_size, c->hidden_size,
+                                   f->logits, err);
         pl_forward_scale(f->logits, count * c->vocab_size, c->logits_scale);
         if (status == PL_OK && c->logits_cap > 0) {
             pl_soft_cap(f->logits, count, c->vocab_size, c->logits_cap);

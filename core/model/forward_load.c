@@ -68,6 +68,7 @@ static bool allocate_experts(pl_forward *f, const pl_config *c)
     f->routed = pl_forward_floats(f->max_length, c->hidden_size, &failed);
     f->mixed = pl_forward_floats(f->max_length, c->hidden_size, &failed);
     f->shares = pl_forward_floats(f->max_length, c->experts, &failed);
+    f->choice = pl_forward_floats(1, c->experts, &failed);
     f->tokens = pl_alloc(f->max_length, sizeof *f->tokens);
     return !failed && f->tokens != NULL;
 }
@@ -75,7 +76,7 @@ static bool allocate_experts(pl_forward *f, const pl_config *c)
 /* Outputs of all layers of a site, but for experts, which have no biases. */
 static size_t outputs_of(const pl_forward *f, const pl_config *c, pl_site_role role)
 {
-    return role == PL_SITE_QKV       ? f->q_rows + 2 * f->kv_rows
+    return role == PL_SITE_QKV       ? f->outputs
            : role == PL_SITE_GATE_UP ? pl_forward_mlp_outputs(c, c->intermediate_size)
                                      : c->hidden_size;
 }
@@ -86,18 +87,22 @@ bool pl_block_weights_init(pl_block_weights *weights, const pl_forward *f)
     const mlp_sizes mlp = measure_mlp(c);
     bool failed = false;
     *weights = (pl_block_weights){.block = SIZE_MAX};
-    weights->qkv = pl_forward_floats(f->q_rows + 2 * f->kv_rows, c->hidden_size, &failed);
+    weights->qkv = pl_forward_floats(f->outputs, c->hidden_size, &failed);
     for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
         weights->biases[role] = pl_forward_floats(outputs_of(f, c, (pl_site_role)role), 1, &failed);
     }
-    weights->o = pl_forward_floats(c->hidden_size, f->q_rows, &failed);
+    weights->o = pl_forward_floats(c->hidden_size, f->o_cols, &failed);
+    if (c->kv_latent > 0) {
+        weights->q_b = pl_forward_floats(f->q_rows, c->q_latent, &failed);
+        weights->kv_b = pl_forward_floats(pl_model_kv_b_rows(c), c->kv_latent, &failed);
+    }
     weights->gate_up =
         pl_forward_floats(pl_forward_mlp_outputs(c, mlp.all), c->hidden_size, &failed);
     weights->down = pl_forward_floats(c->hidden_size, mlp.all, &failed);
     for (size_t role = 0; role < PL_NORM_COUNT; role++) {
-        if (c->arch->norms[role].hf != NULL) {
-            weights->norms[role] =
-                pl_forward_floats(pl_model_norm_size(c, (pl_norm_role)role), 1, &failed);
+        const size_t size = pl_model_norm_size(c, (pl_norm_role)role);
+        if (c->arch->norms[role].hf != NULL && size > 0) {
+            weights->norms[role] = pl_forward_floats(size, 1, &failed);
         }
         if (c->arch->norms[role].hf != NULL && c->arch->norm_biases) {
             weights->norm_biases[role] =
@@ -107,6 +112,7 @@ bool pl_block_weights_init(pl_block_weights *weights, const pl_forward *f)
     if (mlp.experts) {
         weights->router = pl_forward_floats(c->experts, c->hidden_size, &failed);
         weights->shared_gate = pl_forward_floats(1, c->hidden_size, &failed);
+        weights->score_bias = pl_forward_floats(1, c->experts, &failed);
     }
     return !failed;
 }
@@ -119,6 +125,9 @@ void pl_block_weights_free(pl_block_weights *weights)
     free(weights->down);
     free(weights->router);
     free(weights->shared_gate);
+    free(weights->score_bias);
+    free(weights->q_b);
+    free(weights->kv_b);
     for (size_t role = 0; role < PL_NORM_COUNT; role++) {
         free(weights->norms[role]);
         free(weights->norm_biases[role]);
@@ -135,7 +144,6 @@ static bool allocate(pl_forward *f, const pl_config *c)
     mlp_sizes mlp = measure_mlp(c);
     size_t hidden = c->hidden_size;
     size_t length = f->max_length;
-    size_t qkv_rows = f->q_rows + 2 * f->kv_rows;
     f->final_norm = pl_forward_floats(hidden, 1, &failed);
     f->final_bias = c->arch->norm_biases ? pl_forward_floats(hidden, 1, &failed) : NULL;
     f->pending = c->arch->parallel ? pl_forward_floats(length, hidden, &failed) : NULL;
@@ -146,13 +154,20 @@ static bool allocate(pl_forward *f, const pl_config *c)
         f->sine[kind] = pl_forward_floats(f->positions, c->rotary_dim / 2, &failed);
     }
     f->normed = pl_forward_floats(length, hidden, &failed);
-    f->qkv = pl_forward_floats(length, qkv_rows, &failed);
+    const size_t made = c->kv_latent > 0 ? pl_model_kv_b_rows(c) : f->kv_rows + f->value_rows;
+    f->qkv = pl_forward_floats(length, f->q_rows + made, &failed);
     f->k = pl_forward_floats(length, f->kv_rows, &failed);
-    f->v = pl_forward_floats(length, f->kv_rows, &failed);
-    f->attended = pl_forward_floats(length, f->q_rows, &failed);
+    f->v = pl_forward_floats(length, f->value_rows, &failed);
+    f->attended = pl_forward_floats(length, f->o_cols, &failed);
+    if (c->kv_latent > 0) {
+        const size_t wider = c->q_latent > c->kv_latent ? c->q_latent : c->kv_latent;
+        f->latent = pl_forward_floats(length, f->outputs, &failed);
+        f->low = pl_forward_floats(length, wider, &failed);
+    }
     f->gate_up = pl_forward_floats(length, pl_forward_mlp_outputs(c, mlp.inner), &failed);
     f->act = pl_forward_floats(length, mlp.inner, &failed);
-    f->scratch_stride = pl_attend_scratch(c->heads, c->kv_heads, c->head_dim, f->positions);
+    f->scratch_stride =
+        pl_attend_scratch(c->heads, c->kv_heads, c->head_dim, c->value_dim, f->positions);
     f->scratch = pl_forward_floats(f->scratch_threads, f->scratch_stride, &failed);
     return !failed && (!mlp.experts || allocate_experts(f, c));
 }
@@ -184,6 +199,15 @@ pl_status pl_forward_create_at(pl_model *model, size_t max_length, size_t positi
     f->positions = positions;
     f->q_rows = config->heads * config->head_dim;
     f->kv_rows = config->kv_heads * config->head_dim;
+    f->value_rows = config->kv_heads * config->value_dim;
+    f->o_cols = config->heads * config->value_dim;
+    f->outputs = f->q_rows + f->kv_rows + f->value_rows;
+    f->q_stride = f->outputs;
+    if (config->kv_latent > 0) {
+        f->outputs = (config->q_latent > 0 ? config->q_latent : f->q_rows) + config->kv_latent +
+                     config->rotary_dim;
+        f->q_stride = f->q_rows;
+    }
     int threads = pl_linalg_threads();
     f->scratch_threads = threads > 0 ? (size_t)threads : 1;
     if (!allocate(f, config)) {
@@ -206,7 +230,7 @@ void pl_forward_destroy(pl_forward *f)
                             f->sine[1],    f->normed,  f->qkv,       f->k,         f->v,
                             f->attended,   f->gate_up, f->act,       f->scratch,   f->routed,
                             f->mixed,      f->shares,  f->logits,    f->logits_in, f->final_bias,
-                            f->pending};
+                            f->pending,    f->latent,  f->low,       f->choice};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         free(owned[i]);
     }
@@ -245,6 +269,12 @@ static float *place_of(const pl_forward *f, const pl_layer *layer)
         return f->w.qkv + (f->q_rows + f->kv_rows) * hidden;
     case PL_ROLE_O:
         return f->w.o;
+    case PL_ROLE_KV_A:
+        return f->w.qkv + (f->outputs - layer->rows) * hidden;
+    case PL_ROLE_Q_B:
+        return f->w.q_b;
+    case PL_ROLE_KV_B:
+        return f->w.kv_b;
     case PL_ROLE_GATE:
         return f->w.gate_up + 2 * before * hidden;
     case PL_ROLE_UP:
@@ -259,10 +289,11 @@ static float *place_of(const pl_forward *f, const pl_layer *layer)
 /* Where a layer's outputs begin among those of its site. */
 static size_t first_output(const pl_forward *f, const pl_layer *layer)
 {
-    return layer->role == PL_ROLE_K    ? f->q_rows
-           : layer->role == PL_ROLE_V  ? f->q_rows + f->kv_rows
-           : layer->role == PL_ROLE_UP ? (f->model->config.gated ? layer->rows : 0)
-                                       : 0;
+    return layer->role == PL_ROLE_K      ? f->q_rows
+           : layer->role == PL_ROLE_V    ? f->q_rows + f->kv_rows
+           : layer->role == PL_ROLE_KV_A ? f->outputs - layer->rows
+           : layer->role == PL_ROLE_UP   ? (f->model->config.gated ? layer->rows : 0)
+                                         : 0;
 }
 
 static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, pl_error *err)
@@ -323,6 +354,12 @@ static pl_status load_rest(pl_forward *f, const pl_block_parts *parts, pl_error 
     }
     if (status == PL_OK && parts->router != NULL) {
         status = load_vector(f, parts->router, f->w.router, err);
+    }
+    if (status == PL_OK && f->w.score_bias != NULL) {
+        memset(f->w.score_bias, 0, f->model->config.experts * sizeof(float));
+    }
+    if (status == PL_OK && parts->score_bias != NULL) {
+        status = load_vector(f, parts->score_bias, f->w.score_bias, err);
     }
     if (status == PL_OK && parts->shared_gate != NULL) {
         status = load_vector(f, parts->shared_gate, f->w.shared_gate, err);

@@ -54,9 +54,9 @@ void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t heads, siz
 typedef struct pl_attention {
     const float *q; /* [T, heads * D], q_stride apart */
     size_t q_stride;
-    const float *k, *v; /* [past + T, kv_heads * D] */
-    float *out;         /* [T, heads * D] */
-    size_t length, heads, kv_heads, head_dim;
+    const float *k, *v; /* [past + T, kv_heads * D], values of V in place of D */
+    float *out;         /* [T, heads * V] */
+    size_t length, heads, kv_heads, head_dim, value_dim;
     size_t past;           /* keys and values before the first query's own */
     size_t window;         /* keys a query sees, itself included; SIZE_MAX: all before it */
     float scale;           /* of Q K^T */
@@ -70,7 +70,8 @@ typedef struct pl_attention {
 enum { PL_QUERY_BLOCK = 64, PL_HEADS_TOGETHER = 8, PL_SCORE_ROWS = 192 };
 
 /* Floats of scratch that a thread needs for at most max_length tokens. */
-size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t max_length);
+size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim,
+                         size_t max_length);
 void pl_attend(const pl_attention *a);
 
 /* The weights of one block; q, k and v are stacked in one matrix, gate and up in another.  With
@@ -78,12 +79,14 @@ void pl_attend(const pl_attention *a);
 typedef struct pl_block_weights {
     size_t block; /* whose they are; SIZE_MAX: nobody's yet */
     float *qkv, *o, *gate_up, *down;
+    float *q_b, *kv_b; /* of latent attention, else NULL; qkv is then q_a (or q) and kv_a */
     /* Biases behind a site's layers, side by side as their outputs are; 0 for a layer without. */
     float *biases[PL_SITE_ROLE_COUNT];
     bool biased[PL_SITE_ROLE_COUNT]; /* the block has some there */
     float *norms[PL_NORM_COUNT];     /* NULL where the architecture has none */
     float *norm_biases[PL_NORM_COUNT];
     float *router, *shared_gate; /* [experts, H], [H]; NULL without experts */
+    float *score_bias;           /* [experts], 0 where the block has none; NULL without experts */
 } pl_block_weights;
 
 struct pl_forward {
@@ -91,10 +94,13 @@ struct pl_forward {
     size_t max_length; /* tokens of a run */
     size_t positions;  /* tokens that the last of them may see, itself included */
     bool reads_on;     /* of a decoder: products of one token are those of a vector */
-    size_t q_rows, kv_rows;
-    pl_block_weights w;             /* the loaded block's */
-    float *final_norm, *final_bias; /* the bias: NULL where there is none */
-    float *lm_head;                 /* [vocab, H] or NULL until it is needed */
+    size_t q_rows, kv_rows, value_rows; /* of all heads' queries, keys, values */
+    size_t o_cols;                      /* what attention hands to o: heads * value_dim */
+    size_t outputs;                     /* of the layers of the first site, side by side */
+    size_t q_stride;                    /* between two tokens' queries in qkv */
+    pl_block_weights w;                 /* the loaded block's */
+    float *final_norm, *final_bias;     /* the bias: NULL where there is none */
+    float *lm_head;                     /* [vocab, H] or NULL until it is needed */
 
     float *cosine[2], *sine[2]; /* [positions, rotary_dim / 2]; [1]: of the other frequencies,
                                    NULL where none are needed */
@@ -103,9 +109,11 @@ struct pl_forward {
     float *normed;              /* [max_length, H], also the output of o and down */
     float *pending;             /* [max_length, H], attention's output until the MLP's is added;
                                    NULL but where both read one norm */
-    float *qkv;                 /* [max_length, q_rows + 2 kv_rows] */
-    float *k, *v;               /* [max_length, kv_rows] */
-    float *attended;            /* [max_length, q_rows] */
+    float *qkv;                 /* [max_length, q_rows + kv_rows + value_rows] */
+    float *k, *v;               /* [max_length, kv_rows], [max_length, value_rows] */
+    float *attended;            /* [max_length, o_cols] */
+    float *latent;              /* [max_length, outputs] of latent attention, else NULL */
+    float *low;                 /* [max_length, the wider latent vector], a latent site's input */
     float *gate_up;             /* [max_length, 2 I] */
     float *act;                 /* [max_length, I] */
     float *scratch;             /* [scratch_threads, scratch_stride], of attention */
@@ -115,6 +123,7 @@ struct pl_forward {
     float *routed;        /* [max_length, H], an expert's inputs, then its outputs */
     float *mixed;         /* [max_length, H], the sum over experts */
     float *shares;        /* [max_length, experts], the weights of the chosen ones, else 0 */
+    float *choice;        /* [experts], what a token's experts are chosen by */
     uint32_t *tokens;     /* [max_length], the rows of the window an expert gets */
     const uint32_t *rows; /* what an input hook now sees: tokens, or NULL for the whole window */
 
@@ -128,10 +137,10 @@ typedef struct pl_step pl_step;
 /* Tokens of several sequences that lie one behind the other (branches.h). */
 typedef struct pl_packed {
     void *ctx;
-    /* attended[length, q_rows] of the step's queries. */
+    /* attended[length, o_cols] of the step's queries. */
     void (*attend)(void *ctx, const pl_step *s, float *attended);
     float *cosine[2], *sine[2]; /* by row of all tokens, as in pl_forward */
-    float *keys, *values;       /* [rows, kv_rows] of the loaded block */
+    float *keys, *values;       /* [rows, kv_rows], [rows, value_rows] of the loaded block */
     size_t first, last;         /* sequences that run */
 } pl_packed;
 
@@ -145,7 +154,8 @@ struct pl_step {
     float *pending; /* [length, H] or NULL, as in pl_forward */
     /* A run that goes on behind tokens whose keys and values are kept. */
     size_t past;             /* how many; 0 for a window by itself */
-    float *keys, *values;    /* [positions, kv_rows] of the block; NULL for a window by itself */
+    float *keys, *values;    /* [positions, kv_rows or value_rows] of the block; NULL for a window
+                                by itself */
     const pl_packed *packed; /* or NULL; past is then the first token's row among all */
 };
 
@@ -157,8 +167,8 @@ void pl_block_weights_free(pl_block_weights *weights);
 PL_NODISCARD pl_status pl_forward_create_at(pl_model *model, size_t max_length, size_t positions,
                                             pl_forward **out, pl_error *err);
 
-/* As pl_forward_run, behind `past` tokens whose keys and values are kept[positions, kv_rows]; those
- * of these tokens are added. */
+/* As pl_forward_run, behind `past` tokens whose keys [positions, kv_rows] and values [positions,
+ * value_rows] are kept; those of these tokens are added. */
 PL_NODISCARD pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length,
                                              size_t past, float *keys, float *values,
                                              const pl_hooks *hooks, pl_task *task, pl_error *err);
@@ -171,8 +181,24 @@ PL_NODISCARD pl_status pl_forward_run_packed(pl_forward *forward, float *x, size
 /* Cosines and sines of the loaded block for the step's tokens, [length, rotary_dim / 2]. */
 void pl_forward_turns(const pl_step *s, const float **cosine, const float **sine);
 
-/* The attention of the step's queries on the step's keys, to out[length, q_rows]. */
+/* The attention of the step's queries on the step's keys, to out[length, o_cols]. */
 pl_attention pl_forward_attention(const pl_step *s, float *out);
+
+/* Where the keys and values of the step's first token belong, behind those kept before it; and then
+ * their hooks, and what attention makes of all: attended[length, o_cols]. */
+float *pl_forward_keys(const pl_step *s);
+float *pl_forward_values(const pl_step *s);
+PL_NODISCARD pl_status pl_forward_attend(const pl_step *s, float *attended, pl_error *err);
+
+/* y[length, rows] = x[length, cols] W^T of a layer. */
+PL_NODISCARD pl_status pl_forward_linear(const pl_step *s, const float *x, const float *w,
+                                         size_t rows, size_t cols, float *y, pl_error *err);
+
+/* Of latent attention: gives the latent sites' inputs, of latent[length, outputs], to the input
+ * hook; and goes on to attended[length, o_cols], which may begin where latent does. */
+PL_NODISCARD pl_status pl_forward_latent_see(const pl_step *s, const float *latent, pl_error *err);
+PL_NODISCARD pl_status pl_forward_latent_run(const pl_step *s, const float *latent, float *attended,
+                                             pl_error *err);
 
 /* Outputs of gate and up together, or of up where there is no gate, of that inner width. */
 size_t pl_forward_mlp_outputs(const pl_config *config, size_t inner);

@@ -5,17 +5,26 @@
 #include <string.h>
 
 static const pl_site_role site_of[PL_ROLE_COUNT] = {
-    [PL_ROLE_Q] = PL_SITE_QKV,     [PL_ROLE_K] = PL_SITE_QKV,        [PL_ROLE_V] = PL_SITE_QKV,
-    [PL_ROLE_O] = PL_SITE_O,       [PL_ROLE_GATE] = PL_SITE_GATE_UP, [PL_ROLE_UP] = PL_SITE_GATE_UP,
-    [PL_ROLE_DOWN] = PL_SITE_DOWN,
+    [PL_ROLE_Q] = PL_SITE_QKV,        [PL_ROLE_K] = PL_SITE_QKV,
+    [PL_ROLE_V] = PL_SITE_QKV,        [PL_ROLE_O] = PL_SITE_O,
+    [PL_ROLE_GATE] = PL_SITE_GATE_UP, [PL_ROLE_UP] = PL_SITE_GATE_UP,
+    [PL_ROLE_DOWN] = PL_SITE_DOWN,    [PL_ROLE_Q_A] = PL_SITE_QKV,
+    [PL_ROLE_KV_A] = PL_SITE_QKV,     [PL_ROLE_Q_B] = PL_SITE_LATENT,
+    [PL_ROLE_KV_B] = PL_SITE_LATENT,
 };
 
-static const char *const site_names[PL_SITE_ROLE_COUNT] = {
-    [PL_SITE_QKV] = "qkv",
-    [PL_SITE_O] = "o",
-    [PL_SITE_GATE_UP] = "gate_up",
-    [PL_SITE_DOWN] = "down",
-};
+/* A site's name, of one of its layers' roles. */
+static const char *site_name(pl_role role)
+{
+    static const char *const names[PL_SITE_ROLE_END] = {[PL_SITE_QKV] = "qkv",
+                                                        [PL_SITE_O] = "o",
+                                                        [PL_SITE_GATE_UP] = "gate_up",
+                                                        [PL_SITE_DOWN] = "down"};
+    return role == PL_ROLE_UP     ? "up"
+           : role == PL_ROLE_Q_B  ? "q_b"
+           : role == PL_ROLE_KV_B ? "kv_b"
+                                  : names[site_of[role]];
+}
 
 static bool is_gguf(const pl_model *model)
 {
@@ -136,13 +145,34 @@ static bool is_transposed(const pl_model *model)
     return model->config.arch->transposed && !is_gguf(model);
 }
 
+size_t pl_model_kv_b_rows(const pl_config *c)
+{
+    return c->heads * (c->head_dim - c->rotary_dim + c->value_dim);
+}
+
 static void shape_of(const pl_config *c, pl_role role, size_t inner, size_t *rows, size_t *cols)
 {
-    size_t wide = role == PL_ROLE_Q || role == PL_ROLE_O ? c->heads : c->kv_heads;
+    size_t wide = role == PL_ROLE_Q || role == PL_ROLE_Q_B ? c->heads : c->kv_heads;
     switch (role) {
     case PL_ROLE_O:
         *rows = c->hidden_size;
-        *cols = wide * c->head_dim;
+        *cols = c->heads * c->value_dim;
+        break;
+    case PL_ROLE_Q_A:
+        *rows = c->q_latent;
+        *cols = c->hidden_size;
+        break;
+    case PL_ROLE_KV_A:
+        *rows = c->kv_latent + c->rotary_dim;
+        *cols = c->hidden_size;
+        break;
+    case PL_ROLE_Q_B:
+        *rows = wide * c->head_dim;
+        *cols = c->q_latent;
+        break;
+    case PL_ROLE_KV_B:
+        *rows = pl_model_kv_b_rows(c);
+        *cols = c->kv_latent;
         break;
     case PL_ROLE_GATE:
     case PL_ROLE_UP:
@@ -284,8 +314,10 @@ static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t
     }
     pl_site *site = model->n_sites > 0 ? &model->sites[model->n_sites - 1] : NULL;
     if (site == NULL || site->block != block || site->role != site_of[role] ||
-        site->expert != expert) {
-        const char *what = role == PL_ROLE_UP ? "up" : site_names[site_of[role]];
+        site->expert != expert || site->role == PL_SITE_LATENT) {
+        const char *what = site_name(role);
+        size_t *first = &model->blocks[block].sites[site_of[role]];
+        *first = site != NULL && *first != SIZE_MAX ? *first : model->n_sites;
         site = &model->sites[model->n_sites++];
         *site =
             (pl_site){.block = block, .role = site_of[role], .expert = expert, .cols = layer->cols};
@@ -313,6 +345,23 @@ static pl_status build_mlp(pl_model *model, size_t block, size_t expert, size_t 
     return status;
 }
 
+/* A GGUF may lack it: it is then 0. */
+static pl_status find_score_bias(pl_model *model, size_t block, pl_error *err)
+{
+    const pl_config *c = &model->config;
+    const char *const *names = c->arch->experts->score_bias;
+    char name[128];
+    if (is_gguf(model)) {
+        snprintf(name, sizeof name, "blk.%zu.%s", block, names[1]);
+    } else {
+        snprintf(name, sizeof name, "%s%s.%zu.%s", c->body, pl_arch_block_list(c->arch), block,
+                 names[0]);
+    }
+    return is_gguf(model) && pl_checkpoint_find(model->checkpoint, name) == NULL
+               ? PL_OK
+               : need_vector(model, name, c->experts, &model->blocks[block].score_bias, err);
+}
+
 static pl_status build_experts(pl_model *model, size_t block, pl_error *err)
 {
     const pl_config *c = &model->config;
@@ -327,7 +376,10 @@ static pl_status build_experts(pl_model *model, size_t block, pl_error *err)
     if (status == PL_OK && c->shared_size > 0) {
         status = build_mlp(model, block, PL_SHARED_EXPERT, c->shared_size, err);
     }
-    if (status == PL_OK && c->shared_size > 0) {
+    if (status == PL_OK && names->score_bias[0] != NULL) {
+        status = find_score_bias(model, block, err);
+    }
+    if (status == PL_OK && c->shared_size > 0 && names->shared_gate.hf != NULL) {
         tensor_name(model, names->shared_gate, block, "weight", name);
         const pl_tensor *found = pl_checkpoint_find(model->checkpoint, name);
         bool flat = found != NULL && found->n_dims == 1; /* GGUF's converter drops the 1 */
@@ -339,11 +391,50 @@ static pl_status build_experts(pl_model *model, size_t block, pl_error *err)
 
 size_t pl_model_norm_size(const pl_config *c, pl_norm_role role)
 {
+    if (role == PL_NORM_Q_LATENT || role == PL_NORM_KV_LATENT) {
+        return role == PL_NORM_Q_LATENT ? c->q_latent : c->kv_latent;
+    }
     if (role != PL_NORM_Q && role != PL_NORM_K) {
         return c->hidden_size;
     }
     size_t heads = role == PL_NORM_Q ? c->heads : c->kv_heads;
     return c->arch->whole_qk_norm ? heads * c->head_dim : c->head_dim;
+}
+
+/* The layers of attention in model order; how many. */
+static size_t attention_roles(const pl_config *c, const pl_role **out)
+{
+    static const pl_role plain[] = {PL_ROLE_Q, PL_ROLE_K, PL_ROLE_V, PL_ROLE_O};
+    static const pl_role latent[] = {PL_ROLE_Q_A, PL_ROLE_KV_A, PL_ROLE_Q_B, PL_ROLE_KV_B,
+                                     PL_ROLE_O};
+    static const pl_role whole[] = {PL_ROLE_Q, PL_ROLE_KV_A, PL_ROLE_KV_B, PL_ROLE_O};
+    *out = c->kv_latent == 0 ? plain : c->q_latent > 0 ? latent : whole;
+    return c->q_latent > 0 ? 5 : 4;
+}
+
+size_t pl_model_parts(const pl_model *model, const pl_site_role **roles)
+{
+    static const pl_site_role plain[] = {PL_SITE_QKV, PL_SITE_O, PL_SITE_GATE_UP, PL_SITE_DOWN};
+    static const pl_site_role latent[] = {PL_SITE_QKV, PL_SITE_LATENT, PL_SITE_O, PL_SITE_GATE_UP,
+                                          PL_SITE_DOWN};
+    *roles = model->config.kv_latent > 0 ? latent : plain;
+    return model->config.kv_latent > 0 ? 5 : 4;
+}
+
+size_t pl_model_part_number(const pl_model *model, pl_site_role role)
+{
+    const pl_site_role *roles = NULL;
+    const size_t parts = pl_model_parts(model, &roles);
+    size_t number = 0;
+    while (number < parts && roles[number] != role) {
+        number++;
+    }
+    return number;
+}
+
+bool pl_model_is_before(const pl_model *model, pl_site_role first, pl_site_role second)
+{
+    return pl_model_part_number(model, first) < pl_model_part_number(model, second);
 }
 
 static pl_status build_block(pl_model *model, size_t block, pl_error *err)
@@ -352,18 +443,23 @@ static pl_status build_block(pl_model *model, size_t block, pl_error *err)
     pl_block_parts *parts = &model->blocks[block];
     char name[128];
     pl_status status = PL_OK;
+    const pl_role *roles = NULL;
+    const size_t attention = attention_roles(config, &roles);
     parts->first_layer = model->n_layers;
     parts->first_site = model->n_sites;
-    for (int role = PL_ROLE_Q; role <= PL_ROLE_O && status == PL_OK; role++) {
-        status = build_layer(model, block, (pl_role)role, PL_NO_EXPERT, 0, err);
+    for (size_t r = 0; r < PL_SITE_ROLE_END; r++) {
+        parts->sites[r] = SIZE_MAX;
+    }
+    for (size_t i = 0; i < attention && status == PL_OK; i++) {
+        status = build_layer(model, block, roles[i], PL_NO_EXPERT, 0, err);
     }
     PL_THEN((config->block_kind[block] & PL_BLOCK_EXPERTS) != 0
                 ? build_experts(model, block, err)
                 : build_mlp(model, block, PL_NO_EXPERT, config->intermediate_size, err));
     for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
-        if (config->arch->norms[role].hf != NULL) {
+        size_t size = pl_model_norm_size(config, (pl_norm_role)role);
+        if (config->arch->norms[role].hf != NULL && size > 0) {
             tensor_name(model, config->arch->norms[role], block, "weight", name);
-            size_t size = pl_model_norm_size(config, (pl_norm_role)role);
             status = need_vector(model, name, size, &parts->norms[role], err);
             if (status == PL_OK && config->arch->norm_biases) {
                 tensor_name(model, config->arch->norms[role], block, "bias", name);
@@ -394,13 +490,15 @@ static pl_status find_whole(pl_model *model, pl_names names, const char *ending,
 static size_t count_layers(const pl_config *c, size_t *sites)
 {
     size_t layers = 0;
+    const pl_role *roles = NULL;
+    const size_t attention = attention_roles(c, &roles);
     *sites = 0;
     for (size_t b = 0; b < c->blocks; b++) {
         size_t mlps = (c->block_kind[b] & PL_BLOCK_EXPERTS) != 0
                           ? c->experts + (c->shared_size > 0 ? 1 : 0)
                           : 1;
-        layers += 4 + (c->gated ? 3 : 2) * mlps;
-        *sites += 2 + 2 * mlps;
+        layers += attention + (c->gated ? 3 : 2) * mlps;
+        *sites += 2 + 2 * mlps + (c->kv_latent == 0 ? 0 : c->q_latent > 0 ? 2 : 1);
     }
     return layers;
 }

@@ -4,7 +4,8 @@
  * aliases.  A "layer" here is a quantizable linear layer (embedding and lm_head are not); a "site"
  * is the set of layers that share one input: q/k/v, o, gate/up, down of one block.  In a mixture of
  * experts every expert has a gate/up and a down site of its own, which see the tokens routed to
- * it.  Layers and sites are in model order, those of a block one after the other. */
+ * it; latent attention has one of q_a (or q) and kv_a, one of q_b and one of kv_b.  Layers and
+ * sites are in model order, those of a block one after the other. */
 #ifndef PL_MODEL_MODEL_H
 #define PL_MODEL_MODEL_H
 
@@ -20,7 +21,9 @@ typedef enum pl_site_role {
     PL_SITE_O,
     PL_SITE_GATE_UP,
     PL_SITE_DOWN,
-    PL_SITE_ROLE_COUNT,
+    PL_SITE_ROLE_COUNT, /* of a plain block; where a role is asked for: none of them, or all */
+    PL_SITE_LATENT,     /* the latent vectors of latent attention: q_b's input, and kv_b's */
+    PL_SITE_ROLE_END,
 } pl_site_role;
 
 /* pl_layer.expert and pl_site.expert where it is no expert's number. */
@@ -103,6 +106,12 @@ const pl_site *pl_model_site(const pl_model *model, size_t index);
 /* Layers and sites of a block: the index of the first one, and how many. */
 size_t pl_model_block_layers(const pl_model *model, size_t block, size_t *first);
 size_t pl_model_block_sites(const pl_model *model, size_t block, size_t *first);
+
+/* The site roles of the model's blocks in the order in which a block computes them: the parts that
+ * a sequential walk takes.  How many; at most PL_SITE_ROLE_END. */
+size_t pl_model_parts(const pl_model *model, const pl_site_role **roles);
+size_t pl_model_part_number(const pl_model *model, pl_site_role role); /* in that order */
+bool pl_model_is_before(const pl_model *model, pl_site_role first, pl_site_role second);
 
 /* Resolves a full name, a GGUF name (blk.15.attn_q), or a short form that matches one layer's
  * name at its end after a dot boundary or by block and last part ("15.q_proj", "15.down"; an

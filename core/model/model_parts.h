@@ -19,6 +19,8 @@ typedef struct pl_block_parts {
     const pl_tensor *shared_gate; /* [1, hidden] or NULL */
     size_t first_layer, n_layers;
     size_t first_site, n_sites;
+    size_t sites[PL_SITE_ROLE_END]; /* the first of each role; others of the role follow */
+    const pl_tensor *score_bias;    /* [experts] or NULL */
 } pl_block_parts;
 
 /* What a bare model has beside layers and sites (bare_parts.h). */
@@ -70,6 +72,9 @@ PL_NODISCARD pl_status pl_model_list_unread(pl_model *model, pl_error *err);
 
 /* Rows of a norm's gain: hidden, or of q or k heads. */
 size_t pl_model_norm_size(const pl_config *config, pl_norm_role role);
+
+/* Rows of kv_b_proj: of each head's keys without what RoPE turns, and of its values. */
+size_t pl_model_kv_b_rows(const pl_config *config);
 
 /* Where a path or a Hugging Face id leads: appends the file or folder to open. */
 PL_NODISCARD pl_status pl_hub_resolve(const char *path, pl_buf *out, pl_error *err);

@@ -10,6 +10,10 @@ typedef enum pl_role {
     PL_ROLE_GATE,
     PL_ROLE_UP,
     PL_ROLE_DOWN,
+    PL_ROLE_Q_A,  /* latent attention: the stream to the queries' latent vector, */
+    PL_ROLE_KV_A, /* to that of keys and values beside the rotated part of all keys, */
+    PL_ROLE_Q_B,  /* the first to queries, */
+    PL_ROLE_KV_B, /* the second to keys and values, head by head */
     PL_ROLE_COUNT,
 } pl_role;
 

@@ -12,6 +12,13 @@ pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error 
     const pl_arch *arch = model->config.arch;
     const bool before =
         arch->norms[PL_NORM_ATTENTION].hf != NULL && arch->norms[PL_NORM_MLP].hf != NULL;
+    if (model->config.kv_latent > 0) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s rotates the heads of v_proj, too, and %s has latent attention, "
+                            "where kv_b_proj makes keys and values together: transforms of sites "
+                            "by themselves go (hadamard, smoothquant, flatquant scope=layer)",
+                            who, model->config.architecture);
+    }
     const bool plain = !arch->layer_norm && !arch->parallel;
     const bool behind =
         arch->norms[PL_NORM_ATTENTION_OUT].hf != NULL || arch->norms[PL_NORM_MLP_OUT].hf != NULL;
@@ -27,6 +34,17 @@ pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error 
                            : "take away its mean");
 }
 
+pl_status pl_model_need_cache(const pl_model *model, const char *who, pl_error *err)
+{
+    pl_status status = pl_model_need_forward(model, who, err);
+    return status == PL_OK && model->config.kv_latent > 0
+               ? pl_error_set(err, PL_ERR_UNSUPPORTED,
+                              "%s quantizes keys and values head by head, and the cache of %s "
+                              "holds the latent vectors that they are made from",
+                              who, model->config.architecture)
+               : status;
+}
+
 bool pl_model_reads_stream(const pl_model *model, size_t site)
 {
     const pl_site_role role = model->sites[site].role;
@@ -40,7 +58,12 @@ const char *pl_model_input_fold(const pl_model *model, const pl_site *site)
         return NULL; /* who makes the input is not known */
     }
     if (site->role == PL_SITE_O) { /* heads of one value head would need different scales */
-        return c->heads == c->kv_heads ? "v_proj's rows" : NULL;
+        return c->kv_latent > 0          ? "kv_b_proj's rows of values"
+               : c->heads == c->kv_heads ? "v_proj's rows"
+                                         : NULL;
+    }
+    if (site->role == PL_SITE_LATENT) { /* nothing else reads the norm of a latent vector */
+        return "the gain of the latent vector's norm";
     }
     if (site->role == PL_SITE_DOWN) { /* ReLU lets a positive scale through */
         return c->gated                   ? "up_proj's rows"
@@ -99,7 +122,7 @@ static pl_stream_part part_of_block(const pl_model *model, size_t block, const p
         }
     }
     if (tensor == parts->router || tensor == parts->shared_gate) {
-        *of = parts->first_site + PL_SITE_GATE_UP;
+        *of = parts->sites[PL_SITE_GATE_UP];
         return PL_PART_ROUTER;
     }
     return PL_PART_NONE;

@@ -90,6 +90,12 @@ pl_status pl_tape_create(pl_model *model, size_t length, size_t windows, pl_tape
 {
     *out = NULL;
     size_t rows = 0;
+    if (pl_model_config(model)->kv_latent > 0) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s has latent attention, which has no backward pass here: expected "
+                            "q_proj, k_proj and v_proj",
+                            pl_model_config(model)->architecture);
+    }
     pl_tape *t = calloc(1, sizeof *t);
     if (t == NULL) {
         return pl_error_memory(err, "a block's backward pass");

@@ -1,5 +1,4 @@
-"""Writes arch_values.json: what transformers 4.53.3 computes on tiny checkpoints of every
-architecture.  Their weights come from a formula that tests/support/formula_model.h repeats in C, so
+"""Writes arch_values.json: what transformers computes on tiny checkpoints of every architecture.  Their weights come from a formula that tests/support/formula_model.h repeats in C, so
 neither weights nor Python are needed where the test runs.
 
     python tests/golden/make_arch_values.py > values.json
@@ -7,7 +6,9 @@ neither weights nor Python are needed where the test runs.
 
 The second form takes from OLD.json all that is there, but for the cases named.
 
-Needs torch, transformers==4.53.3, gguf (only for its table of tensor names), numpy.
+Needs torch, transformers, gguf (only for its table of tensor names), numpy.  Every case names the
+version of transformers that made it: 4.53.3, but for the architectures in NEWER.  Run it by both
+versions, the second time with the first's file as OLD.json.
 """
 import json
 import re
@@ -20,6 +21,7 @@ import transformers
 
 LENGTH = 100
 VOCAB = 96
+OLDER, NEWER = "4.53.3", {"deepseek_v2": "4.57.1", "gpt_oss": "4.57.1"}
 
 
 def formula(name, count):
@@ -43,8 +45,10 @@ def weights(name, shape, unit_norms):
     if is_norm(name):
         one = 0 if unit_norms or name.endswith("bias") else 1
         return values * np.float32(0.25) + np.float32(one)
-    if name.endswith("gate.weight"):  # routers: clear choices
+    if name.endswith(("gate.weight", "router.weight")):  # routers: clear choices
         return values
+    if name.endswith("e_score_correction_bias"):  # transformers takes a masked group's for 0
+        return values * np.float32(0.25) + np.float32(0.25)
     embedding = "embed_tokens" in name or "wte." in name
     return values * np.float32(0.5 if embedding else 0.25)
 
@@ -70,6 +74,13 @@ def case(name, model_type, arch=None, keys=None, permute=False, arrays=None, **m
 
 LONG = {"rope_factors_short.weight": [1.0, 1.5, 2.0], "rope_factors_long.weight": [1.5, 3.0, 5.0]}
 EXPERTS = {"expert_count": 4, "expert_used_count": 2}
+LATENT = {"attention.key_length": 20, "attention.value_length": 10, "attention.kv_lora_rank": 16,
+          "attention.head_count_kv": 4, "rope.dimension_count": 8}
+LATENT_SIZES = dict(num_key_value_heads=4, kv_lora_rank=16, qk_rope_head_dim=8,
+                    qk_nope_head_dim=12, v_head_dim=10, moe_intermediate_size=24,
+                    n_shared_experts=2, num_experts_per_tok=2, first_k_dense_replace=1)
+DEEPSEEK = {**EXPERTS, "expert_feed_forward_length": 24, "expert_shared_count": 2,
+            "leading_dense_block_count": 1}
 YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0}
 CASES = [
     case("llama_biases", "llama", "llama", permute=True, attention_bias=True, mlp_bias=True),
@@ -171,6 +182,31 @@ CASES = [
          layer_norm_eps=1e-5, sliding_window=9, tie_word_embeddings=True),
     case("cohere2_types", "cohere2", num_hidden_layers=2, sliding_window=9, attention_bias=True,
          layer_types=["full_attention", "sliding_attention"]),
+    case("deepseek_v2", "deepseek_v2", "deepseek2", {**LATENT, **DEEPSEEK,
+         "expert_weights_scale": 1.5}, num_hidden_layers=3, rms_norm_eps=1e-6, q_lora_rank=None,
+         n_routed_experts=4, routed_scaling_factor=1.5, n_group=1, topk_group=1,
+         topk_method="greedy", **LATENT_SIZES),
+    case("deepseek_v2_groups", "deepseek_v2", q_lora_rank=20, n_routed_experts=8,
+         n_group=4, topk_group=2, topk_method="group_limited_greedy", **LATENT_SIZES),
+    case("deepseek_v3", "deepseek_v3", "deepseek2", {**LATENT, **DEEPSEEK,
+         "attention.q_lora_rank": 20, "expert_weights_scale": 2.5, "expert_weights_norm": True,
+         "expert_gating_func": 2, "expert_count": 8, "expert_used_count": 3,
+         "expert_group_count": 4, "expert_group_used_count": 2}, num_hidden_layers=3,
+         rms_norm_eps=1e-6, q_lora_rank=20, n_routed_experts=8, n_group=4, topk_group=2,
+         norm_topk_prob=True, routed_scaling_factor=2.5, **{**LATENT_SIZES, "num_experts_per_tok": 3}),
+    case("deepseek_v3_yarn", "deepseek_v3", "deepseek2", {**LATENT, **DEEPSEEK, **YARN,
+         "attention.q_lora_rank": 20, "expert_weights_scale": 1.0, "expert_gating_func": 2,
+         "rope.scaling.original_context_length": 32,
+         "rope.scaling.yarn_log_multiplier": 0.05}, rms_norm_eps=1e-6, q_lora_rank=20,
+         n_routed_experts=4, n_group=1, topk_group=1, norm_topk_prob=False,
+         routed_scaling_factor=1.0, rope_scaling={
+             "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32,
+             "mscale": 0.5, "mscale_all_dim": 0.5, "beta_fast": 32.0, "beta_slow": 1.0},
+         **LATENT_SIZES),
+    case("deepseek_v3_dense", "deepseek_v3", q_lora_rank=None, n_routed_experts=4, n_group=1,
+         topk_group=1, rope_scaling={"rope_type": "yarn", "factor": 4.0, "mscale": 1.0,
+                                     "mscale_all_dim": 0.5},
+         **{**LATENT_SIZES, "first_k_dense_replace": 2}),
     case("phi4_mini", "phi3", "phi3", {"rope.scaling.original_context_length": 32,
          "rope.scaling.attn_factor": float(np.sqrt(1 + np.log(4) / np.log(32)))}, arrays=LONG,
          partial_rotary_factor=0.75, original_max_position_embeddings=32,
@@ -195,7 +231,8 @@ def site_of(linear):
     if rest in ("mlp.c_fc", "fc1"):
         return f"model.layers.{block}.up"
     last = {"attn.c_proj": "o_proj", "mlp.c_proj": "down_proj"}.get(rest, last)
-    role = {"c_attn": "qkv", "out_proj": "o", "fc2": "down", "q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "qkv_proj": "qkv", "o_proj": "o",
+    role = {"q_a_proj": "qkv", "kv_a_proj_with_mqa": "qkv", "q_b_proj": "q_b", "kv_b_proj": "kv_b",
+            "c_attn": "qkv", "out_proj": "o", "fc2": "down", "q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "qkv_proj": "qkv", "o_proj": "o",
             "down_proj": "down", "w2": "down"}.get(last, "gate_up")
     return f"model.layers.{block}.{inside}{role}"
 
@@ -217,6 +254,7 @@ def gguf_tensors(this, shapes):
     out = {}
     for hf in shapes:
         generic = re.sub(r"experts\.\d+\.", "experts.", hf)
+        generic = generic.replace("e_score_correction_bias", "e_score_correction.bias")
         name = names.get_name(generic, try_suffixes=(".weight", ".bias"))
         assert name is not None, hf
         entry = out.setdefault(name, {"from": [], "add": 0, "permuted_heads": 0})
@@ -278,7 +316,8 @@ def compute(this):
     unit = this["model_type"].startswith("gemma")
     shapes = {}
     with torch.no_grad():
-        for own_name, parameter in model.named_parameters():
+        buffers = [b for b in model.named_buffers() if b[0].endswith("e_score_correction_bias")]
+        for own_name, parameter in [*model.named_parameters(), *buffers]:
             name = saved_name(own_name)
             if name is not None:
                 shapes[name] = list(parameter.shape)
@@ -292,7 +331,7 @@ def compute(this):
     nll = torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:]).item()
     last = f"model.layers.{config.num_hidden_layers - 1}."
     said = {"model_type": this["model_type"], **this["config"]}
-    out = {"name": this["name"], "config": said, "unit_norms": unit, "length": LENGTH,
+    out = {"name": this["name"], "made_by": transformers.__version__, "config": said, "unit_norms": unit, "length": LENGTH,
            "tensors": shapes, "perplexity": float(np.exp(nll)),
            "logits_last": rounded(logits[-1][:16].tolist()), "rows": {}, "inputs": {}}
     for site in sorted(seen):
@@ -308,14 +347,18 @@ def compute(this):
 
 
 def main():
-    assert transformers.__version__ == "4.53.3", transformers.__version__
     kept = {}
     if len(sys.argv) > 1:
         kept = {case["name"]: case for case in json.load(open(sys.argv[1]))["cases"]}
     cases = []
     for this in CASES:
-        if this["name"] in kept and this["name"] not in sys.argv[2:]:
+        own = NEWER.get(this["model_type"], OLDER)
+        here = own == transformers.__version__
+        if this["name"] in kept and (this["name"] not in sys.argv[2:] or not here):
             cases.append(kept[this["name"]])
+            continue
+        if not here:
+            print(f"{this['name']}: left out, it is made by transformers {own}", file=sys.stderr)
             continue
         try:
             cases.append(compute(this))
@@ -323,7 +366,9 @@ def main():
             print(f"{this['name']}: {why}", file=sys.stderr)
             raise
     # One case, and in it one tensor or site, a line.
-    text = json.dumps({"made_by": "transformers 4.53.3", "cases": cases}, separators=(",", ":"))
+    for one in cases:
+        one.setdefault("made_by", OLDER)  # of files that said it once for all
+    text = json.dumps({"cases": cases}, separators=(",", ":"))
     text = re.sub(r'("(?:model\.layers\.\d+|name|blk\.\d+)[^"]*":)', r"\n\1", text)
     print(text)
 

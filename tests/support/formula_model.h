@@ -47,8 +47,11 @@ static inline float formula_weight(const char *name, size_t i, bool unit_norms)
         strstr(name, "layernorm") != NULL || strstr(name, "ln_") != NULL) {
         return value * 0.25f + (unit_norms || bias ? 0.0f : 1.0f);
     }
-    if (formula_ends(name, "gate.weight")) {
+    if (formula_ends(name, "gate.weight") || formula_ends(name, "router.weight")) {
         return value;
+    }
+    if (formula_ends(name, "e_score_correction_bias")) {
+        return value * 0.25f + 0.25f;
     }
     bool embedding = strstr(name, "embed_tokens") != NULL || strstr(name, "wte.") != NULL;
     return value * (embedding ? 0.5f : 0.25f);
@@ -123,6 +126,10 @@ static inline void formula_put_key(pl_buf *out, const char *architecture, const 
         make_text(out, json_string_value(value));
     } else if (json_is_integer(value)) {
         make_u32_key(out, whole, (uint32_t)json_integer_value(value));
+    } else if (json_is_boolean(value)) {
+        const uint8_t on = json_is_true(value) ? 1 : 0;
+        make_key(out, whole, 7);
+        pl_buf_append(out, &on, 1);
     } else {
         float number = (float)json_real_value(value);
         make_key(out, whole, 6);

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { LENGTH = 32, WINDOWS = 3, TEXT = 100, SAMPLE = 40, COLS = 96, PARTS = PL_SITE_ROLE_COUNT };
+enum { LENGTH = 32, WINDOWS = 3, TEXT = 100, SAMPLE = 40, COLS = 96 };
 
 static json_t *values;
 
@@ -47,7 +47,8 @@ static void close_fixture(fixture *f)
 static size_t part_of(const pl_model *model, size_t site)
 {
     const pl_site *at = pl_model_site(model, site);
-    return at->block * PARTS + (size_t)at->role;
+    const pl_site_role *roles = NULL;
+    return at->block * pl_model_parts(model, &roles) + pl_model_part_number(model, at->role);
 }
 
 /* --- as a quantized model would run, without quantizing: every layer has other weights, and every
@@ -272,11 +273,13 @@ static pl_status try_walk(fixture *f, pl_id key, const pl_hooks *hooks, size_t s
 {
     pl_calib_walk *walk = NULL;
     pl_status status = pl_calib_walk_create(&f->spec, beside, &walk, NULL, err);
-    const size_t parts = pl_model_config(f->model)->blocks * PARTS;
+    const pl_site_role *roles = NULL;
+    const size_t each = pl_model_parts(f->model, &roles);
+    const size_t parts = pl_model_config(f->model)->blocks * each;
     for (size_t part = rest; status == PL_OK && part < parts; part += step) {
         for (int twice = 0; status == PL_OK && twice < 2; twice++) {
-            status = pl_calib_walk_observe(walk, f->store, key, part / PARTS,
-                                           (pl_site_role)(part % PARTS), hooks, NULL, err);
+            status = pl_calib_walk_observe(walk, f->store, key, part / each, roles[part % each],
+                                           hooks, NULL, err);
         }
     }
     pl_calib_walk_destroy(walk);
@@ -306,8 +309,9 @@ static void walk_in_little_memory(fixture *f, pl_id key, const pl_hooks *hooks, 
     f->spec.memory_limit = 0;
 }
 
-static const char *const architectures[] = {"mistral", "qwen2_window",    "phi3_long", "olmo2",
-                                            "gemma2",  "qwen2_moe_mixed", "mixtral"};
+static const char *const architectures[] = {"mistral", "qwen2_window", "phi3_long",
+                                            "olmo2",   "gemma2",       "qwen2_moe_mixed",
+                                            "mixtral", "deepseek_v3",  "deepseek_v2"};
 enum { ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
 static void test_parts_see_what_is_before_them(void **ctx)

@@ -165,26 +165,48 @@ static void parts_of_a_fused_tensor_have_identities_of_their_own(void **ctx)
     close_fixture(&f);
 }
 
+/* A layer that attention has. */
+static const char *any_layer(const fixture *f)
+{
+    const bool q = pl_model_config(f->state.source->model)->q_latent == 0;
+    return q ? "1.q_proj" : "1.q_b_proj";
+}
+
 static void gguf_becomes_the_same_hugging_face_folder(void **ctx)
 {
     (void)ctx;
-    static const char *const names[] = {"mistral",      "qwen3",
-                                        "phi3",         "phi3_long",
-                                        "olmo2",        "gemma2",
-                                        "gemma3",       "gemma3_pattern",
-                                        "mixtral",      "qwen2_moe",
-                                        "llama_biases", "qwen3_biases",
-                                        "llama_yarn",   "llama_yarn_factors",
-                                        "qwen3_moe",    "olmoe",
-                                        "granite",      "smollm3",
-                                        "starcoder2",   "gpt2",
-                                        "glm4",         "cohere",
-                                        "cohere2",      "phi4_mini"};
+    static const char *const names[] = {"mistral",
+                                        "qwen3",
+                                        "phi3",
+                                        "phi3_long",
+                                        "olmo2",
+                                        "gemma2",
+                                        "gemma3",
+                                        "gemma3_pattern",
+                                        "mixtral",
+                                        "qwen2_moe",
+                                        "llama_biases",
+                                        "qwen3_biases",
+                                        "llama_yarn",
+                                        "llama_yarn_factors",
+                                        "qwen3_moe",
+                                        "olmoe",
+                                        "granite",
+                                        "smollm3",
+                                        "starcoder2",
+                                        "gpt2",
+                                        "glm4",
+                                        "cohere",
+                                        "cohere2",
+                                        "phi4_mini",
+                                        "deepseek_v2",
+                                        "deepseek_v3",
+                                        "deepseek_v3_yarn"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         fixture f;
         print_message("  %s\n", names[i]);
         open_fixture(&f, names[i], true, 100);
-        solve(&f, "1.q_proj");
+        solve(&f, any_layer(&f));
         pl_model *written = export_f32(&f, PL_WHICH_BEFORE);
         const json_t *about = formula_case(values, names[i]);
         const json_t *config = json_object_get(about, "config");
@@ -208,10 +230,16 @@ static void gguf_becomes_the_same_hugging_face_folder(void **ctx)
 static void one_expert_is_solved_and_written(void **ctx)
 {
     (void)ctx;
-    static const char *const cases[][2] = {{"mixtral", "1.3.w1"},
-                                           {"qwen2_moe", "1.shared_expert.up"},
-                                           {"qwen3_moe", "1.2.down"},
-                                           {"olmoe", "0.0.gate"}};
+    static const char *const cases[][2] = {
+        {"mixtral", "1.3.w1"},
+        {"qwen2_moe", "1.shared_expert.up"},
+        {"qwen3_moe", "1.2.down"},
+        {"olmoe", "0.0.gate"},
+        {"deepseek_v3", "2.7.down"},
+        {"deepseek_v3", "1.kv_b"},
+        {"deepseek_v3", "model.layers.1.mlp.shared_experts.up_proj"},
+        {"deepseek_v2", "1.shared_expert.up"},
+        {"deepseek_v2", "0.kv_a_proj_with_mqa"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int gguf = 0; gguf < 2; gguf++) {
             fixture f;
@@ -314,6 +342,11 @@ static void a_diagonal_folds_where_nobody_else_reads(void **ctx)
         {"gpt2", "0.c_fc", "the norm's gain"},
         {"gpt2", "0.attn.c_proj", "v_proj's rows"},
         {"opt", "0.fc2", "the rows of the layer before"},
+        {"deepseek_v3", "0.q_a_proj", "the norm's gain"},
+        {"deepseek_v3", "0.q_b_proj", "the gain of the latent vector's norm"},
+        {"deepseek_v3", "0.kv_b_proj", "the gain of the latent vector's norm"},
+        {"deepseek_v3", "0.o_proj", "kv_b_proj's rows of values"},
+        {"deepseek_v3", "1.2.up", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pl_temp temp;
@@ -475,9 +508,10 @@ static void hugging_face_becomes_the_same_gguf(void **ctx)
 {
     (void)ctx;
     static const char *const names[] = {
-        "mistral",      "qwen3",      "phi3",         "phi3_long",        "olmo2",
-        "gemma2",       "gemma3",     "mixtral",      "qwen2_moe",        "gemma3_pattern",
-        "llama_biases", "llama_yarn", "qwen3_biases", "mistral_no_window"};
+        "mistral",      "qwen3",           "phi3",         "phi3_long",         "olmo2",
+        "gemma2",       "gemma3",          "mixtral",      "qwen2_moe",         "gemma3_pattern",
+        "llama_biases", "llama_yarn",      "qwen3_biases", "mistral_no_window", "deepseek_v2",
+        "deepseek_v3",  "deepseek_v3_yarn"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         fixture f;
         pl_error err;
@@ -486,7 +520,7 @@ static void hugging_face_becomes_the_same_gguf(void **ctx)
         char path[620];
         print_message("  %s\n", names[i]);
         open_fixture(&f, names[i], false, 100);
-        solve(&f, "1.q_proj");
+        solve(&f, any_layer(&f));
         pl_export_spec spec = {
             .folder = f.out, .which = PL_WHICH_AFTER, .dtype = PL_F32, .gguf = true};
         pl_check_ok(pl_export((pl_context){f.lab, &f.state, NULL}, &spec, &report, &err), err);

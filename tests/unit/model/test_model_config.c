@@ -3,6 +3,11 @@
 
 #include <math.h>
 
+/* What latent attention and its experts need. */
+#define LATENT                                                                                     \
+    "\"kv_lora_rank\": 16, \"qk_nope_head_dim\": 12, \"qk_rope_head_dim\": 8, \"v_head_dim\": 10," \
+    "\"n_routed_experts\": 8, \"num_experts_per_tok\": 2, \"moe_intermediate_size\": 24"
+
 /* A whole config.json with the given members in place of, or beside, the usual ones. */
 static pl_status read(const char *members, pl_config *out, pl_error *err)
 {
@@ -129,8 +134,9 @@ static void biases_come_back_from_a_written_config(void **state)
         json_t *json = NULL;
         pl_check_ok(read(cases[i].members, &config, &err), err);
         for (int role = 0; role < PL_ROLE_COUNT; role++) {
-            assert_int_equal(config.biased[role],
-                             role <= PL_ROLE_O ? cases[i].attention : cases[i].mlp);
+            assert_int_equal(config.biased[role], role > PL_ROLE_DOWN ? false
+                                                  : role <= PL_ROLE_O ? cases[i].attention
+                                                                      : cases[i].mlp);
         }
         pl_check_ok(pl_config_to_json(&config, "float16", &json, &err), err);
         pl_check_ok(pl_config_from_json(json, "again", &again, &err), err);
@@ -273,6 +279,28 @@ static void unsupported_settings_are_refused_by_name(void **state)
          "use_sliding_window = true"},
         {"{\"model_type\": \"qwen2_moe\", \"qkv_bias\": false}", PL_ERR_UNSUPPORTED,
          "qkv_bias = false"},
+        {"{\"model_type\": \"deepseek_v3\", " LATENT "}", PL_ERR_FORMAT,
+         "num_key_value_heads is 2; expected 4"},
+        {"{\"model_type\": \"deepseek_v3\", \"num_key_value_heads\": 4}", PL_ERR_FORMAT,
+         "kv_lora_rank: expected an integer"},
+        {"{\"model_type\": \"deepseek_v3\", \"num_key_value_heads\": 4, " LATENT
+         ", \"scoring_func\": \"softmax\"}",
+         PL_ERR_UNSUPPORTED, "scoring_func = \"softmax\""},
+        {"{\"model_type\": \"deepseek_v3\", \"num_key_value_heads\": 4, " LATENT
+         ", \"rope_interleave\": false}",
+         PL_ERR_UNSUPPORTED, "rope_interleave = false"},
+        {"{\"model_type\": \"deepseek_v2\", \"num_key_value_heads\": 4, " LATENT
+         ", \"norm_topk_prob\": true}",
+         PL_ERR_UNSUPPORTED, "norm_topk_prob = true"},
+        {"{\"model_type\": \"deepseek_v2\", \"num_key_value_heads\": 4, " LATENT
+         ", \"moe_layer_freq\": 2}",
+         PL_ERR_UNSUPPORTED, "moe_layer_freq = 2"},
+        {"{\"model_type\": \"deepseek_v2\", \"num_key_value_heads\": 4, " LATENT
+         ", \"n_group\": 3, \"topk_group\": 2}",
+         PL_ERR_FORMAT, "2 of 8 experts from 2 of 3 groups"},
+        {"{\"model_type\": \"deepseek_v2\", \"num_key_value_heads\": 4, " LATENT
+         ", \"n_group\": 8, \"topk_group\": 1}",
+         PL_ERR_FORMAT, "2 of 8 experts from 1 of 8 groups"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         pl_error err;
@@ -371,6 +399,12 @@ static void every_architectures_config_reads_back(void **state)
         "{\"model_type\": \"qwen2_moe\", \"num_experts\": 8, \"num_experts_per_tok\": 2,"
         "\"moe_intermediate_size\": 24, \"shared_expert_intermediate_size\": 40,"
         "\"norm_topk_prob\": true, \"decoder_sparse_step\": 2}",
+        "{\"model_type\": \"deepseek_v2\", " LATENT ", \"n_shared_experts\": 2,"
+        "\"num_key_value_heads\": 4, \"topk_method\": \"group_limited_greedy\","
+        "\"n_group\": 4, \"topk_group\": 2, \"first_k_dense_replace\": 1}",
+        "{\"model_type\": \"deepseek_v3\", " LATENT ", \"q_lora_rank\": 20,"
+        "\"num_key_value_heads\": 4, \"routed_scaling_factor\": 2.5, \"rope_scaling\":"
+        "{\"rope_type\": \"yarn\", \"factor\": 4, \"mscale\": 1, \"mscale_all_dim\": 0.75}}",
     };
     for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
         pl_error err;

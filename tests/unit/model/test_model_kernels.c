@@ -145,10 +145,11 @@ static void attention_is_its_definition(void **state)
                           .heads = shape[0],
                           .kv_heads = shape[1],
                           .head_dim = D,
+                          .value_dim = D,
                           .window = cases[which].window,
                           .scale = 0.4f,
                           .cap = cases[which].cap,
-                          .scratch_stride = pl_attend_scratch(shape[0], shape[1], D, MOST),
+                          .scratch_stride = pl_attend_scratch(shape[0], shape[1], D, D, MOST),
                           .threads = 2};
         a.scratch = calloc(a.threads * a.scratch_stride, sizeof(float));
         assert_non_null(a.scratch);
