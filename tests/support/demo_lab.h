@@ -6,6 +6,7 @@
 #include "tests/support/check.h"
 
 #include "core/lab/pipeline.h"
+#include "tests/support/demo_store.h"
 #include "tests/support/temp.h"
 
 #include <stdlib.h>
@@ -91,6 +92,7 @@ static inline void demo_lab_init(demo_lab *d)
     *d = (demo_lab){0};
     pl_temp_init(&d->temp);
     snprintf(d->store, sizeof d->store, "%s/store", d->temp.folder);
+    demo_store_fill(d->store, "2");
     demo_lab_open(d);
     demo_state(&d->state, true);
     d->state.calibration.protocol.windows = 2;
