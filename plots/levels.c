@@ -137,7 +137,8 @@ void pl_levels_take_units(pl_levels *levels)
     }
 }
 
-double pl_levels_entropy(const pl_levels *levels, size_t item)
+/* Entropy of the shares of an item in bits: what the codes hold of their bits at most. */
+static double entropy_of_item(const pl_levels *levels, size_t item)
 {
     double bits = 0.0;
     for (size_t k = 0; k < levels->count; k++) {
@@ -175,7 +176,6 @@ void pl_levels_facts(const pl_levels *levels, pl_figure *out)
         snprintf(name, sizeof name, "saturated%s", levels->list.items[i].suffix);
         pl_figure_fact(out, name, "%.3g %%", 100 * levels->outside[i]);
         snprintf(name, sizeof name, "entropy%s", levels->list.items[i].suffix);
-        pl_figure_fact(out, name, "%.3g of %d bits", pl_levels_entropy(levels, i),
-                       levels->grid.bits);
+        pl_figure_fact(out, name, "%.3g of %d bits", entropy_of_item(levels, i), levels->grid.bits);
     }
 }

@@ -35,9 +35,6 @@ void pl_levels_each_group(pl_levels *levels, size_t item, pl_levels_use use, voi
 /* w <- w / scale + zero point in all items; fills shares and outside. */
 void pl_levels_take_units(pl_levels *levels);
 
-/* Entropy of the shares of an item in bits: what the codes hold of their bits at most. */
-double pl_levels_entropy(const pl_levels *levels, size_t item);
-
 /* Where rounding goes over from level i to i + 1; of the last as far behind it as it is before. */
 double pl_levels_edge(const pl_levels *levels, size_t i);
 

@@ -165,35 +165,6 @@ char *pl_session_about(pl_session *session, const char *name)
     return found.first;
 }
 
-typedef struct about_reader {
-    void (*each)(void *ctx, const char *name, const char *value);
-    void *ctx;
-} about_reader;
-
-static pl_status hand_on_about(void *ctx, sqlite3_stmt *row, pl_error *err)
-{
-    (void)err;
-    const about_reader *to = ctx;
-    const char *name = (const char *)sqlite3_column_text(row, 0);
-    const char *value = (const char *)sqlite3_column_text(row, 1);
-    if (name != NULL && value != NULL) {
-        to->each(to->ctx, name, value);
-    }
-    return PL_OK;
-}
-
-void pl_session_each_about(pl_session *session,
-                           void (*each)(void *ctx, const char *name, const char *value), void *ctx)
-{
-    about_reader to = {each, ctx};
-    if (pl_session_flush(session, NULL) == PL_OK) {
-        pl_status ignored = pl_database_query(session->db, session->path,
-                                              "SELECT name, value FROM about ORDER BY name",
-                                              hand_on_about, &to, NULL);
-        (void)ignored;
-    }
-}
-
 /* ---- as another file ---- */
 
 /* rewrite(KIND, TEXT) in SQL. */

@@ -93,8 +93,6 @@ PL_NODISCARD bool pl_session_maker(pl_session *session, int64_t command, char **
 /* What a session says of itself under a name ("branch_of", "file:wiki.txt"); the caller's, NULL
  * where it says nothing. */
 char *pl_session_about(pl_session *session, const char *name);
-void pl_session_each_about(pl_session *session,
-                           void (*each)(void *ctx, const char *name, const char *value), void *ctx);
 
 /* How a session is written as another file. */
 typedef enum pl_session_text {

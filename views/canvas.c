@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int pl_canvas_dots_wide(pl_marks marks)
+/* dots of a cell */
+static int dots_wide(pl_marks marks)
 {
     return marks == PL_MARKS_BRAILLE ? 2 : 1;
 }
@@ -18,7 +19,7 @@ int pl_canvas_dots_high(pl_marks marks)
 pl_status pl_canvas_init(pl_canvas *canvas, pl_marks marks, int rows, int cols, pl_error *err)
 {
     *canvas = (pl_canvas){.marks = marks, .rows = rows, .cols = cols};
-    canvas->dots_x = cols * pl_canvas_dots_wide(marks);
+    canvas->dots_x = cols * dots_wide(marks);
     canvas->dots_y = rows * pl_canvas_dots_high(marks);
     size_t n = (size_t)rows * (size_t)cols;
     canvas->cells = pl_alloc(n, sizeof *canvas->cells);
@@ -42,7 +43,7 @@ static pl_canvas_cell *cell_of(const pl_canvas *canvas, int x, int y)
         return NULL;
     }
     int row = canvas->rows - 1 - y / pl_canvas_dots_high(canvas->marks);
-    int col = x / pl_canvas_dots_wide(canvas->marks);
+    int col = x / dots_wide(canvas->marks);
     return &canvas->cells[(size_t)row * (size_t)canvas->cols + (size_t)col];
 }
 

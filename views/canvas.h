@@ -51,7 +51,6 @@ void pl_canvas_run(pl_canvas *canvas, int x, int y0, int y1, unsigned style, uin
 /* A character in the cell of a dot. */
 void pl_canvas_symbol(pl_canvas *canvas, int x, int y, unsigned style, uint32_t code);
 
-int pl_canvas_dots_wide(pl_marks marks); /* dots of a cell */
 int pl_canvas_dots_high(pl_marks marks);
 
 /* What a cell shows; ' ' if it has no dot. */

@@ -42,7 +42,8 @@ void pl_jobs_point(pl_jobs_view *view, const pl_screen_model *model, pl_mouse mo
     }
 }
 
-void pl_job_rate(const pl_job_line *job, char *out, size_t capacity)
+/* "2,310 tokens/s"; "" where nothing is known yet. */
+static void put_job_rate(const pl_job_line *job, char *out, size_t capacity)
 {
     out[0] = '\0';
     if (job->amount > 0 && job->seconds > 0.3) {
@@ -57,7 +58,8 @@ void pl_job_rate(const pl_job_line *job, char *out, size_t capacity)
     }
 }
 
-void pl_job_left(const pl_job_line *job, char *out, size_t capacity)
+/* "0:41", that are left; likewise. */
+static void put_time_left(const pl_job_line *job, char *out, size_t capacity)
 {
     out[0] = '\0';
     if (job->share > 0 && job->share < 1 && job->seconds > 0.3) {
@@ -116,8 +118,8 @@ static void draw_job(const pl_job_row *job, pl_surface *surface, pl_rect rect, i
         pl_put_cut(surface, rect, row, col, rect.w - col - 18, PL_STYLE_ERROR, job->why);
     } else if (alive) {
         draw_progress(job, surface, rect, row, col);
-        pl_job_rate(&job->line, rate, sizeof rate);
-        pl_job_left(&job->line, left, sizeof left);
+        put_job_rate(&job->line, rate, sizeof rate);
+        put_time_left(&job->line, left, sizeof left);
         if (left[0] != '\0') {
             strcat(left, " left");
         }
@@ -140,8 +142,8 @@ static void draw_chosen(const pl_job_row *job, pl_surface *surface, pl_rect rect
     char rate[64];
     char left[PL_NUMBER_TEXT + 8];
     char text[160];
-    pl_job_rate(&job->line, rate, sizeof rate);
-    pl_job_left(&job->line, left, sizeof left);
+    put_job_rate(&job->line, rate, sizeof rate);
+    put_time_left(&job->line, left, sizeof left);
     snprintf(text, sizeof text, "%s%s%s%s", rate, left[0] != '\0' ? "   " : "", left,
              left[0] != '\0' ? " left" : "");
     pl_put_cut(surface, rect, row, 2, rect.w - 3, PL_STYLE_FAINT, text);

@@ -19,8 +19,4 @@ void pl_jobs_point(pl_jobs_view *view, const pl_screen_model *model, pl_mouse mo
 void pl_jobs_draw(pl_jobs_view *view, const pl_screen_model *model, pl_surface *surface,
                   pl_rect rect);
 
-/* "2,310 tokens/s" and "0:41" left; "" where nothing is known yet. */
-void pl_job_rate(const pl_job_line *job, char *out, size_t capacity);
-void pl_job_left(const pl_job_line *job, char *out, size_t capacity);
-
 #endif

@@ -38,7 +38,9 @@ double pl_report_number(const pl_report_draft *draft, size_t layer, pl_column co
     return pl_layer_number(&draft->rows[layer], column, pl_state_result(draft->cx.state, layer));
 }
 
-size_t pl_report_columns(const pl_report_draft *draft, pl_column out[PL_COLUMN_COUNT])
+/* Columns of the layers that a report shows, where any layer has a number there; returns how many.
+ */
+static size_t report_columns(const pl_report_draft *draft, pl_column out[PL_COLUMN_COUNT])
 {
     size_t n = 0;
     for (size_t c = 0; c < LAYER_COLUMNS; c++) {
@@ -96,7 +98,7 @@ static pl_status add_layers(pl_report_draft *draft, const size_t *layers, size_t
                             const char *caption, pl_error *err)
 {
     pl_column columns[PL_COLUMN_COUNT];
-    const size_t n = pl_report_columns(draft, columns), first = shape ? 2 : 1;
+    const size_t n = report_columns(draft, columns), first = shape ? 2 : 1;
     pl_table table = {0};
     pl_status status = pl_table_init(&table, count, first + n, err);
     PL_THEN(pl_table_head(&table, 0, "layer", err));
@@ -142,7 +144,7 @@ pl_status pl_report_layers(pl_report_draft *draft, pl_error *err)
 {
     const size_t n = pl_model_layer_count(draft->cx.state->source->model);
     pl_column columns[PL_COLUMN_COUNT];
-    const size_t count = pl_report_columns(draft, columns);
+    const size_t count = report_columns(draft, columns);
     size_t *layers = NULL;
     pl_buf caption = {0};
     pl_buf_puts(&caption, "All linear layers in model order.");
@@ -246,7 +248,7 @@ pl_status pl_report_predictors(pl_report_draft *draft, pl_error *err)
 {
     const size_t n = pl_model_layer_count(draft->cx.state->source->model);
     pl_column columns[PL_COLUMN_COUNT];
-    const size_t count = pl_report_columns(draft, columns);
+    const size_t count = report_columns(draft, columns);
     double *values = calloc(2 * n + 1, sizeof *values);
     pl_pairs *p = calloc(1, sizeof *p);
     pl_status status = values != NULL && p != NULL ? PL_OK : pl_error_memory(err, "a report");

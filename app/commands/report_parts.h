@@ -18,9 +18,6 @@ typedef struct pl_report_draft {
     pl_buf commands; /* of the figures: "Figure 1\0commands\0..." */
 } pl_report_draft;
 
-/* Columns of the layers that a report shows, where any layer has a number there; returns how many.
- */
-size_t pl_report_columns(const pl_report_draft *draft, pl_column out[PL_COLUMN_COUNT]);
 /* Of a layer's result as it is now; NaN: not known. */
 double pl_report_number(const pl_report_draft *draft, size_t layer, pl_column column);
 
@@ -34,8 +31,6 @@ typedef struct pl_pairs {
     size_t n;
 } pl_pairs;
 
-/* The next value's text, to be appended to, under that name. */
-pl_buf *pl_pair(pl_pairs *p, const char *name);
 /* A number by printf's format, with a real minus; one that is not finite is left out. */
 void pl_pair_number(pl_pairs *p, const char *name, const char *format, double value);
 /* Adds them as a table and empties them; nothing where there are none. */

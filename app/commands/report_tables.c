@@ -22,7 +22,8 @@ enum { MOST_OVERRIDES = 12 };
 
 /* --- names with values ------------------------------------------------------------------------ */
 
-pl_buf *pl_pair(pl_pairs *p, const char *name)
+/* The next value's text, to be appended to, under that name. */
+static pl_buf *next_pair(pl_pairs *p, const char *name)
 {
     const size_t at = p->n < PL_MOST_PAIRS ? p->n++ : PL_MOST_PAIRS - 1;
     pl_buf_puts(&p->names[at], name);
@@ -35,7 +36,7 @@ void pl_pair_number(pl_pairs *p, const char *name, const char *format, double va
         char text[64], shown[64];
         snprintf(text, sizeof text, format, value);
         pl_text_minus(text, shown, sizeof shown);
-        pl_buf_puts(pl_pair(p, name), shown);
+        pl_buf_puts(next_pair(p, name), shown);
     }
 }
 
@@ -108,20 +109,20 @@ static void put_methods(const pl_report_draft *draft, pl_pairs *p)
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec = one ? pl_state_spec(state, draft->layer, slot) : &state->slots[slot];
         if (spec->method != NULL) {
-            put_spec(spec, pl_pair(p, slot_names[slot]));
+            put_spec(spec, next_pair(p, slot_names[slot]));
         }
     }
     for (size_t i = 0; i < state->n_overrides && !one; i++) {
         const pl_override *over = &state->overrides[i];
         if (state->n_overrides > MOST_OVERRIDES) {
-            pl_buf_printf(pl_pair(p, "Of single layers"),
+            pl_buf_printf(next_pair(p, "Of single layers"),
                           "%zu settings of their own, see the commands", state->n_overrides);
             break;
         }
         char name[160], safe[128];
         pl_text_escape(over->glob, strlen(over->glob), safe, sizeof safe);
         snprintf(name, sizeof name, "%s of %s", slot_names[over->slot], safe);
-        put_spec(&over->spec, pl_pair(p, name));
+        put_spec(&over->spec, next_pair(p, name));
     }
 }
 
@@ -129,7 +130,7 @@ static void put_grids(const pl_state *state, pl_pairs *p)
 {
     const pl_act_grid *a = &state->activations, *kv = &state->kv;
     if (a->bits > 0) {
-        pl_buf *out = pl_pair(p, "Activations");
+        pl_buf *out = next_pair(p, "Activations");
         pl_act_put_words(a, out);
         pl_buf_printf(out, ", %s", a->fixed ? "one range for all tokens" : "a range per token");
         pl_buf_puts(out, a->clip < 1.0 ? ", clipped at " : "");
@@ -138,7 +139,7 @@ static void put_grids(const pl_state *state, pl_pairs *p)
         }
     }
     if (kv->bits > 0) {
-        pl_buf *out = pl_pair(p, "Keys and values");
+        pl_buf *out = next_pair(p, "Keys and values");
         pl_act_put_words(kv, out);
         pl_buf_puts(out, ", ");
         if (state->kv_group_size > 0) {
@@ -167,7 +168,7 @@ static void put_calibration(const pl_report_draft *draft, pl_pairs *p)
     if (!draft->inputs) {
         return;
     }
-    pl_buf *out = pl_pair(p, "Calibration");
+    pl_buf *out = next_pair(p, "Calibration");
     if (pl_model_inputs(model) != NULL) {
         pl_buf_printf(out, "the inputs of %s", pl_model_inputs_name(model));
     }
@@ -190,7 +191,7 @@ static void put_solved(const pl_report_draft *draft, pl_pairs *p)
     for (size_t i = 0; i < layers; i++) {
         sequential += pl_state_result(state, i) != NULL && state->solved[i].sequential;
     }
-    pl_buf *out = pl_pair(p, "Solved");
+    pl_buf *out = next_pair(p, "Solved");
     pl_buf_printf(out, "%zu of %zu layers, ", solved, layers);
     pl_buf_puts(out, !draft->inputs    ? "without inputs"
                      : sequential == 0 ? "on the original model's inputs"
@@ -199,7 +200,7 @@ static void put_solved(const pl_report_draft *draft, pl_pairs *p)
         pl_buf_printf(out, "; %zu of them on the original model's inputs", solved - sequential);
     }
     if (state->imported.path != NULL && pl_state_import_count(state) > 0) {
-        pl_buf_printf(pl_pair(p, "Imported"), "%zu layers of %s", pl_state_import_count(state),
+        pl_buf_printf(next_pair(p, "Imported"), "%zu layers of %s", pl_state_import_count(state),
                       pl_path_name(state->imported.path));
     }
 }
@@ -215,19 +216,19 @@ pl_status pl_report_setting(pl_report_draft *draft, pl_error *err)
     }
     char safe[160], parameters[PL_NUMBER_TEXT];
     pl_text_escape(config->architecture, strlen(config->architecture), safe, sizeof safe);
-    pl_buf_puts(pl_pair(p, "Model"), pl_model_name(model));
+    pl_buf_puts(next_pair(p, "Model"), pl_model_name(model));
     if (config->blocks > 0) {
-        pl_buf_printf(pl_pair(p, "Architecture"), "%s, %zu blocks, hidden size %zu", safe,
+        pl_buf_printf(next_pair(p, "Architecture"), "%s, %zu blocks, hidden size %zu", safe,
                       config->blocks, config->hidden_size);
     }
     pl_format_count((double)pl_model_parameters(model), parameters);
-    pl_buf_puts(pl_pair(p, "Parameters"), parameters);
+    pl_buf_puts(next_pair(p, "Parameters"), parameters);
     if (draft->layer != SIZE_MAX) {
         const pl_layer *layer = pl_model_layer(model, draft->layer);
-        pl_buf_printf(pl_pair(p, "Layer"), "%s, %zu rows, %zu columns", layer->name, layer->rows,
+        pl_buf_printf(next_pair(p, "Layer"), "%s, %zu rows, %zu columns", layer->name, layer->rows,
                       layer->cols);
     } else {
-        pl_buf_printf(pl_pair(p, "Linear layers"), "%zu", pl_model_layer_count(model));
+        pl_buf_printf(next_pair(p, "Linear layers"), "%zu", pl_model_layer_count(model));
     }
     put_calibration(draft, p);
     const bool solved = draft->layer == SIZE_MAX ? pl_state_solved_count(state) > 0
@@ -481,22 +482,22 @@ pl_status pl_report_makers(pl_report_draft *draft, pl_error *err)
     }
     pl_status status = pl_model_identity(state->source->model, &id, draft->cx.task, err);
     pl_id_format(id, text);
-    pl_buf_puts(pl_pair(p, "Planish"), PL_VERSION);
-    pl_buf_printf(pl_pair(p, "Model's identity"), "%s %s", pl_model_name(state->source->model),
+    pl_buf_puts(next_pair(p, "Planish"), PL_VERSION);
+    pl_buf_printf(next_pair(p, "Model's identity"), "%s %s", pl_model_name(state->source->model),
                   text);
     if (status == PL_OK && state->calibration.n_texts > 0 && draft->inputs) {
         status =
             pl_figure_put_text((const char *const *)state->calibration.texts,
-                               state->calibration.n_texts, pl_pair(p, "Calibration text"), err);
+                               state->calibration.n_texts, next_pair(p, "Calibration text"), err);
     }
     if (state->imported.path != NULL) {
         pl_id_format(state->imported.id, text);
-        pl_buf_printf(pl_pair(p, "Imported"), "%s %s", pl_path_name(state->imported.path), text);
+        pl_buf_printf(next_pair(p, "Imported"), "%s %s", pl_path_name(state->imported.path), text);
     }
-    pl_buf_puts(pl_pair(p, "Linear algebra"), pl_linalg_config());
-    pl_buf_puts(pl_pair(p, "Kernels"), pl_kernel_name());
-    pl_buf_printf(pl_pair(p, "Threads"), "%d", pl_linalg_threads());
-    pl_page_libraries(pl_pair(p, "Drawing"));
+    pl_buf_puts(next_pair(p, "Linear algebra"), pl_linalg_config());
+    pl_buf_puts(next_pair(p, "Kernels"), pl_kernel_name());
+    pl_buf_printf(next_pair(p, "Threads"), "%d", pl_linalg_threads());
+    pl_page_libraries(next_pair(p, "Drawing"));
     PL_THEN(pl_report_add_pairs(
         draft, p, "what",
         "What made the numbers and this report. Identities are hashes of what was "

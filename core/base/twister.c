@@ -48,7 +48,7 @@ static void turn_over(pl_twister *t)
     t->next = 0;
 }
 
-uint32_t pl_twister_next(pl_twister *t)
+static uint32_t next_number(pl_twister *t)
 {
     if (t->next >= STATES) {
         turn_over(t);
@@ -66,7 +66,7 @@ static size_t next_below(pl_twister *t, size_t n)
     const unsigned bits = 64 - (unsigned)__builtin_clzll((unsigned long long)n);
     size_t r = n;
     while (r >= n) {
-        r = pl_twister_next(t) >> (32 - bits);
+        r = next_number(t) >> (32 - bits);
     }
     return r;
 }

@@ -16,7 +16,6 @@ typedef struct pl_twister {
 
 /* As random.Random(seed). */
 void pl_twister_init(pl_twister *twister, uint32_t seed);
-uint32_t pl_twister_next(pl_twister *twister);
 
 /* out[count] = random.sample(range(n), count): count <= n indices below n. */
 PL_NODISCARD pl_status pl_twister_sample(pl_twister *twister, size_t n, size_t count, size_t *out,

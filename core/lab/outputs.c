@@ -27,8 +27,10 @@ pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *s
     return status;
 }
 
-void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, pl_act_range range,
-                         float *x, size_t rows, size_t n)
+/* In place x[rows, n] <- Q(x), x in the coordinates of the transform (NULL: the site's own), whose
+ * learned clipping counts; range: as above, read where the grid is `fixed`. */
+static void quantize_inputs(const pl_act_grid *grid, const pl_transform *transform,
+                            pl_act_range range, float *x, size_t rows, size_t n)
 {
     const pl_act_range *clip = transform != NULL ? pl_transform_clip(transform) : NULL;
     if (grid->bits > 0 && grid->fixed) {
@@ -50,7 +52,7 @@ pl_status pl_outputs_round_trip(const pl_act_grid *grid, const pl_transform *tra
     if (status != PL_OK) {
         return status;
     }
-    pl_outputs_quantize(grid, transform, range, x, rows, n);
+    quantize_inputs(grid, transform, range, x, rows, n);
     return transform != NULL ? pl_transform_inputs_back(transform, x, rows, task, err) : PL_OK;
 }
 
@@ -120,7 +122,7 @@ static pl_status make_inputs(const pl_outputs_request *r, pl_view x, pl_mat *tur
     if (status == PL_OK && grid->bits > 0) {
         status = pl_mat_copy(quantized, xt, err);
         if (status == PL_OK) {
-            pl_outputs_quantize(grid, r->transform, *range, quantized->data, x.rows, x.cols);
+            quantize_inputs(grid, r->transform, *range, quantized->data, x.rows, x.cols);
         }
     }
     return status;

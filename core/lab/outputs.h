@@ -36,11 +36,6 @@ PL_NODISCARD pl_status pl_outputs_measure(const pl_outputs_request *request, pl_
 PL_NODISCARD pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *stats,
                                         pl_act_range *out, pl_task *task, pl_error *err);
 
-/* In place x[rows, n] <- Q(x), x in the coordinates of the transform (NULL: the site's own), whose
- * learned clipping counts; range: as above, read where the grid is `fixed`. */
-void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, pl_act_range range,
-                         float *x, size_t rows, size_t n);
-
 /* In place x[rows, n] <- Q(x T) T^-1: what a layer in the original coordinates is given. */
 PL_NODISCARD pl_status pl_outputs_round_trip(const pl_act_grid *grid, const pl_transform *transform,
                                              pl_act_range range, float *x, size_t rows, size_t n,

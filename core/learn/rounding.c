@@ -140,8 +140,9 @@ PL_CLONES static void differentiate(const grid_loop *from, const float *restrict
     }
 }
 
-void pl_round_gradient(const pl_rounding *rounding, const pl_round_group *group, const float *x,
-                       size_t count, float *grad, pl_round_sums *sums)
+/* grad[count]: dL/dQ(x) becomes dL/dx without the range's part, which is added to *sums. */
+static void round_gradient(const pl_rounding *rounding, const pl_round_group *group, const float *x,
+                           size_t count, float *grad, pl_round_sums *sums)
 {
     if (rounding->bits == 0 || !(group->scale > 0.0f)) {
         return;
@@ -158,8 +159,9 @@ void pl_round_gradient(const pl_rounding *rounding, const pl_round_group *group,
     sums->scale += scale / (double)group->scale;
 }
 
-void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *group,
-                             const pl_round_sums *sums, double *low, double *high)
+/* dL/d(kept.lo) and dL/d(kept.hi) whole, from the sums over the group. */
+static void round_range_gradient(const pl_rounding *rounding, const pl_round_group *group,
+                                 const pl_round_sums *sums, double *low, double *high)
 {
     *low = *high = 0.0;
     if (rounding->bits == 0 || !(group->scale > 0.0f)) {
@@ -205,8 +207,8 @@ void pl_round_back(const pl_rounding *rounding, const pl_round_group *group, pl_
 {
     pl_round_sums sums = {0};
     double low_grad, high_grad;
-    pl_round_gradient(rounding, group, x, count, grad, &sums);
-    pl_round_range_gradient(rounding, group, &sums, &low_grad, &high_grad);
+    round_gradient(rounding, group, x, count, grad, &sums);
+    round_range_gradient(rounding, group, &sums, &low_grad, &high_grad);
     spread_range(group->own, share, low_grad, high_grad, x, count, grad, low, high);
 }
 

@@ -48,14 +48,6 @@ typedef struct pl_round_sums {
     double scale, low, high;
 } pl_round_sums;
 
-/* grad[count]: dL/dQ(x) becomes dL/dx without the range's part, which is added to *sums. */
-void pl_round_gradient(const pl_rounding *rounding, const pl_round_group *group, const float *x,
-                       size_t count, float *grad, pl_round_sums *sums);
-
-/* dL/d(kept.lo) and dL/d(kept.hi) whole, from the sums over the group. */
-void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *group,
-                             const pl_round_sums *sums, double *low, double *high);
-
 /* Both, and what the range takes from the values at its own ends: grad[count], dL/dQ(x), becomes
  * dL/dx, and *low, *high dL/d of the shares. */
 void pl_round_back(const pl_rounding *rounding, const pl_round_group *group, pl_act_range share,

@@ -20,7 +20,7 @@ void pl_meter_init(pl_meter *meter, size_t text_size, size_t splits, size_t most
     };
 }
 
-pl_status pl_meter_tick(pl_meter *meter, pl_error *err)
+static pl_status tick_meter(pl_meter *meter, pl_error *err)
 {
     meter->steps = 0;
     return pl_task_tick(meter->task, err);
@@ -29,7 +29,7 @@ pl_status pl_meter_tick(pl_meter *meter, pl_error *err)
 pl_status pl_meter_steps(pl_meter *meter, size_t steps, pl_error *err)
 {
     meter->steps += steps;
-    return meter->steps < TICK ? PL_OK : pl_meter_tick(meter, err);
+    return meter->steps < TICK ? PL_OK : tick_meter(meter, err);
 }
 
 pl_status pl_meter_retry(pl_meter *meter, uint64_t retries, pl_error *err)

@@ -190,7 +190,10 @@ PL_CLONES static void caps_back(float *restrict grad, const float *restrict capp
     }
 }
 
-void pl_softmax_back(float *scores, const float *grad, const float *capped, double cap, size_t n)
+/* scores[n] holds probabilities P and becomes dL/dS of softmax(S), grad[n] being dL/dP; capped[n],
+ * where it is not NULL, are the scores that pl_soft_cap left of S. */
+static void softmax_back(float *scores, const float *grad, const float *capped, double cap,
+                         size_t n)
 {
     scores_back(scores, grad, product_sum(scores, grad, n), n);
     if (capped != NULL) {
@@ -243,8 +246,8 @@ static void attend_block_back(const pl_attention *a, size_t head, size_t first,
     pl_gemm_tn(keys, d, count, scores, keys, o, wide, 1.0f, v_grad + low * d, d);
     pl_gemm_nt(count, keys, d, a->scale, o, wide, v, kv_wide, 0.0f, grad, keys);
     for (size_t i = 0; i < count; i++) {
-        pl_softmax_back(scores + i * keys, grad + i * keys, a->cap > 0 ? capped + i * keys : NULL,
-                        a->cap, keys);
+        softmax_back(scores + i * keys, grad + i * keys, a->cap > 0 ? capped + i * keys : NULL,
+                     a->cap, keys);
     }
     pl_gemm_nn(count, d, keys, 1.0f, scores, keys, k, kv_wide, 0.0f,
                q_grad + first * wide + head * d, wide);

@@ -22,10 +22,6 @@ void pl_activate_back(pl_activation act, const float *x, const float *act_grad, 
 void pl_gate_mul_back(pl_activation act, const float *gate, const float *act_grad, size_t rows,
                       size_t cols, float *grad);
 
-/* scores[n] holds probabilities P and becomes dL/dS of softmax(S), grad[n] being dL/dP; capped[n],
- * where it is not NULL, are the scores that pl_soft_cap left of S. */
-void pl_softmax_back(float *scores, const float *grad, const float *capped, double cap, size_t n);
-
 /* bias_grad[cols] += the sum of the rows of grad[rows, cols]. */
 void pl_add_bias_back(const float *grad, size_t rows, size_t cols, float *bias_grad);
 

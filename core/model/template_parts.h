@@ -252,7 +252,6 @@ bool pl_tpl_step(pl_tpl_machine *m, size_t steps);
 bool pl_tpl_enter(pl_tpl_machine *m);
 void pl_tpl_leave(pl_tpl_machine *m);
 pl_tpl_value pl_tpl_eval(pl_tpl_machine *m, const pl_tpl_node *node);
-void pl_tpl_write(pl_tpl_machine *m, const char *data, size_t size);
 
 /* ---- Values (template_value.c, template_print.c) ---- */
 
@@ -279,7 +278,6 @@ double pl_tpl_number(pl_tpl_value value);
 bool pl_tpl_equal(pl_tpl_machine *m, pl_tpl_value a, pl_tpl_value b);
 /* < 0, 0, > 0; fails for kinds that have no order. */
 int pl_tpl_compare(pl_tpl_machine *m, pl_tpl_value a, pl_tpl_value b);
-bool pl_tpl_contains(pl_tpl_machine *m, pl_tpl_value whole, pl_tpl_value part);
 bool pl_tpl_order_holds(pl_tpl_machine *m, pl_tpl_order order, pl_tpl_value a, pl_tpl_value b);
 /* A list of what a loop sees of a value: items, keys, characters; fails for the others. */
 pl_tpl_value pl_tpl_items(pl_tpl_machine *m, pl_tpl_value value);

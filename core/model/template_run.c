@@ -54,7 +54,7 @@ void pl_tpl_leave(pl_tpl_machine *m)
     m->depth--;
 }
 
-void pl_tpl_write(pl_tpl_machine *m, const char *data, size_t size)
+static void write_text(pl_tpl_machine *m, const char *data, size_t size)
 {
     if (m->status == PL_OK && m->out->size + size > PL_TPL_OUTPUT) {
         pl_tpl_fail(m, PL_ERR_UNSUPPORTED, "it writes more than %d MB", PL_TPL_OUTPUT >> 20);
@@ -614,11 +614,11 @@ static flow run_one(pl_tpl_machine *m, const pl_tpl_node *node)
 {
     switch (node->kind) {
     case PL_NODE_TEXT:
-        pl_tpl_write(m, node->name.data, node->name.size);
+        write_text(m, node->name.data, node->name.size);
         return FLOW_ON;
     case PL_NODE_OUTPUT: {
         const pl_tpl_value text = pl_tpl_to_string(m, pl_tpl_eval(m, node->a));
-        pl_tpl_write(m, text.as.text.data, text.as.text.size);
+        write_text(m, text.as.text.data, text.as.text.size);
         return FLOW_ON;
     }
     case PL_NODE_IF: {

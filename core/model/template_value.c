@@ -357,7 +357,7 @@ int pl_tpl_compare(pl_tpl_machine *m, pl_tpl_value a, pl_tpl_value b)
     return 0;
 }
 
-bool pl_tpl_contains(pl_tpl_machine *m, pl_tpl_value whole, pl_tpl_value part)
+static bool holds_value(pl_tpl_machine *m, pl_tpl_value whole, pl_tpl_value part)
 {
     if (whole.kind == PL_TPL_STRING && part.kind == PL_TPL_STRING) {
         return pl_tpl_step(m, 1 + whole.as.text.size / 64) &&
@@ -396,9 +396,9 @@ bool pl_tpl_order_holds(pl_tpl_machine *m, pl_tpl_order order, pl_tpl_value a, p
     case PL_ORDER_AT_LEAST:
         return pl_tpl_compare(m, a, b) >= 0;
     case PL_ORDER_IN:
-        return pl_tpl_contains(m, b, a);
+        return holds_value(m, b, a);
     case PL_ORDER_NOT_IN:
-        return !pl_tpl_contains(m, b, a);
+        return !holds_value(m, b, a);
     }
     return false;
 }

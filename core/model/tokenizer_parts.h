@@ -29,7 +29,6 @@ typedef struct pl_meter {
 /* splits: how many steps cut the text.  most_bytes: memory it may take, 0: no limit. */
 void pl_meter_init(pl_meter *meter, size_t text_size, size_t splits, size_t most_bytes,
                    pl_task *task);
-PL_NODISCARD pl_status pl_meter_tick(pl_meter *meter, pl_error *err);
 /* So many small steps; ticks now and then. */
 PL_NODISCARD pl_status pl_meter_steps(pl_meter *meter, size_t steps, pl_error *err);
 /* A step of so many retries.  PL_ERR_UNSUPPORTED over the text's budget. */

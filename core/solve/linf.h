@@ -79,9 +79,6 @@ PL_NODISCARD pl_status pl_linf_beta_range(pl_factors *factors, const pl_linf_pro
 #define PL_LINF_LEAST_BETA 1e-9
 #define PL_LINF_MOST_BETA 1e3
 
-/* The mean over rows and groups of max|w^(k)|. */
-double pl_linf_group_max(pl_view w, size_t group_size);
-
 typedef struct pl_linf_reached {
     double beta;   /* rounded to four digits */
     size_t solves; /* of all rows, at most PL_SEARCH_MOST */

@@ -16,7 +16,8 @@ static const double SAMPLE_TOLERANCE = 0.02, TOLERANCE = 5e-4;
 /* Where a sample begins: within two or three decades of what layers want. */
 static const double USUAL_BETA = 1e-4;
 
-double pl_linf_group_max(pl_view w, size_t group_size)
+/* The mean over rows and groups of max|w^(k)|. */
+static double mean_group_max(pl_view w, size_t group_size)
 {
     const size_t width = pl_group_width(w.cols, group_size);
     double sum = 0.0;
@@ -51,7 +52,7 @@ static pl_status evaluate(aim *a, double beta, float *w, double *fall, pl_linf_r
     pl_status status =
         pl_linf_solve(a->factors, &a->problem, &a->options, a->warm, w, report, task, err);
     const pl_view made = {w, w0.rows, w0.cols, w0.cols};
-    *fall = status == PL_OK ? 1.0 - pl_linf_group_max(made, a->problem.group_size) / a->before
+    *fall = status == PL_OK ? 1.0 - mean_group_max(made, a->problem.group_size) / a->before
                             : (double)NAN;
     return status;
 }
@@ -98,7 +99,7 @@ pl_status pl_linf_estimate_beta(pl_factors *factors, const pl_linf_problem *prob
         a.options.watch = NULL;
         a.options.place = NULL;
         a.options.cold = true;
-        a.before = pl_linf_group_max(a.problem.w0, problem->group_size);
+        a.before = mean_group_max(a.problem.w0, problem->group_size);
     }
     pl_search search = search_of(target, SAMPLE_TOLERANCE, USUAL_BETA, 0.0);
     while (status == PL_OK && a.before > 0.0 && pl_search_next(&search, beta)) {
@@ -126,7 +127,7 @@ pl_status pl_linf_solve_target(pl_factors *factors, const pl_linf_problem *probl
     double slope = 0.0, fall = 0.0;
     a.options.watch = NULL; /* rows are final at the end only */
     a.options.cold = true;  /* what is found is what this beta gives by itself */
-    a.before = pl_linf_group_max(w0, problem->group_size);
+    a.before = mean_group_max(w0, problem->group_size);
     *reached = (pl_linf_reached){0};
     pl_status status =
         pl_linf_estimate_beta(factors, problem, options, target, &reached->beta, &slope, task, err);

@@ -124,34 +124,10 @@ static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_er
     return PL_OK;
 }
 
-pl_status pl_sweep_check(const pl_state *state, pl_sweep *sweep, bool any_slot, pl_error *err)
-{
-    double values[PL_SWEEP_MAX];
-    if (sweep->points < PL_SWEEP_MIN || sweep->points > PL_SWEEP_MAX) {
-        return pl_error_set(err, PL_ERR_USAGE, "sweep: %zu points asked for, expected %d to %d",
-                            sweep->points, PL_SWEEP_MIN, PL_SWEEP_MAX);
-    }
-    if (!(sweep->from < sweep->to) || (sweep->logarithmic && !(sweep->from > 0))) {
-        return pl_error_set(err, PL_ERR_USAGE, "sweep: %s from %g to %g, expected a rising range%s",
-                            sweep->param, sweep->from, sweep->to,
-                            sweep->logarithmic ? " above 0" : "");
-    }
-    if (sweep->perplexity && !sweep->whole) {
-        return pl_error_set(err, PL_ERR_USAGE,
-                            "sweep: perplexity=yes goes with `all`: it is a number of the whole "
-                            "model");
-    }
-    pl_status status = find_slot(state, sweep, any_slot, err);
-    PL_THEN(check_param(state, sweep, err));
-    if (status == PL_OK && pl_sweep_values(state, sweep, values) < PL_SWEEP_MIN) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "sweep: %s from %g to %g has a single value with four digits",
-                              sweep->param, sweep->from, sweep->to);
-    }
-    return status;
-}
-
-size_t pl_sweep_values(const pl_state *state, const pl_sweep *sweep, double *out)
+/* The values, rising and distinct, to out[PL_SWEEP_MAX]; returns how many.  Rounded to four
+ * digits (whole numbers for a whole parameter), so that `method` can be given the same ones; the
+ * ends are exact. */
+static size_t values_of_sweep(const pl_state *state, const pl_sweep *sweep, double *out)
 {
     const pl_method *method = base_spec(state, sweep, sweep->slot)->method;
     size_t index = method != NULL ? pl_method_param(method, sweep->param) : SIZE_MAX;
@@ -172,6 +148,33 @@ size_t pl_sweep_values(const pl_state *state, const pl_sweep *sweep, double *out
         }
     }
     return count;
+}
+
+pl_status pl_sweep_check(const pl_state *state, pl_sweep *sweep, bool any_slot, pl_error *err)
+{
+    double values[PL_SWEEP_MAX];
+    if (sweep->points < PL_SWEEP_MIN || sweep->points > PL_SWEEP_MAX) {
+        return pl_error_set(err, PL_ERR_USAGE, "sweep: %zu points asked for, expected %d to %d",
+                            sweep->points, PL_SWEEP_MIN, PL_SWEEP_MAX);
+    }
+    if (!(sweep->from < sweep->to) || (sweep->logarithmic && !(sweep->from > 0))) {
+        return pl_error_set(err, PL_ERR_USAGE, "sweep: %s from %g to %g, expected a rising range%s",
+                            sweep->param, sweep->from, sweep->to,
+                            sweep->logarithmic ? " above 0" : "");
+    }
+    if (sweep->perplexity && !sweep->whole) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "sweep: perplexity=yes goes with `all`: it is a number of the whole "
+                            "model");
+    }
+    pl_status status = find_slot(state, sweep, any_slot, err);
+    PL_THEN(check_param(state, sweep, err));
+    if (status == PL_OK && values_of_sweep(state, sweep, values) < PL_SWEEP_MIN) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "sweep: %s from %g to %g has a single value with four digits",
+                              sweep->param, sweep->from, sweep->to);
+    }
+    return status;
 }
 
 double pl_sweep_present(const pl_state *state, const pl_sweep *sweep)
@@ -523,7 +526,7 @@ pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *ou
     if (status != PL_OK) {
         return status;
     }
-    const size_t count = pl_sweep_values(cx.state, &checked, values);
+    const size_t count = values_of_sweep(cx.state, &checked, values);
     pl_piece_init(&w.piece, cx.task, "points", count);
     if (checked.perplexity) {
         status = read_text(&w, err);

@@ -2,7 +2,7 @@
  *
  * Every value is an ordinary solve of a copy of the state: it is found in the store next time, and
  * the user's own solved layers are not touched.  Perplexities are stored, too.  Worker thread
- * only, but for pl_sweep_check and pl_sweep_values. */
+ * only, but for pl_sweep_check. */
 #ifndef PL_STUDY_SWEEP_H
 #define PL_STUDY_SWEEP_H
 
@@ -32,11 +32,6 @@ typedef struct pl_sweep_result {
  * that says what was expected and names near parameters. */
 PL_NODISCARD pl_status pl_sweep_check(const pl_state *state, pl_sweep *sweep, bool any_slot,
                                       pl_error *err);
-
-/* The values, rising and distinct, to out[PL_SWEEP_MAX]; returns how many.  Rounded to four
- * digits (whole numbers for a whole parameter), so that `method` can be given the same ones; the
- * ends are exact. */
-size_t pl_sweep_values(const pl_state *state, const pl_sweep *sweep, double *out);
 
 /* Computes the sweep, or finds it in the store.  Progress in "points". */
 PL_NODISCARD pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *out,

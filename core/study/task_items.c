@@ -319,7 +319,8 @@ const pl_task_kind *const *pl_task_kinds(void)
     return list;
 }
 
-void pl_task_kind_names(pl_buf *out)
+/* "arc_easy, arc_challenge, ...", appended. */
+static void put_kind_names(pl_buf *out)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         pl_buf_printf(out, "%s%s", i > 0 ? ", " : "", kinds[i].name);
@@ -373,7 +374,7 @@ static pl_status find_named(const char *path, const char *name, const pl_task_ki
             return PL_OK;
         }
     }
-    pl_task_kind_names(&names);
+    put_kind_names(&names);
     pl_status status = pl_error_set(err, PL_ERR_USAGE, "%s: there is no task %s: expected %s", path,
                                     name, names.data != NULL ? names.data : "");
     pl_buf_deinit(&names);
@@ -401,7 +402,7 @@ static pl_status find_kind(const char *path, const json_t *doc, const pl_task_ki
     pl_status status = PL_OK;
     if (count == 0) {
         pl_buf names = {0};
-        pl_task_kind_names(&names);
+        put_kind_names(&names);
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: the fields of its first item are those of no task: expected "
                               "the published ones of %s (`help tasks` lists them)",

@@ -39,8 +39,6 @@ typedef struct pl_task_kind {
 
 /* NULL-terminated. */
 const pl_task_kind *const *pl_task_kinds(void);
-/* "arc_easy, arc_challenge, ...", appended. */
-void pl_task_kind_names(pl_buf *out);
 
 typedef struct pl_task_set {
     const pl_task_kind *kind;

@@ -44,8 +44,9 @@ static pl_status refuse_param(const pl_state *state, const pl_tuning *tuning, si
     return status;
 }
 
-pl_status pl_tune_find(const pl_state *state, const pl_tuning *tuning, size_t layer,
-                       const char *name, pl_slot *slot, pl_error *err)
+/* Where a parameter is in a layer's methods: PL_ERR_USAGE where none has it, or two have. */
+static pl_status find_tuned(const pl_state *state, const pl_tuning *tuning, size_t layer,
+                            const char *name, pl_slot *slot, pl_error *err)
 {
     const char *names[PL_SLOT_COUNT] = {NULL};
     size_t found = 0;
@@ -87,7 +88,7 @@ static pl_status make_specs(const pl_state *state, const pl_tuning *tuning, size
     for (size_t p = 0; status == PL_OK && p < tuning->n_params; p++) {
         const pl_tune_param *param = &tuning->params[p];
         pl_slot slot = PL_SLOT_ROUND;
-        status = pl_tune_find(state, tuning, layer, param->name, &slot, err);
+        status = find_tuned(state, tuning, layer, param->name, &slot, err);
         if (status == PL_OK && !changed[slot]) {
             specs[slot] = *pl_state_spec(state, layer, slot);
             changed[slot] = true;
@@ -117,7 +118,7 @@ static pl_status check_layer(const pl_state *state, const pl_tuning *tuning, siz
         status = make_specs(state, tuning, layer, c, specs, changed, err);
         for (size_t p = 0; status == PL_OK && p < tuning->n_params; p++) {
             pl_slot slot = PL_SLOT_ROUND;
-            status = pl_tune_find(state, tuning, layer, tuning->params[p].name, &slot, err);
+            status = find_tuned(state, tuning, layer, tuning->params[p].name, &slot, err);
             PL_THEN(pl_spec_check_used("tune", &specs[slot],
                                        pl_method_param(specs[slot].method, tuning->params[p].name),
                                        err));
@@ -186,7 +187,7 @@ void pl_tune_say(const pl_state *state, const pl_tuning *tuning, size_t layer, s
         }
         if (candidate > 0) {
             pl_buf_puts(out, param->values[index[p]]);
-        } else if (pl_tune_find(state, tuning, layer, param->name, &slot, NULL) == PL_OK) {
+        } else if (find_tuned(state, tuning, layer, param->name, &slot, NULL) == PL_OK) {
             const pl_spec *spec = pl_state_spec(state, layer, slot);
             const size_t i = pl_method_param(spec->method, param->name);
             if (pl_spec_applies(spec, i)) {
@@ -350,7 +351,7 @@ static pl_status check_transforms(const pl_tuner *t, pl_error *err)
             const char *name = t->tuning->params[p].name;
             pl_slot slot = PL_SLOT_ROUND;
             if (out->unit_of[i] < 0 ||
-                pl_tune_find(t->cx.state, t->tuning, i, name, &slot, NULL) != PL_OK ||
+                find_tuned(t->cx.state, t->tuning, i, name, &slot, NULL) != PL_OK ||
                 slot != PL_SLOT_TRANSFORM) {
                 continue;
             }

@@ -81,8 +81,4 @@ PL_NODISCARD pl_status pl_tune_set(pl_state *state, const pl_tuning *tuning, con
 void pl_tune_say(const pl_state *state, const pl_tuning *tuning, size_t layer, size_t candidate,
                  pl_buf *out);
 
-/* Where a parameter is in a layer's methods: PL_ERR_USAGE where none has it, or two have. */
-PL_NODISCARD pl_status pl_tune_find(const pl_state *state, const pl_tuning *tuning, size_t layer,
-                                    const char *name, pl_slot *slot, pl_error *err);
-
 #endif
