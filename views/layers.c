@@ -266,9 +266,11 @@ typedef struct columns {
     pl_column bar;
     double smallest, largest; /* of the bar's, above 0 */
     int name_width, bar_width;
+    int tags_width; /* of the tags behind the bar; 0: they are not shown */
 } columns;
 
-enum { BAR_WIDTH = 12 };
+/* Tags have room of their own in panes so wide. */
+enum { BAR_WIDTH = 12, TAGS_PANE = 72, TAGS_WIDTH = 24 };
 
 /* Those behind the second are there in wide panes only, and stand further apart. */
 static int width_of_columns(size_t n)
@@ -287,6 +289,7 @@ static pl_column column_of_bar(const pl_screen_model *model)
  * pane whatever is known. */
 static void choose_others(const pl_screen_model *model, int width, columns *c)
 {
+    width -= c->tags_width;
     const pl_layers_view *view = &model->views.layers;
     const pl_column ratio =
         c->bar == PL_COLUMN_WEIGHT_RATIO ? PL_COLUMN_INPUT_RATIO : PL_COLUMN_WEIGHT_RATIO;
@@ -310,6 +313,20 @@ static void choose_others(const pl_screen_model *model, int width, columns *c)
     }
 }
 
+/* As wide as the longest tags of a layer, a blank before them included, at most TAGS_WIDTH. */
+static int width_of_tags(const pl_state *state)
+{
+    int widest = 0;
+    for (size_t i = 0; i < state->n_remarks; i++) {
+        pl_buf tags = {0};
+        pl_state_put_tags(state, state->remarks[i].layer, &tags);
+        const int width = tags.size > 0 ? (int)tags.size + 1 : 0; /* ASCII */
+        widest = width > widest ? width : widest;
+        pl_buf_deinit(&tags);
+    }
+    return widest > TAGS_WIDTH ? TAGS_WIDTH : widest > 0 && widest < 5 ? 5 : widest;
+}
+
 static columns choose_columns(const pl_screen_model *model, size_t count, int width)
 {
     columns c = {.bar = column_of_bar(model), .smallest = INFINITY};
@@ -321,9 +338,10 @@ static columns choose_columns(const pl_screen_model *model, size_t count, int wi
         }
     }
     c.name_width = width >= 34 ? 19 : 12;
+    c.tags_width = width >= TAGS_PANE ? width_of_tags(model->state) : 0;
     c.shown[c.n++] = c.bar;
     choose_others(model, width, &c);
-    c.bar_width = width - 2 - c.name_width - width_of_columns(c.n) - 1;
+    c.bar_width = width - 2 - c.name_width - width_of_columns(c.n) - 1 - c.tags_width;
     c.bar_width = c.bar_width > BAR_WIDTH ? BAR_WIDTH : c.bar_width;
     return c;
 }
@@ -367,6 +385,11 @@ static char mark_of(const pl_state *state, size_t layer)
     return mark;
 }
 
+static int col_of_tags(const columns *c)
+{
+    return 2 + c->name_width + width_of_columns(c->n) + 1 + c->bar_width + 1;
+}
+
 static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
                             int row, const columns *c, size_t layer)
 {
@@ -376,7 +399,7 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
     pl_layer_short(info, c->name_width > 12, name, sizeof name);
     unsigned style = selected ? PL_STYLE_STRONG : PL_STYLE_TEXT;
     const char mark[2] = {mark_of(model->state, layer), '\0'};
-    pl_put(surface, rect, row, 0, selected ? style : PL_STYLE_FAINT, selected ? ">" : mark);
+    pl_put(surface, rect, row, 0, selected ? style : PL_STYLE_FAINT, selected ? ">" : " ");
     if (pl_state_result(model->state, layer) != NULL) {
         pl_put(surface, rect, row, 1, PL_STYLE_AFTER, surface->ascii ? "*" : "\u2022");
     } else if (pl_state_is_foreign(model->state, layer)) {
@@ -384,6 +407,10 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
     }
     pl_put_cut(surface, rect, row, 2, c->name_width, style, name);
     const int col = 2 + c->name_width;
+    /* Numbers of at most six columns leave the first one blank. */
+    if (mark[0] != ' ') {
+        pl_put(surface, rect, row, col, PL_STYLE_FAINT, mark);
+    }
     for (size_t i = 0; i < c->n; i++) {
         double score = number_of(model, layer, c->shown[i]);
         char text[PL_NUMBER_TEXT];
@@ -407,6 +434,13 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
     }
     draw_bar(model, surface, rect, row, col + width_of_columns(c->n) + 1, c,
              number_of(model, layer, c->bar));
+    if (c->tags_width > 0) {
+        pl_buf tags = {0};
+        pl_state_put_tags(model->state, layer, &tags);
+        pl_put_cut(surface, rect, row, col_of_tags(c), c->tags_width - 1, style,
+                   tags.data != NULL ? tags.data : "");
+        pl_buf_deinit(&tags);
+    }
     if (selected && model->focus == PL_PANE_LAYERS) {
         pl_mark_row(surface, rect, row, PL_REVERSE);
     }
@@ -419,6 +453,9 @@ static void draw_heads(pl_surface *surface, pl_rect rect, const columns *c)
     for (size_t i = 0; i < c->n; i++) {
         pl_put_right(surface, rect, 1, col + width_of_columns(i + 1), PL_STYLE_FAINT,
                      pl_columns[c->shown[i]].head);
+    }
+    if (c->tags_width > 0) {
+        pl_put_cut(surface, rect, 1, col_of_tags(c), c->tags_width - 1, PL_STYLE_FAINT, "tags");
     }
     const bool ratio = c->bar == PL_COLUMN_INPUT_RATIO || c->bar == PL_COLUMN_WEIGHT_RATIO;
     if (ratio && c->bar_width >= 8) {
@@ -564,6 +601,9 @@ static void sort_by_head(pl_screen_model *model, pl_rect rect, size_t count, int
     pl_layers_view *view = &model->views.layers;
     const columns c = choose_columns(model, count, rect.w);
     const int col = x - rect.x - 2 - c.name_width;
+    if (c.tags_width > 0 && x - rect.x >= col_of_tags(&c) - 1) {
+        return; /* no order goes by tags */
+    }
     size_t i = 0;
     while (i + 1 < c.n && col >= width_of_columns(i + 1)) {
         i++;

@@ -88,6 +88,7 @@ static bool same_shot(pl_pty *p, const void *ctx)
 /* What is on the screen is what a screen drawn afresh shows. */
 static void check_redraw(void)
 {
+    pl_pty_wait_gone(pty, "computing", patience()); /* what comes later would be a difference */
     pl_pty_rest(pty, 0.03, patience());
     pl_shot shot = pl_shot_take(pty);
     pl_pty_send(pty, "\014");

@@ -1,4 +1,5 @@
 /* The whole screen, drawn on a surface: every size, no empty pane, and what the panes say. */
+#include "core/state/remarks.h"
 #include "views/help.h"
 #include "views/layers.h"
 #include "views/view.h"
@@ -234,6 +235,37 @@ static void test_long_message(void **state)
     expect(s, 24, 80, (const char *const[]){"...", ": command", NULL});
 }
 
+/* What stands on a layer is marked behind its name, on the selected one too; a wide list shows the
+ * tags themselves, and nothing of them where there are none. */
+static void test_remarks(void **state)
+{
+    scene *s = *state;
+    pl_error err = {0};
+    bool changed = false;
+    s->model.marks = PL_MARKS_ASCII;
+    char *plain = draw(s, 30, 100);
+    assert_non_null(strstr(plain, "0.k_proj       "));
+    assert_null(strstr(plain, "tags"));
+    free(plain);
+    pl_check_ok(pl_state_tag(&s->state, 0, "later", &changed, &err), err);
+    pl_check_ok(pl_state_tag(&s->state, 1, "fragile", &changed, &err), err);
+    pl_check_ok(pl_state_tag(&s->state, 1, "later", &changed, &err), err);
+    pl_check_ok(pl_state_set_note(&s->state, 2, "channel 5", &err), err);
+    expect(s, 30, 100,
+           (const char *const[]){"0.q_proj    #", "0.k_proj    #", "0.v_proj    \"", NULL});
+    pl_display display = pl_display_of(&s->state);
+    snprintf(display.zoom, sizeof display.zoom, "layers");
+    pl_check_ok(pl_display_set(&s->state, &display, &err), err);
+    expect(s, 30, 100,
+           (const char *const[]){" tags ", "0.self_attn.q_proj #", " later ", " fragile later ",
+                                 NULL});
+    for (int cols = 44; cols < 200; cols++) {
+        char *text = draw(s, 30, cols);
+        assert_true((strstr(text, " tags ") != NULL) == (cols >= 72));
+        free(text);
+    }
+}
+
 static void test_keys_make_commands(void **state)
 {
     scene *s = *state;
@@ -467,6 +499,7 @@ int main(void)
         SCENE(test_sizes),
         SCENE(test_bad_layer),
         SCENE(test_contents),
+        SCENE(test_remarks),
         SCENE(test_missing),
         SCENE(test_keys_make_commands),
         SCENE(test_second_knob),
