@@ -96,6 +96,8 @@ const json_t *pl_checkpoint_metadata(const pl_checkpoint *checkpoint);
 bool pl_checkpoint_strings(const pl_checkpoint *checkpoint, const char *key,
                            const char *const **strings, const size_t **sizes, size_t *count);
 
+/* The product of `count` dimensions, 1 of none: of those of a file's tensors it does not wrap. */
+uint64_t pl_dims_elements(const uint64_t *dims, size_t count);
 /* Elements of a tensor; its last dimension; the product of the others (1 for 0-rank). */
 uint64_t pl_tensor_elements(const pl_tensor *tensor);
 size_t pl_tensor_cols(const pl_tensor *tensor);

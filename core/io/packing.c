@@ -1,6 +1,7 @@
 #include "core/io/packing_parts.h"
 
 #include "core/base/checked.h"
+#include "core/io/safetensors.h"
 
 #include <assert.h>
 #include <math.h>
@@ -169,6 +170,20 @@ void pl_lanes_put(const pl_lanes *lanes, uint32_t *words, size_t stream, size_t 
     if (used + (size_t)lanes->bits > 32) {
         word[lanes->word_step] |= code >> (32 - used);
     }
+}
+
+uint64_t pl_pack_part_bytes(const pl_pack_part *part)
+{
+    return pl_dims_elements(part->dims, part->n_dims) * pl_st_raw_width(part->dtype);
+}
+
+pl_status pl_pack_rooms(pl_pack_part *parts, size_t count, pl_error *err)
+{
+    const unsigned before = pl_memory_failures();
+    for (size_t i = 0; i < count; i++) {
+        parts[i].data = pl_pack_room((size_t)pl_pack_part_bytes(&parts[i]), 1);
+    }
+    return pl_memory_check(before, err);
 }
 
 void *pl_pack_room(size_t count, size_t size)

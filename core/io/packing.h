@@ -66,6 +66,8 @@ typedef struct pl_pack_part {
 
 enum { PL_PACK_PARTS = 5 };
 
+uint64_t pl_pack_part_bytes(const pl_pack_part *part);
+
 /* What a configuration says of one linear layer. */
 typedef struct pl_pack_module {
     const char *name; /* without ".weight" */

@@ -32,18 +32,13 @@ static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
                       pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
     (void)order;
-    const unsigned before = pl_memory_failures();
     const size_t rows = codes->rows, groups = codes->groups, words = rows / PER_WORD;
     const pl_lanes lanes = lanes_of(rows);
     parts[CODES] = (pl_pack_part){".qweight", "I32", 2, {codes->cols, words}, NULL};
     parts[SCALES] = (pl_pack_part){".scales", "F16", 2, {groups, rows}, NULL};
     parts[ZEROS] = (pl_pack_part){".qzeros", "I32", 2, {groups, words}, NULL};
     *count = 3;
-    for (size_t i = 0; fill && i < *count; i++) {
-        parts[i].data =
-            pl_pack_room((size_t)(parts[i].dims[0] * parts[i].dims[1]), sizeof(uint32_t));
-    }
-    pl_status status = pl_memory_check(before, err);
+    pl_status status = fill ? pl_pack_rooms(parts, *count, err) : PL_OK;
     uint16_t *scales = parts[SCALES].data;
     for (size_t r = 0; status == PL_OK && fill && r < rows; r++) {
         for (size_t c = 0; c < codes->cols; c++) {

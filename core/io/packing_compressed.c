@@ -50,7 +50,6 @@ static void fill_zeros(const pl_codes *codes, pl_pack_order order, uint32_t *wor
 static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
                       pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
-    const unsigned before = pl_memory_failures();
     const size_t words = pl_lanes_words(codes->bits, order, codes->cols);
     const size_t zero_words = pl_lanes_words(codes->bits, order, codes->rows);
     const size_t params = codes->rows * codes->groups;
@@ -67,12 +66,7 @@ static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
         parts[n++] = (pl_pack_part){".weight_g_idx", "I32", 1, {codes->cols}, NULL};
     }
     *count = n;
-    for (size_t i = 0; fill && i < n; i++) {
-        const size_t elements =
-            (size_t)(parts[i].n_dims == 2 ? parts[i].dims[0] * parts[i].dims[1] : parts[i].dims[0]);
-        parts[i].data = pl_pack_room(elements, sizeof(int64_t));
-    }
-    pl_status status = pl_memory_check(before, err);
+    pl_status status = fill ? pl_pack_rooms(parts, n, err) : PL_OK;
     if (status == PL_OK && fill) {
         const int64_t shape[2] = {(int64_t)codes->rows, (int64_t)codes->cols};
         fill_codes(codes, order, parts[CODES].data);

@@ -104,22 +104,17 @@ static pl_status unpack_mxfp4(const pl_packed *packed, void *const data[PL_PACK_
 static pl_status pack_fp4(const pl_codes *codes, const char *scale_dtype, bool fill,
                           pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
-    const unsigned before = pl_memory_failures();
     const size_t half = codes->cols / 2;
     parts[CODES] = (pl_pack_part){".weight_packed", "U8", 2, {codes->rows, half}, NULL};
     parts[SCALES] =
         (pl_pack_part){".weight_scale", scale_dtype, 2, {codes->rows, codes->groups}, NULL};
     *count = 2;
-    if (!fill) {
-        return PL_OK;
-    }
-    uint8_t *bytes = parts[CODES].data = pl_pack_room(codes->rows * half, 1);
-    parts[SCALES].data = pl_pack_room(codes->rows * codes->groups, 1);
-    pl_status status = pl_memory_check(before, err);
-    for (size_t i = 0; status == PL_OK && i < codes->rows * codes->cols; i++) {
+    pl_status status = fill ? pl_pack_rooms(parts, *count, err) : PL_OK;
+    uint8_t *bytes = parts[CODES].data;
+    for (size_t i = 0; status == PL_OK && fill && i < codes->rows * codes->cols; i++) {
         bytes[i / 2] = (uint8_t)(bytes[i / 2] | codes->codes[i] << i % 2 * 4);
     }
-    if (status == PL_OK) {
+    if (status == PL_OK && fill) {
         memcpy(parts[SCALES].data, codes->stored, codes->rows * codes->groups);
     }
     return status;
@@ -133,10 +128,9 @@ static pl_status pack_nvfp4(const pl_codes *codes, pl_pack_order order, bool fil
     parts[WHOLE] = (pl_pack_part){".weight_global_scale", "F32", 1, {1}, NULL};
     *count = 3;
     if (status == PL_OK && fill) {
-        parts[WHOLE].data = pl_pack_room(1, sizeof codes->whole);
-        if (parts[WHOLE].data == NULL) {
-            return pl_error_memory(err, "a scale");
-        }
+        status = pl_pack_rooms(&parts[WHOLE], 1, err);
+    }
+    if (status == PL_OK && fill) {
         memcpy(parts[WHOLE].data, &codes->whole, sizeof codes->whole);
     }
     return status;

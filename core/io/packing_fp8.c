@@ -87,14 +87,8 @@ static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
     parts[SCALES] = scales == 1 ? (pl_pack_part){".weight_scale", dtype, 1, {1}, NULL}
                                 : (pl_pack_part){".weight_scale", dtype, 2, {scales, 1}, NULL};
     *count = 2;
-    if (!fill) {
-        return PL_OK;
-    }
-    const unsigned before = pl_memory_failures();
-    parts[CODES].data = pl_pack_room(weights, 1);
-    parts[SCALES].data = pl_pack_room(scales, sizeof *codes->scales);
-    pl_status status = pl_memory_check(before, err);
-    if (status == PL_OK) {
+    pl_status status = fill ? pl_pack_rooms(parts, *count, err) : PL_OK;
+    if (status == PL_OK && fill) {
         memcpy(parts[CODES].data, codes->codes, weights);
         pl_dtype_encode(codes->scale_dtype, codes->scales, scales, parts[SCALES].data);
     }

@@ -66,7 +66,6 @@ static void fill(const pl_codes *codes, int offset, pl_pack_part *parts)
 static pl_status pack(const pl_codes *codes, int offset, bool filled, pl_pack_part *parts,
                       size_t *count, pl_error *err)
 {
-    const unsigned before = pl_memory_failures();
     const size_t words = pl_lanes_words(codes->bits, PL_PACK_DENSE, codes->cols);
     const size_t zero_words = pl_lanes_words(codes->bits, PL_PACK_DENSE, codes->rows);
     parts[CODES] = (pl_pack_part){".qweight", "I32", 2, {words, codes->rows}, NULL};
@@ -74,11 +73,7 @@ static pl_status pack(const pl_codes *codes, int offset, bool filled, pl_pack_pa
     parts[ZEROS] = (pl_pack_part){".qzeros", "I32", 2, {codes->groups, zero_words}, NULL};
     parts[GROUPS] = (pl_pack_part){".g_idx", "I32", 1, {codes->cols}, NULL};
     *count = 4;
-    for (size_t i = 0; filled && i < *count; i++) {
-        const uint64_t elements = parts[i].dims[0] * (parts[i].n_dims == 2 ? parts[i].dims[1] : 1);
-        parts[i].data = pl_pack_room((size_t)elements, sizeof(uint32_t));
-    }
-    pl_status status = pl_memory_check(before, err);
+    pl_status status = filled ? pl_pack_rooms(parts, *count, err) : PL_OK;
     if (status == PL_OK && filled) {
         fill(codes, offset, parts);
     }

@@ -42,6 +42,9 @@ float pl_e4m3(unsigned code);
  * memory. */
 void *pl_pack_room(size_t count, size_t size);
 
+/* Cleared room for the data of all parts, the caller's also after a failure. */
+PL_NODISCARD pl_status pl_pack_rooms(pl_pack_part *parts, size_t count, pl_error *err);
+
 /* "I32" as a tensor's dtype, with so many dimensions. */
 bool pl_part_is(const pl_tensor *part, const char *dtype, size_t n_dims);
 /* Whether it holds floats that scales may have. */

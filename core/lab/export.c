@@ -20,7 +20,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static pl_status no_memory(pl_error *err)
+pl_status pl_export_no_memory(pl_error *err)
 {
     return pl_error_memory(err, "an export");
 }
@@ -29,11 +29,7 @@ static pl_status no_memory(pl_error *err)
 
 uint64_t pl_export_elements(const pl_export_item *it)
 {
-    uint64_t count = 1;
-    for (size_t i = 0; i < it->n_dims; i++) {
-        count *= it->dims[i];
-    }
-    return count;
+    return pl_dims_elements(it->dims, it->n_dims);
 }
 
 /* given: name, tensor, layers, shape; its name is copied. */
@@ -55,7 +51,7 @@ static pl_status add_item(pl_exporter *x, pl_export_item given, pl_error *err)
     }
     if (grown == NULL || given.name == NULL) {
         free(given.name);
-        return no_memory(err);
+        return pl_export_no_memory(err);
     }
     x->items[x->n_items++] = given;
     x->total += pl_export_elements(&given);
@@ -141,7 +137,7 @@ static pl_status list_items(pl_exporter *x, pl_error *err)
         it.transposed = it.layer != SIZE_MAX && pl_model_layer(x->model, it.layer)->transposed;
         it.name = name;
         it.file = pl_path_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, tensor->shard)));
-        status = name != NULL ? add_item(x, it, err) : no_memory(err);
+        status = name != NULL ? add_item(x, it, err) : pl_export_no_memory(err);
         free(name);
     }
     return status;
@@ -165,7 +161,7 @@ static pl_status put_values(pl_st_writer *writer, const pl_export_item *it, cons
 {
     float *back = pl_alloc(PIECE, sizeof *back);
     float *scratch = pl_alloc(PIECE, sizeof *scratch);
-    pl_status status = back == NULL || scratch == NULL ? no_memory(err) : PL_OK;
+    pl_status status = back == NULL || scratch == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t at = 0; status == PL_OK && at < count; at += PIECE) {
         size_t piece = count - at < PIECE ? count - at : PIECE;
         hash_stored(hasher, it->dtype, values + at, piece, scratch, back);
@@ -213,7 +209,7 @@ static pl_status write_transposed(pl_exporter *x, pl_st_writer *writer, pl_expor
 {
     const size_t all = (size_t)it->dims[1];
     float *whole = pl_alloc((size_t)pl_export_elements(it), sizeof *whole);
-    pl_status status = whole == NULL ? no_memory(err) : PL_OK;
+    pl_status status = whole == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t i = 0, first = 0; status == PL_OK && i < it->n_layers; i++) {
         const pl_layer *info = pl_model_layer(x->model, it->layer + i);
         pl_mat w = {0};
@@ -242,7 +238,7 @@ static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item
     const pl_named_tensor from = {
         .tensor = it->tensor, .bias_of = it->bias_of, .n_dims = 1, .dims = {cols}, .add = it->add};
     float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
-    pl_status status = values == NULL ? no_memory(err) : PL_OK;
+    pl_status status = values == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
         size_t count = rows - r < step ? rows - r : step;
         status = pl_model_read_named(x->model, &from, r, count, values, err);
@@ -271,7 +267,7 @@ static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *
         const bool loses = it->requantized || (x->spec->lossy && x->spec->fold);
         pl_mat w = {0};
         float *coded = loses ? pl_alloc(count, sizeof *coded) : NULL;
-        status = loses && coded == NULL ? no_memory(err) : PL_OK;
+        status = loses && coded == NULL ? pl_export_no_memory(err) : PL_OK;
         PL_THEN(pl_export_weights(x, it->layer + i, &w, err));
         if (status == PL_OK && coded != NULL) {
             pl_codes_decode(codes, first, info->rows, coded);
@@ -304,10 +300,8 @@ static pl_status write_part(pl_exporter *x, pl_st_writer *writer, pl_export_item
         PL_THEN(pl_export_count_loaded(x, &codes, err));
     }
     if (status == PL_OK) {
-        const uint64_t count =
-            parts[part].dims[0] * (parts[part].n_dims > 1 ? parts[part].dims[1] : 1);
         status = pl_st_writer_put_raw(writer, parts[part].data,
-                                      (size_t)count * pl_st_raw_width(parts[part].dtype), err);
+                                      (size_t)pl_pack_part_bytes(&parts[part]), err);
     }
     for (size_t i = 0; i < PL_PACK_PARTS; i++) {
         free(parts[i].data);
@@ -352,7 +346,7 @@ static pl_status read_back(pl_exporter *x, const char *path, const size_t *membe
         size_t step = rows_at_once(cols);
         float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
         if (status == PL_OK && values == NULL) {
-            status = no_memory(err);
+            status = pl_export_no_memory(err);
         }
         for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
             size_t piece = rows - r < step ? rows - r : step;
@@ -390,7 +384,7 @@ static pl_status list_entries(const pl_exporter *x, const size_t *members, size_
                      .items = calloc(most, sizeof *out->items),
                      .parts = calloc(most, sizeof *out->parts)};
     if (out->entries == NULL || out->raws == NULL || out->items == NULL || out->parts == NULL) {
-        return no_memory(err);
+        return pl_export_no_memory(err);
     }
     for (size_t i = 0; i < count; i++) {
         const pl_export_item *it = &x->items[members[i]];
@@ -427,7 +421,7 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
                                     commands.data != NULL ? commands.data : "",
                                     NULL};
     pl_path_join(&path, x->made.path, name);
-    pl_status status = path.failed || commands.failed ? no_memory(err) : PL_OK;
+    pl_status status = path.failed || commands.failed ? pl_export_no_memory(err) : PL_OK;
     PL_THEN(list_entries(x, members, count, &list, err));
     PL_THEN(pl_st_writer_create_raw(path.data, list.entries, list.raws, list.count, metadata,
                                     &writer, err));
@@ -452,7 +446,7 @@ static pl_status write_shards(pl_exporter *x, pl_error *err)
     bool gguf = pl_checkpoint_container(x->checkpoint) == PL_GGUF;
     size_t shards = gguf ? 1 : pl_checkpoint_shards(x->checkpoint);
     size_t *members = calloc(x->n_items + 1, sizeof *members);
-    pl_status status = members == NULL ? no_memory(err) : PL_OK;
+    pl_status status = members == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t s = 0; status == PL_OK && s < shards; s++) {
         size_t count = 0;
         for (size_t i = 0; i < x->n_items; i++) {
@@ -465,7 +459,7 @@ static pl_status write_shards(pl_exporter *x, pl_error *err)
         pl_buf_append(&name, from, pl_text_ends(from, ".npy") ? strlen(from) - 4 : strlen(from));
         pl_buf_puts(&name, pl_text_ends(from, ".safetensors") ? "" : ".safetensors");
         status = name.failed
-                     ? no_memory(err)
+                     ? pl_export_no_memory(err)
                      : write_shard(x, gguf ? "model.safetensors" : name.data, members, count, err);
         pl_buf_deinit(&name);
     }
@@ -495,8 +489,7 @@ static pl_status check_room(const pl_exporter *x, pl_error *err)
         const pl_export_item *it = &x->items[i];
         need += it->packed ? 0 : pl_export_elements(it) * pl_dtype_block_bytes(it->dtype);
         for (size_t p = 0; p < it->n_parts; p++) {
-            need += it->parts[p].dims[0] * (it->parts[p].n_dims > 1 ? it->parts[p].dims[1] : 1) *
-                    pl_st_raw_width(it->parts[p].dtype);
+            need += pl_pack_part_bytes(&it->parts[p]);
         }
     }
     if (statvfs(x->made.path, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= need) {
@@ -596,7 +589,7 @@ pl_status pl_export(pl_context cx, const pl_export_spec *spec, pl_export_report 
         status = pl_export_plan_codes(&x, err);
         PL_THEN(pl_export_config_dtype(&x, &x.config_dtype, err));
     }
-    PL_THEN(spec->gguf ? PL_OK : pl_export_check_beside(&x, err));
+    PL_THEN(spec->gguf ? pl_export_licences(&x, false, err) : pl_export_check_beside(&x, err));
     PL_THEN(make_folder(&x, err));
     PL_THEN(check_room(&x, err));
     PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, err) : write_folder(&x, err));

@@ -13,11 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static pl_status no_memory(pl_error *err)
-{
-    return pl_error_memory(err, "an export");
-}
-
 /* Config, tokenizer and templates by the names that Transformers gives them, and the licence;
  * config.json is the first. */
 static const char *const companions[] = {
@@ -80,16 +75,15 @@ static bool is_hub_blob(const char *path, const char *folder)
     return inside;
 }
 
-/* *path <- where the companion of that name is, NULL where there is none; the caller's to free.
- * Never through a link that leaves the model's folder: it may point to anything on this machine. */
-static pl_status find_companion(const pl_exporter *x, const char *name, char **path, pl_error *err)
+/* Never through a link that leaves the model's folder: it may point to anything on this machine. */
+pl_status pl_export_find_beside(const pl_exporter *x, const char *name, char **path, pl_error *err)
 {
     struct stat st;
     pl_buf named = {0};
     *path = NULL;
     char *folder = realpath(pl_checkpoint_folder(x->checkpoint), NULL);
     pl_path_join(&named, pl_checkpoint_folder(x->checkpoint), name);
-    pl_status status = folder == NULL || named.failed ? no_memory(err) : PL_OK;
+    pl_status status = folder == NULL || named.failed ? pl_export_no_memory(err) : PL_OK;
     if (status == PL_OK && lstat(named.data, &st) == 0) {
         char *real = realpath(named.data, NULL);
         if (real != NULL && S_ISLNK(st.st_mode) && !lies_in(real, folder) &&
@@ -116,7 +110,7 @@ static pl_status write_json(const pl_exporter *x, const char *name, const json_t
     pl_buf path = {0};
     pl_path_join(&path, x->made.path, name);
     char *text = pl_json_dump(json);
-    pl_status status = text == NULL || path.failed ? no_memory(err) : PL_OK;
+    pl_status status = text == NULL || path.failed ? pl_export_no_memory(err) : PL_OK;
     PL_THEN(pl_file_write_all(path.data, text, strlen(text), err));
     free(text);
     pl_buf_deinit(&path);
@@ -150,7 +144,7 @@ static pl_status read_json(const char *path, json_t **out, pl_error *err)
     pl_status status = pl_file_read_all(path, (size_t)1 << 30, &text, &size, err);
     if (status == PL_OK) {
         *out = pl_json_load(text, size, &why);
-        status = *out == NULL ? no_memory(err) : PL_OK;
+        status = *out == NULL ? pl_export_no_memory(err) : PL_OK;
     }
     free(text);
     return status;
@@ -164,7 +158,7 @@ pl_status pl_export_config_dtype(const pl_exporter *x, pl_dtype *out, pl_error *
     if (x->spec->dtype != PL_DTYPE_OTHER || pl_checkpoint_container(x->checkpoint) == PL_GGUF) {
         return PL_OK;
     }
-    pl_status status = find_companion(x, companions[0], &path, err);
+    pl_status status = pl_export_find_beside(x, companions[0], &path, err);
     if (status == PL_OK && path != NULL) {
         status = read_json(path, &config, err);
     }
@@ -217,8 +211,7 @@ static pl_status adapt_index(const pl_exporter *x, json_t *index, pl_error *err)
         const pl_export_item *it = &x->items[i];
         sum += it->packed ? 0 : pl_export_elements(it) * pl_dtype_block_bytes(it->dtype);
         for (size_t p = 0; p < it->n_parts; p++) {
-            sum += it->parts[p].dims[0] * (it->parts[p].n_dims > 1 ? it->parts[p].dims[1] : 1) *
-                   pl_st_raw_width(it->parts[p].dtype);
+            sum += pl_pack_part_bytes(&it->parts[p]);
             pl_json_set(files, it->part_names[p], json_string(it->file));
         }
         if (files != NULL && !it->packed) {
@@ -247,7 +240,7 @@ static pl_status copy_companion(const pl_exporter *x, const char *name, const ch
     const bool config = strcmp(name, "config.json") == 0;
     const bool index = pl_text_ends(name, ".safetensors.index.json");
     pl_path_join(&to, x->made.path, name);
-    pl_status status = to.failed ? no_memory(err) : PL_OK;
+    pl_status status = to.failed ? pl_export_no_memory(err) : PL_OK;
     if (status == PL_OK && alters && (config || index)) {
         status = read_json(from, &json, err);
         PL_THEN(config ? adapt_config(x, json, err) : adapt_index(x, json, err));
@@ -282,7 +275,7 @@ static pl_status copy_modules(const pl_exporter *x, bool write, pl_error *err)
     while (status == PL_OK && dir != NULL && (entry = readdir(dir)) != NULL) {
         char *from = NULL;
         if (pl_text_ends(entry->d_name, ".py")) {
-            status = find_companion(x, entry->d_name, &from, err);
+            status = pl_export_find_beside(x, entry->d_name, &from, err);
         }
         if (status == PL_OK && from != NULL && write) {
             status = copy_companion(x, entry->d_name, from, err);
@@ -305,13 +298,26 @@ static pl_status copy_companions(const pl_exporter *x, size_t first, size_t last
     for (size_t i = first; status == PL_OK && i < last; i++) {
         const char *name = i < COMPANIONS ? companions[i] : index_name(x);
         char *from = NULL;
-        status = name != NULL ? find_companion(x, name, &from, err) : PL_OK;
+        status = name != NULL ? pl_export_find_beside(x, name, &from, err) : PL_OK;
         if (status == PL_OK && from != NULL && write) {
             status = copy_companion(x, name, from, err);
         }
         free(from);
     }
     return status == PL_OK && last > COMPANIONS ? copy_modules(x, write, err) : status;
+}
+
+pl_status pl_export_licences(const pl_exporter *x, bool write, pl_error *err)
+{
+    pl_status status = PL_OK;
+    size_t first = 0;
+    while (strcmp(companions[first], "LICENSE") != 0) { /* with all that follow it */
+        first++;
+    }
+    if (pl_checkpoint_container(x->checkpoint) != PL_GGUF) {
+        status = copy_companions(x, first, COMPANIONS, write, err);
+    }
+    return status;
 }
 
 /* A file of matrices stands alone: what lies beside it is not its own. */
@@ -371,7 +377,8 @@ static pl_status write_gguf_tokenizer(const pl_exporter *x, pl_error *err)
     pl_status status = pl_model_need_tokenizer(x->model, &tokenizer, err);
     PL_THEN(pl_tokenizer_to_json(tokenizer, &text, err));
     pl_path_join(&path, x->made.path, "tokenizer.json");
-    PL_THEN(path.failed ? no_memory(err) : pl_file_write_all(path.data, text.data, text.size, err));
+    PL_THEN(path.failed ? pl_export_no_memory(err)
+                        : pl_file_write_all(path.data, text.data, text.size, err));
     pl_buf_deinit(&text);
     pl_buf_deinit(&path);
     if (status == PL_OK) {
@@ -382,7 +389,7 @@ static pl_status write_gguf_tokenizer(const pl_exporter *x, pl_error *err)
         if (json_is_string(chat)) {
             pl_json_set(about, "chat_template", json_incref(chat));
         }
-        status = about == NULL ? no_memory(err) : pl_memory_check(before, err);
+        status = about == NULL ? pl_export_no_memory(err) : pl_memory_check(before, err);
         PL_THEN(write_json(x, "tokenizer_config.json", about, err));
         json_decref(about);
     }

@@ -156,7 +156,7 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     }
     it->packed = true;
     it->module.name = strndup(it->name, strlen(it->name) - strlen(".weight"));
-    return it->module.name != NULL ? PL_OK : pl_error_memory(err, "an export");
+    return it->module.name != NULL ? PL_OK : pl_export_no_memory(err);
 }
 
 /* Columns that share a scale in the file: the most that divides a row and every group in it. */
@@ -296,7 +296,7 @@ static pl_status round_codes(pl_exporter *x, const pl_export_item *it, size_t la
     const size_t cols = info->cols, size = out->group_size;
     int16_t *codes = pl_alloc(size, sizeof *codes);
     pl_mat w = {0};
-    pl_status status = codes == NULL ? pl_error_memory(err, "an export") : PL_OK;
+    pl_status status = codes == NULL ? pl_export_no_memory(err) : PL_OK;
     PL_THEN(pl_export_weights(x, layer, &w, err));
     for (size_t r = 0; status == PL_OK && r < info->rows; r++) {
         for (size_t g = 0; g < out->groups; g++) {
@@ -396,7 +396,7 @@ pl_status pl_export_count_loaded(pl_exporter *x, const pl_codes *codes, pl_error
     free(own);
     free(loaded);
     free(scratch);
-    return room ? PL_OK : pl_error_memory(err, "an export");
+    return room ? PL_OK : pl_export_no_memory(err);
 }
 
 /* Why the codes do not fit, though their grid does; NULL: they do. */
@@ -489,7 +489,7 @@ static pl_status find_scales_apart(pl_exporter *x, pl_error *err)
     }
     free(least);
     free(most);
-    return room ? PL_OK : pl_error_memory(err, "an export");
+    return room ? PL_OK : pl_export_no_memory(err);
 }
 
 pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err)
@@ -550,7 +550,7 @@ pl_status pl_export_quantization(const pl_exporter *x, json_t **out, pl_error *e
     size_t count = 0;
     bool has_head = false;
     *out = NULL;
-    pl_status status = modules == NULL || names == NULL ? pl_error_memory(err, "an export") : PL_OK;
+    pl_status status = modules == NULL || names == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t i = 0; status == PL_OK && x->packing != NULL && i < x->n_items; i++) {
         const pl_export_item *it = &x->items[i];
         if (it->packed) {
@@ -559,7 +559,7 @@ pl_status pl_export_quantization(const pl_exporter *x, json_t **out, pl_error *e
             names[i] = strndup(it->name, strlen(it->name) - strlen(".weight"));
             modules[count++] = (pl_pack_module){.name = names[i]};
             has_head = has_head || (names[i] != NULL && strcmp(names[i], head) == 0);
-            status = names[i] == NULL ? pl_error_memory(err, "an export") : PL_OK;
+            status = names[i] == NULL ? pl_export_no_memory(err) : PL_OK;
         }
     }
     if (status == PL_OK && x->packing != NULL) {

@@ -11,11 +11,6 @@
 
 enum { MOST_TYPES = 8 }; /* more than pl_gguf_choices has */
 
-static pl_status no_memory(pl_error *err)
-{
-    return pl_error_memory(err, "an export");
-}
-
 /* --- which type ------------------------------------------------------------------------------- */
 
 /* A block of a row as whole steps of one scale; false where its columns have several. */
@@ -133,7 +128,7 @@ static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *er
     }
     size_t bytes = 0;
     if (status == PL_OK && !pl_dtype_bytes(it->dtype, (size_t)pl_gguf_elements(it), &bytes)) {
-        status = no_memory(err);
+        status = pl_export_no_memory(err);
     }
     it->bytes = bytes;
     const bool coded = x->spec->dtype == PL_DTYPE_OTHER;
@@ -182,7 +177,7 @@ static pl_status write_layer(pl_exporter *x, const pl_gguf_item *it, size_t laye
     pl_mat w = {0};
     uint8_t *row = pl_alloc(row_bytes, 1);
     float *back = pl_alloc(cols, sizeof *back);
-    pl_status status = row == NULL || back == NULL ? no_memory(err) : PL_OK;
+    pl_status status = row == NULL || back == NULL ? pl_export_no_memory(err) : PL_OK;
     PL_THEN(pl_weights_make(x->cx, layer, (pl_weights_of){.which = x->spec->which}, &w, err));
     if (status == PL_OK && coded && !it->rounded) {
         status = pl_export_layer_codes(x, layer, &codes, &why, err);
@@ -217,7 +212,7 @@ static pl_status copy_bytes(pl_exporter *x, const pl_gguf_item *it, pl_gguf_writ
     enum { PIECE = 1 << 20 };
     pl_file *file = pl_checkpoint_shard(x->checkpoint, it->tensor->shard);
     char *piece = pl_alloc(PIECE, 1);
-    pl_status status = piece == NULL ? no_memory(err) : PL_OK;
+    pl_status status = piece == NULL ? pl_export_no_memory(err) : PL_OK;
     for (uint64_t done = 0; done < it->bytes && status == PL_OK;) {
         const size_t now = it->bytes - done < PIECE ? (size_t)(it->bytes - done) : PIECE;
         status = pl_file_read(file, it->tensor->offset + done, piece, now, err);
@@ -272,7 +267,7 @@ static pl_status write_file(pl_gguf_file *f, const char *path, pl_task *task, pl
         };
         all += (double)pl_gguf_elements(it);
     }
-    pl_status status = entries == NULL ? no_memory(err) : PL_OK;
+    pl_status status = entries == NULL ? pl_export_no_memory(err) : PL_OK;
     PL_THEN(pl_gguf_writer_create(path, &f->keys, file_type(main_type(f)), entries, f->count,
                                   &writer, err));
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
@@ -320,7 +315,7 @@ static pl_status read_back(pl_gguf_file *f, const char *path, pl_task *task, pl_
             pl_mat w = {0};
             float *found = pl_alloc(count, sizeof *found);
             double most = 0.0;
-            status = found == NULL ? no_memory(err) : PL_OK;
+            status = found == NULL ? pl_export_no_memory(err) : PL_OK;
             PL_THEN(pl_weights_make(x->cx, it->layers[k], (pl_weights_of){.which = x->spec->which},
                                     &w, err));
             PL_THEN(pl_model_read_weight(written, it->layers[k], found, err));
@@ -377,7 +372,7 @@ pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_error *err)
     pl_gguf_file *f = calloc(1, sizeof *f);
     *plan = f;
     if (f == NULL) {
-        return no_memory(err);
+        return pl_export_no_memory(err);
     }
     f->x = x;
     if (pl_model_is_bare(x->model)) {
@@ -404,6 +399,7 @@ pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_error *err)
     PL_THEN(write_file(f, path.data, x->cx.task, err));
     PL_THEN(read_back(f, path.data, x->cx.task, err));
     tell_types(f, x->report.types, sizeof x->report.types);
+    PL_THEN(pl_export_licences(x, true, err));
     PL_THEN(pl_export_write_card(x, err));
     pl_buf_deinit(&path);
     return status;

@@ -34,6 +34,10 @@ typedef struct pl_gguf_file {
 /* The tensors to write and whose layers they are, from either source, and the keys. */
 PL_NODISCARD pl_status pl_gguf_list(pl_gguf_file *f, pl_error *err);
 
+/* What a Hugging Face folder tells of the model in words: its name, and of its card (README.md) the
+ * author, the licence and the models it comes from, as llama.cpp's converter writes them. */
+PL_NODISCARD pl_status pl_gguf_put_about(pl_gguf_file *f, pl_error *err);
+
 uint64_t pl_gguf_elements(const pl_gguf_item *it);
 size_t pl_gguf_cols(const pl_gguf_item *it);
 

@@ -10,18 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status no_memory(pl_error *err)
-{
-    return pl_error_memory(err, "an export");
-}
-
 uint64_t pl_gguf_elements(const pl_gguf_item *it)
 {
-    uint64_t count = 1;
-    for (size_t i = 0; i < it->n_dims; i++) {
-        count *= it->dims[i];
-    }
-    return count;
+    return pl_dims_elements(it->dims, it->n_dims);
 }
 
 size_t pl_gguf_cols(const pl_gguf_item *it)
@@ -42,7 +33,7 @@ static pl_status add_layer(pl_gguf_item *it, size_t layer, pl_error *err)
 {
     size_t *grown = realloc(it->layers, (it->n_layers + 1) * sizeof *grown);
     if (grown == NULL) {
-        return no_memory(err);
+        return pl_export_no_memory(err);
     }
     it->layers = grown;
     it->layers[it->n_layers++] = layer;
@@ -64,7 +55,7 @@ static pl_status list_same(pl_gguf_file *f, pl_error *err)
     pl_model *model = f->x->model;
     f->count = pl_checkpoint_count(checkpoint);
     f->items = calloc(f->count + 1, sizeof *f->items);
-    pl_status status = f->items == NULL ? no_memory(err) : PL_OK;
+    pl_status status = f->items == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t i = 0; status == PL_OK && i < f->count; i++) {
         pl_gguf_item *it = &f->items[i];
         const pl_tensor *tensor = pl_checkpoint_tensor(checkpoint, i);
@@ -120,7 +111,7 @@ static pl_status take_item(pl_gguf_file *f, const pl_named_tensor *named, pl_ggu
     }
     pl_gguf_item *grown = realloc(f->items, (f->count + 1) * sizeof *grown);
     if (grown == NULL) {
-        return no_memory(err);
+        return pl_export_no_memory(err);
     }
     f->items = grown;
     pl_gguf_item *it = *out = &grown[f->count++];
@@ -174,16 +165,20 @@ static pl_status put_text_keys(pl_gguf_file *f, pl_error *err)
     pl_model *model = f->x->model;
     const pl_config *config = pl_model_config(model);
     const pl_tokenizer *tokenizer = NULL;
-    const char *name = pl_model_name(model);
     int32_t ends[PL_MAX_ENDS];
     size_t n_ends = 0;
     pl_buf template = {0};
-    pl_gguf_put_text(&f->keys, "general.name", name, strlen(name));
-    pl_status status = pl_model_need_tokenizer(model, &tokenizer, err);
+    int32_t pad = -1;
+    pl_status status = pl_gguf_put_about(f, err);
+    PL_THEN(pl_model_need_tokenizer(model, &tokenizer, err));
     PL_THEN(pl_chat_ends(model, ends, &n_ends, err));
     PL_THEN(pl_tokenizer_to_gguf(tokenizer, config->vocab_size, (int32_t)config->bos_id,
                                  n_ends > 0 ? ends[0] : -1, &f->keys, err));
     PL_THEN(pl_chat_template(model, &template, err));
+    PL_THEN(pl_chat_pad(model, &pad, err));
+    if (status == PL_OK && pad >= 0) {
+        pl_gguf_put_u32(&f->keys, "tokenizer.ggml.padding_token_id", (uint32_t)pad);
+    }
     if (status == PL_OK && n_ends > 1) {
         pl_gguf_put_u32(&f->keys, "tokenizer.ggml.eot_token_id", (uint32_t)ends[1]);
     }
@@ -211,7 +206,7 @@ static pl_status list_converted(pl_gguf_file *f, pl_error *err)
         it->dtype = it->vector != NULL ? PL_F32 : float_type(f->x, it);
         snprintf(it->type, sizeof it->type, "%s", pl_dtype_name(it->dtype));
         if (!pl_dtype_bytes(it->dtype, (size_t)pl_gguf_elements(it), &bytes)) {
-            status = no_memory(err);
+            status = pl_export_no_memory(err);
         }
         it->bytes = bytes;
     }
@@ -254,7 +249,7 @@ static pl_status read_rows(pl_exporter *x, const pl_gguf_item *it, size_t first,
     }
     float *rows = pl_alloc(cols, sizeof *rows); /* a bias: a row is one number */
     if (rows == NULL) {
-        return no_memory(err);
+        return pl_export_no_memory(err);
     }
     memcpy(rows, out, cols * sizeof *rows);
     for (size_t i = 0; i < cols; i++) {
@@ -273,7 +268,8 @@ pl_status pl_gguf_write_values(pl_exporter *x, pl_gguf_item *it, pl_gguf_writer 
     float *back = pl_alloc(step * cols, sizeof *back);
     char *bytes = pl_alloc(step * cols, width);
     pl_hasher *hasher = NULL;
-    pl_status status = values == NULL || back == NULL || bytes == NULL ? no_memory(err) : PL_OK;
+    pl_status status =
+        values == NULL || back == NULL || bytes == NULL ? pl_export_no_memory(err) : PL_OK;
     PL_THEN(pl_hasher_create(&hasher, err));
     for (size_t r = 0; r < rows && status == PL_OK; r += step) {
         const size_t count = (rows - r < step ? rows - r : step) * cols;
@@ -313,7 +309,7 @@ pl_status pl_gguf_check_values(const pl_gguf_item *it, pl_model *written, pl_tas
     const size_t step = rows_at_once(it);
     float *values = pl_alloc(step * cols, sizeof *values);
     pl_hasher *hasher = NULL;
-    pl_status status = values == NULL ? no_memory(err) : PL_OK;
+    pl_status status = values == NULL ? pl_export_no_memory(err) : PL_OK;
     const bool there = tensor != NULL && pl_tensor_elements(tensor) == pl_gguf_elements(it);
     PL_THEN(pl_hasher_create(&hasher, err));
     for (size_t r = 0; there && r < rows && status == PL_OK; r += step) {

@@ -56,6 +56,7 @@ typedef struct pl_exporter {
 } pl_exporter;
 
 uint64_t pl_export_elements(const pl_export_item *item);
+pl_status pl_export_no_memory(pl_error *err);
 
 /* The layer's weights as the files are to have them, to a new matrix. */
 PL_NODISCARD pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_error *err);
@@ -90,6 +91,12 @@ void pl_export_free_gguf(void *plan);
 
 /* --- export_beside.c: the files beside the weights -------------------------------------------- */
 
+/* *path <- where the file of that name is in the model's folder, NULL where there is none; the
+ * caller's to free.  PL_ERR_IO where it is a link that leaves the folder. */
+PL_NODISCARD pl_status pl_export_find_beside(const pl_exporter *x, const char *name, char **path,
+                                             pl_error *err);
+/* Licences and notices of a Hugging Face folder; write: copies them, else looks whether it may. */
+PL_NODISCARD pl_status pl_export_licences(const pl_exporter *x, bool write, pl_error *err);
 /* Looks whether all that is to be copied may be, before the work. */
 PL_NODISCARD pl_status pl_export_check_beside(const pl_exporter *x, pl_error *err);
 /* Writes them, and what says how the weights lie. */

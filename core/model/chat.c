@@ -268,3 +268,24 @@ pl_status pl_chat_ends(pl_model *model, int32_t ends[PL_MAX_ENDS], size_t *count
     json_decref(status == PL_OK ? json : NULL);
     return status;
 }
+
+pl_status pl_chat_pad(pl_model *model, int32_t *out, pl_error *err)
+{
+    const pl_tokenizer *t = pl_model_tokenizer(model);
+    json_t *json = NULL;
+    *out = -1;
+    pl_status status = read_object(model, "tokenizer_config.json", &json, err);
+    const char *text = status == PL_OK ? special_text(json, "pad_token") : NULL;
+    if (text != NULL && t != NULL) {
+        *out = pl_tokenizer_find(t, text, strlen(text));
+    }
+    json_decref(status == PL_OK ? json : NULL);
+    if (status == PL_OK && *out < 0) {
+        status = read_object(model, "config.json", &json, err);
+        const json_t *id = json_object_get(status == PL_OK ? json : NULL, "pad_token_id");
+        const json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
+        *out = value <= INT32_MAX ? (int32_t)value : -1;
+        json_decref(status == PL_OK ? json : NULL);
+    }
+    return status;
+}

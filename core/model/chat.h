@@ -21,6 +21,9 @@ PL_NODISCARD pl_status pl_chat_text(pl_model *model, const char *system, const c
 /* The template as it stands there; nothing is appended where there is none. */
 PL_NODISCARD pl_status pl_chat_template(pl_model *model, pl_buf *out, pl_error *err);
 
+/* The token that fills up batches, by the files of a Hugging Face folder; -1: none. */
+PL_NODISCARD pl_status pl_chat_pad(pl_model *model, int32_t *out, pl_error *err);
+
 /* The tokens that end a text: eos_token_id (a number or several) of generation_config.json and
  * config.json, and the eos_token of tokenizer_config.json; GGUF's eos and eot tokens. */
 PL_NODISCARD pl_status pl_chat_ends(pl_model *model, int32_t ends[PL_MAX_ENDS], size_t *count,

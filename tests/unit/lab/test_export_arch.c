@@ -7,6 +7,8 @@
 #include "core/model/stream.h"
 #include "tests/support/formula_cases.h"
 
+#include <unistd.h>
+
 enum { TEXT = 200 };
 
 static json_t *values;
@@ -391,9 +393,8 @@ static void solve_behind_diagonals(fixture *f)
     }
 }
 
-/* Gains and biases of norms, rows and biases of the layers before, also of fused and transposed
- * tensors and of gemma's norms: the written model is the one that was measured, and its layers are
- * those of the other coordinates. */
+/* Also of fused and transposed tensors and of gemma's norms: the written model is the one that was
+ * measured, and its layers are those of the other coordinates. */
 static void diagonals_go_into_what_makes_the_input(void **ctx)
 {
     (void)ctx;
@@ -406,7 +407,6 @@ static void diagonals_go_into_what_makes_the_input(void **ctx)
             pl_error err;
             pl_export_report report;
             pl_model *written = NULL;
-            print_message("  %s %d\n", names[i], gguf);
             open_fixture(&f, names[i], gguf != 0, 100);
             solve_behind_diagonals(&f);
             pl_export_spec spec = {
@@ -537,6 +537,40 @@ static void hugging_face_becomes_the_same_gguf(void **ctx)
         pl_model_close(written);
         close_fixture(&f);
     }
+}
+
+/* What the card, the tokenizer's file and the folder tell of a model besides. */
+static void a_card_becomes_keys(void **ctx)
+{
+    (void)ctx;
+    static const char card[] = "---\nlicense: \"mit\"\nmodel_creator: 'A B'\nbase_model:\n"
+                               "- some-org/small-model-7B\n---\n# license: no\n";
+    static const char *const keys[][2] = {
+        {"author", "A B"},
+        {"license", "mit"},
+        {"base_model.0.name", "Small Model 7B"},
+        {"base_model.0.organization", "Some Org"},
+        {"base_model.0.repo_url", "https://huggingface.co/some-org/small-model-7B"}};
+    fixture f;
+    pl_export_report report;
+    char text[640], token[4];
+    open_fixture(&f, "mistral", false, 100);
+    snprintf(text, sizeof text, "{\"pad_token\": \"%s\"}", formula_token(5, token));
+    pl_temp_write(&f.temp, "tokenizer_config.json", text, strlen(text));
+    pl_temp_write(&f.temp, "README.md", card, sizeof card - 1);
+    pl_temp_write(&f.temp, "LICENSE", "all", 3);
+    pl_model *written = export_gguf(&f, "*.q_proj", "yes", &report);
+    const json_t *found = pl_checkpoint_metadata(pl_model_checkpoint(written));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        snprintf(text, sizeof text, "general.%s", keys[i][0]);
+        assert_string_equal(json_string_value(json_object_get(found, text)), keys[i][1]);
+    }
+    const json_t *pad = json_object_get(found, "tokenizer.ggml.padding_token_id");
+    assert_int_equal(json_integer_value(pad), 5);
+    snprintf(text, sizeof text, "%s/LICENSE", f.out);
+    assert_int_equal(access(text, R_OK), 0);
+    pl_model_close(written);
+    close_fixture(&f);
 }
 
 /* What was rounded, to the bit, also where rows are permuted and experts stacked. */
@@ -689,6 +723,7 @@ int main(void)
         cmocka_unit_test(gguf_is_written_from_gguf),
         cmocka_unit_test(hugging_face_becomes_the_same_gguf),
         cmocka_unit_test(diagonals_go_into_what_makes_the_input),
+        cmocka_unit_test(a_card_becomes_keys),
         cmocka_unit_test(hugging_face_codes_become_blocks),
         cmocka_unit_test(gguf_refuses_what_no_type_holds),
         cmocka_unit_test(an_expert_without_tokens_is_named),
