@@ -3,12 +3,28 @@
 #include "core/base/json.h"
 #include "core/lab/pipeline_parts.h"
 
+/* What rank 0 would not ask for. */
+static pl_status check_layer(const pl_state *state, json_int_t layer, pl_id calibration,
+                             pl_error *err)
+{
+    const size_t count = pl_model_layer_count(state->source->model);
+    if (layer < 0 || (uint64_t)layer >= count) {
+        return pl_error_set(err, PL_ERR_USAGE, "solve: layer %lld of %zu", (long long)layer, count);
+    }
+    const size_t which = (size_t)layer;
+    if (!pl_layer_has_method(state, which) || pl_state_is_imported(state, which) ||
+        (pl_id_equal(calibration, (pl_id){0}) && !pl_solve_is_blind(state, which))) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "solve: layer %zu has no method here that works without inputs", which);
+    }
+    return PL_OK;
+}
+
 static pl_status run_layers(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
 {
     (void)answer;
     const json_t *layers = json_object_get(what, "layers");
     const pl_id calibration = pl_pool_read_id(what, "calibration");
-    const size_t count = pl_model_layer_count(cx.state->source->model);
     size_t i;
     json_t *each;
     pl_status status = PL_OK;
@@ -17,10 +33,7 @@ static pl_status run_layers(pl_context cx, const json_t *what, json_t *answer, p
         pl_solve_report report;
         pl_id result;
         const json_int_t layer = json_integer_value(each);
-        if (status == PL_OK && (layer < 0 || (uint64_t)layer >= count)) {
-            status = pl_error_set(err, PL_ERR_USAGE, "solve: layer %lld of %zu", (long long)layer,
-                                  count);
-        }
+        PL_THEN(check_layer(cx.state, layer, calibration, err));
         PL_THEN(pl_solve_under(cx, (size_t)layer, calibration, NULL, &report, &result, err));
     }
     return status;

@@ -233,6 +233,9 @@ pl_status pl_tune_heldout_some(pl_tuner *t, const pl_id keys[2], const json_t *l
     heldout h = {.t = t, .keys = {keys[0], keys[1]}};
     size_t i;
     json_t *layer;
+    if (pl_id_equal(keys[0], (pl_id){0}) || pl_id_equal(keys[1], (pl_id){0})) {
+        return pl_error_set(err, PL_ERR_FORMAT, "tune: no halves of a calibration to solve on");
+    }
     pl_status status = begin(&h, err);
     pl_piece_init(&h.piece, t->cx.task, "trials", json_array_size(layers) * t->n_states);
     json_array_foreach(layers, i, layer)

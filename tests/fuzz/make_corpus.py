@@ -474,6 +474,59 @@ def all_commands():
     save("commands", "words", b"method " + b"a" * 5000 + b"; method rtn" + b" x=1" * 500)
 
 
+def message(kind, payload=b"", flag=0, entry="", key=(3, 4), magic=b"PLRANK2\0", **changes):
+    """As app/mpi/message.c lays it out; kind: of the message."""
+    payload = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    field = {"seconds": 1.5, "waited": 0.25, "size": len(payload), "order": 0x0102030405060708,
+             "number": 7, **changes}
+    return struct.pack("<8sIIQdd32sQQQQ", magic, kind, flag, field["number"], field["seconds"],
+                       field["waited"], entry.encode(), *key, field["size"],
+                       field["order"]) + payload
+
+
+def all_messages():
+    """Headers that are whole and that are not, and what they carry (fuzz_message.c)."""
+    setting, unit, answer, gone, rest, end, has, fetch, wrote, removed, done = range(1, 12)
+    zeros = "0" * 32
+    search = {"params": [{"name": "bits", "values": ["3", "4"]}], "any_slot": True, "slot": 2,
+              "unit": 0, "whole": False, "glob": "b.*", "by_kl": False, "sequential": False,
+              "protocol": 0, "length": 8, "windows": 2}
+    units = (
+        ("solve", {"layers": [0, 1], "calibration": zeros}),
+        ("solve", {"layers": [99, -1], "calibration": "x"}),
+        ("calibrate", {"windows": 2, "shard": 1, "calibration": zeros, "half": 1, "rows": 16}),
+        ("walk", {"run": zeros, "calibration": zeros, "key": zeros, "windows": 1, "shard": 9,
+                  "shards": 1, "block": 0, "role": 3}),
+        ("sensitivity", {"unit": 0, "tokens": zeros, "units": [0, 1], "length": 8}),
+        ("compare", {"state": {"version": 1}, "tokens": zeros, "length": 8, "windows": 2}),
+        ("sweep", {"slot": 2, "layer": 0, "param": "damping", "value": 0.05}),
+        ("tune", {"part": "heldout", "tuning": search, "layers": [0, 1], "tokens": zeros,
+                  "solved_on": zeros, "measured_on": zeros}),
+        ("tune", {"part": "around", "tuning": {**search, "by_kl": True}, "tokens": zeros,
+                  "base": [0], "trials": [[2], [3]], "results": zeros}),
+        ("tune_solves", {"part": "solves", "tuning": search, "layers": [1], "tokens": zeros}),
+        ("tasks", {"key": zeros, "requests": zeros, "task": "piqa", "which": 1,
+                   "writes": False, "positions": 64}),
+        ("none", {}))
+    for index, (name, what) in enumerate(units):
+        save("message", "unit_%d_%s" % (index, name), message(unit, {"kind": name, "what": what}))
+    save("message", "setting", message(setting, {"version": 1, "model": "demo"}))
+    save("message", "answer", message(answer, b"bytes", 1))
+    save("message", "gone", message(gone, entry="result"))
+    save("message", "rest", message(rest))
+    save("message", "end", message(end, flag=1))
+    save("message", "has", message(has, entry="site"))
+    save("message", "fetch_elsewhere", message(fetch, entry="../../etc"))
+    save("message", "wrote_nothing", message(wrote, b"PLANISH1" + bytes(56), 1, "round"))
+    save("message", "removed", message(removed, entry="precondition"))
+    save("message", "done", message(done, {"distinct": 1}, 1))
+    save("message", "done_nan", message(done, b"{}", 1, seconds=float("nan")))
+    save("message", "too_large", message(wrote, b"x", entry="round", size=2**60))
+    save("message", "of_another", message(has, entry="site", magic=b"PLRANK1\0"))
+    save("message", "other_order", message(has, entry="site", order=0x0807060504030201))
+    save("message", "kind_without_end", message(has, entry="k" * 32))
+
+
 if __name__ == "__main__":
     all_safetensors()
     all_gguf()
@@ -488,3 +541,4 @@ if __name__ == "__main__":
     all_databases()
     all_keymaps()
     all_commands()
+    all_messages()
