@@ -219,4 +219,6 @@ void pl_manual_put(pl_buf *out)
     }
     put_figures(out);
     put_surroundings(out);
+    pl_buf_puts(out, ".SH \"SEE ALSO\"\n\\fBplanish\\-mpi\\fR(1), which computes on several "
+                     "machines, where it is installed\n");
 }

@@ -71,6 +71,25 @@ static void test_an_installation_stands_alone(void **ctx)
             fail();
         }
     }
+    static const char *const of_mpi[] = {"share/man/man1/planish-mpi.1",
+                                         "share/bash-completion/completions/planish-mpi.bash",
+                                         "share/zsh/site-functions/_planish-mpi",
+                                         "share/fish/vendor_completions.d/planish-mpi.fish"};
+    snprintf(path, sizeof path, "%s/bin/planish-mpi", below);
+    const bool has_mpi = access(path, R_OK) == 0; /* where the library is */
+    for (size_t i = 0; i < sizeof of_mpi / sizeof *of_mpi; i++) {
+        snprintf(path, sizeof path, "%s/%s", below, of_mpi[i]);
+        assert_int_equal(access(path, R_OK) == 0, has_mpi);
+    }
+    if (has_mpi) {
+        said =
+            run_shell("groff -K utf8 -man -ww -Tutf8 -z '%s/%s' 2>&1 || :; bash -c '. \"%s/%s\"; "
+                      "compopt() { :; }; COMP_WORDS=(planish-mpi --tra); COMP_CWORD=1; "
+                      "_planish_mpi; echo \"${COMPREPLY[@]}\"'",
+                      below, of_mpi[0], below, of_mpi[1]);
+        assert_string_equal(said, "--trace\n");
+        free(said);
+    }
     expect_less(sizeof files / sizeof *files, found_files);
     /* It finds the demo beside itself. */
     const char *before = getenv("PLANISH_BIN");
