@@ -605,7 +605,7 @@ static pl_status make_lab(replay *r, pl_lab *lab, pl_error *err)
     pl_buf target = {0}, path = {0};
     pl_path_join(&target, pl_store_folder(pl_lab_store(lab)), "replay");
     pl_status status = pl_buf_check(&target, err);
-    PL_THEN(pl_file_make_dirs(pl_store_folder(pl_lab_store(lab)), err));
+    PL_THEN(pl_file_make_private_dirs(pl_store_folder(pl_lab_store(lab)), err));
     PL_THEN(pl_temporary_create(target.data, true, &r->folder, err));
     if (status == PL_OK) {
         pl_path_join(&path, r->folder.path, "made");

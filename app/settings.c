@@ -102,7 +102,7 @@ pl_status pl_settings_write(const pl_settings *settings, pl_error *err)
                        : strdup(".");
     pl_status status =
         folder != NULL ? pl_buf_check(&text, err) : pl_error_memory(err, "the settings");
-    PL_THEN(pl_file_make_dirs(folder, err));
+    PL_THEN(pl_file_make_private_dirs(folder, err));
     PL_THEN(pl_file_write_all(settings->path, text.data, text.size, err));
     free(folder);
     pl_buf_deinit(&text);

@@ -113,7 +113,7 @@ static bool make_history(const char *path)
     char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
     if (slash != NULL && slash != folder) {
         *slash = '\0';
-        pl_status made = pl_file_make_dirs(folder, NULL);
+        pl_status made = pl_file_make_private_dirs(folder, NULL);
         (void)made; /* the open below tells */
     }
     free(folder);

@@ -17,7 +17,7 @@ struct pl_hidden {
 
 static pl_status open_spill(pl_hidden *hidden, const char *folder, pl_error *err)
 {
-    pl_status status = pl_file_make_dirs(folder, err);
+    pl_status status = pl_file_make_private_dirs(folder, err);
     if (status != PL_OK) {
         return status;
     }

@@ -136,16 +136,23 @@ static kept_state look_among_kept(pl_store *store, const char *kind, pl_id key, 
     return state;
 }
 
+pl_status pl_store_make_folder(const pl_store *store, const char *kind, pl_error *err)
+{
+    pl_buf folder = {0};
+    pl_path_join(&folder, store->folder, kind);
+    pl_status status = pl_buf_check(&folder, err);
+    PL_THEN(pl_file_make_private_dirs(store->folder, err));
+    PL_THEN(pl_file_make_dirs(folder.data, err));
+    pl_buf_deinit(&folder);
+    return status;
+}
+
 /* Makes room first where the disk is too full, and once more where it proves to be. */
 static pl_status write_to_disk(pl_store *store, const char *path, const pl_entry_content *content,
                                pl_error *err)
 {
-    pl_buf folder = {0};
     const uint64_t bytes = pl_entry_size(content);
-    pl_path_join(&folder, store->folder, content->kind);
-    pl_status status = pl_buf_check(&folder, err);
-    PL_THEN(pl_file_make_dirs(folder.data, err));
-    pl_buf_deinit(&folder);
+    pl_status status = pl_store_make_folder(store, content->kind, err);
     if (status != PL_OK) {
         return status;
     }

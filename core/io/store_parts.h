@@ -95,6 +95,9 @@ bool pl_store_is_sound(const char *path, const char *kind, pl_id key);
 /* Where an entry's file lies.  Caller deinits *path. */
 PL_NODISCARD pl_status pl_store_path(const pl_store *store, const char *kind, pl_id key,
                                      pl_buf *path, pl_error *err);
+/* Makes the folder of a kind.  The store's own, where it has to be made, is the user's alone; what
+ * stands in one that was there is under the umask, so that several users may share it. */
+PL_NODISCARD pl_status pl_store_make_folder(const pl_store *store, const char *kind, pl_error *err);
 bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key);
 
 /* store_peer.c: whether the peer has it, or has put it to path. */

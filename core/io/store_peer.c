@@ -16,14 +16,9 @@ bool pl_store_peer_has(const pl_store *store, const char *kind, pl_id key)
 
 bool pl_store_fetch(const pl_store *store, const char *kind, pl_id key, const char *path)
 {
-    pl_buf folder = {0};
-    if (store->peer == NULL || store->peer->fetch == NULL) {
-        return false;
-    }
-    pl_path_join(&folder, store->folder, kind);
-    const bool made = !folder.failed && pl_file_make_dirs(folder.data, NULL) == PL_OK;
-    pl_buf_deinit(&folder);
-    return made && store->peer->fetch(store->peer->ctx, kind, key, path);
+    return store->peer != NULL && store->peer->fetch != NULL &&
+           pl_store_make_folder(store, kind, NULL) == PL_OK &&
+           store->peer->fetch(store->peer->ctx, kind, key, path);
 }
 
 static pl_status write_file(const char *path, const void *bytes, size_t size, pl_error *err)
@@ -39,15 +34,13 @@ static pl_status write_file(const char *path, const void *bytes, size_t size, pl
 pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key, const void *bytes,
                              size_t size, bool keep, pl_error *err)
 {
-    pl_buf path = {0}, folder = {0};
+    pl_buf path = {0};
     pl_status status = pl_store_path(store, kind, key, &path, err);
     if (status != PL_OK || (keep && pl_store_is_sound(path.data, kind, key))) {
         pl_buf_deinit(&path);
         return status;
     }
-    pl_path_join(&folder, store->folder, kind);
-    status = pl_buf_check(&folder, err);
-    PL_THEN(pl_file_make_dirs(folder.data, err));
+    status = pl_store_make_folder(store, kind, err);
     pl_store_be_present(store);
     (void)pl_store_make_room(store, size);
     PL_THEN(write_file(path.data, bytes, size, err));
@@ -55,7 +48,6 @@ pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key, const
         (void)unlink(path.data);
         status = pl_error_set(err, PL_ERR_FORMAT, "%s: a damaged entry was sent", path.data);
     }
-    pl_buf_deinit(&folder);
     pl_buf_deinit(&path);
     return status;
 }
