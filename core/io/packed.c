@@ -89,22 +89,24 @@ static pl_status stand_for(pl_tensor *codes, size_t stem, pl_packed *packed, pl_
     static const char ending[] = ".weight";
     char word[32];
     snprintf(word, sizeof word, "%d-bit codes", packed->bits);
-    const size_t name = stem + sizeof ending, size = strlen(word) + 1;
+    const bool bare = packed->packing->keeps_stem;
+    const size_t name = stem + (bare ? 1 : sizeof ending), size = strlen(word) + 1;
     char *words = malloc(name + size);
     if (words == NULL) {
         free(packed);
         return pl_error_memory(err, "the list of tensors");
     }
     memcpy(words, codes->name, stem);
-    memcpy(words + stem, ending, sizeof ending);
+    memcpy(words + stem, bare ? "" : ending, bare ? 1 : sizeof ending);
     memcpy(words + name, word, size);
     free((void *)codes->name);
     codes->name = words;
     codes->dtype_name = words + name;
     codes->dtype = packed->parts[1].dtype <= PL_BF16 ? packed->parts[1].dtype : PL_BF16;
-    codes->n_dims = 2;
-    codes->dims[0] = packed->rows;
-    codes->dims[1] = packed->cols;
+    codes->n_dims = packed->stack > 0 ? 3 : 2;
+    codes->dims[0] = packed->stack;
+    codes->dims[codes->n_dims - 2] = packed->rows;
+    codes->dims[codes->n_dims - 1] = packed->cols;
     codes->packed = packed;
     return PL_OK;
 }
@@ -209,6 +211,9 @@ pl_status pl_packed_read(pl_checkpoint *checkpoint, const pl_tensor *tensor, siz
     const char *path = pl_file_path(checkpoint->shards[tensor->shard]);
     void *data[PL_PACK_PARTS] = {NULL};
     pl_codes codes = {0};
+    if (packed->packing->read != NULL) {
+        return packed->packing->read(checkpoint, packed, first, count, out, err);
+    }
     pl_status status = read_parts(checkpoint, packed, data, err);
     PL_THEN(pl_codes_init(&codes, packed->rows, packed->cols, packed->groups, err));
     PL_THEN(packed->packing->unpack(packed, data, &codes, err));

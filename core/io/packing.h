@@ -108,6 +108,10 @@ typedef struct pl_packing {
     /* Whether the tensors are of this layout, by their dtypes and shapes; fills the packed layer's
      * numbers.  config: quantization_config, or NULL. */
     bool (*open)(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed);
+    bool keeps_stem; /* the layer's name is what stands before the endings, without ".weight" */
+    /* Rows [first, first + count) to out, where all at once would be too much; NULL: unpack. */
+    pl_status (*read)(pl_checkpoint *checkpoint, const pl_packed *packed, size_t first,
+                      size_t count, float *out, pl_error *err);
     /* data[i]: bytes of the i-th ending's tensor, NULL where there is none. */
     pl_status (*unpack)(const pl_packed *packed, void *const data[PL_PACK_PARTS], pl_codes *out,
                         pl_error *err);

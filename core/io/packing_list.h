@@ -15,6 +15,8 @@
     PACKING(fp8, "fp8")
 
 /* Those that are only read. */
-#define PL_READ_PACKINGS(PACKING) PACKING(fp8_inv, "fp8_inv")
+#define PL_READ_PACKINGS(PACKING)                                                                  \
+    PACKING(fp8_inv, "fp8_inv")                                                                    \
+    PACKING(mxfp4_blocks, "mxfp4_blocks")
 
 #endif

@@ -11,6 +11,7 @@ struct pl_packed {
     pl_tensor parts[PL_PACK_PARTS];
     int bits;
     size_t rows, cols, groups, group_size;
+    size_t stack; /* so many matrices [rows, cols] in one tensor; 0: one, a matrix itself */
     pl_pack_order order;
     int zero_offset; /* what the file's zero points lack */
 };

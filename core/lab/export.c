@@ -32,6 +32,11 @@ uint64_t pl_export_elements(const pl_export_item *it)
     return pl_dims_elements(it->dims, it->n_dims);
 }
 
+size_t pl_export_layer(const pl_export_item *it, size_t i)
+{
+    return pl_model_stacked(it->layer, it->together, i);
+}
+
 /* given: name, tensor, layers, shape; its name is copied. */
 static pl_status add_item(pl_exporter *x, pl_export_item given, pl_error *err)
 {
@@ -105,6 +110,22 @@ static pl_status fold_items(pl_exporter *x, pl_error *err)
     return add_item(x, it, err);
 }
 
+/* An item whose tensor is that of all experts is written as [experts, in, out], also from blocks.
+ */
+static void stack_item(const pl_exporter *x, pl_export_item *it)
+{
+    const pl_layer *info = it->layer != SIZE_MAX ? pl_model_layer(x->model, it->layer) : NULL;
+    if (info == NULL || it->n_dims != 3) {
+        return;
+    }
+    const size_t experts = (size_t)it->dims[0];
+    it->together = it->n_layers / experts;
+    it->step = info->row_step;
+    it->transposed = true;
+    it->dims[1] = info->cols;
+    it->dims[2] = it->together * info->rows;
+}
+
 /* From a GGUF: the model's own tensors by their Hugging Face names.  Else: all of the file's. */
 static pl_status list_items(pl_exporter *x, pl_error *err)
 {
@@ -118,8 +139,10 @@ static pl_status list_items(pl_exporter *x, pl_error *err)
                                      .layer = named.layer,
                                      .n_layers = named.layers,
                                      .transposed = named.transposed,
+                                     .together = named.together,
+                                     .step = named.step,
                                      .n_dims = named.n_dims,
-                                     .dims = {named.dims[0], named.dims[1]},
+                                     .dims = {named.dims[0], named.dims[1], named.dims[2]},
                                      .bias_of = named.bias_of,
                                      .add = named.add,
                                      .file = "model.safetensors"};
@@ -135,6 +158,7 @@ static pl_status list_items(pl_exporter *x, pl_error *err)
         memcpy(it.dims, tensor->dims, sizeof it.dims);
         it.layer = layers_of(x, tensor, &it.n_layers);
         it.transposed = it.layer != SIZE_MAX && pl_model_layer(x->model, it.layer)->transposed;
+        stack_item(x, &it);
         it.name = name;
         it.file = pl_path_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, tensor->shard)));
         status = name != NULL ? add_item(x, it, err) : pl_export_no_memory(err);
@@ -191,9 +215,9 @@ static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_it
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
-        const pl_layer *info = pl_model_layer(x->model, it->layer + i);
+        const pl_layer *info = pl_model_layer(x->model, pl_export_layer(it, i));
         pl_mat w = {0};
-        status = pl_export_weights(x, it->layer + i, &w, err);
+        status = pl_export_weights(x, pl_export_layer(it, i), &w, err);
         PL_THEN(put_values(writer, it, w.data, info->rows * info->cols, hasher,
                            &x->report.max_dtype_error, err));
         PL_THEN(pl_task_tick(x->cx.task, err));
@@ -203,29 +227,59 @@ static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_it
 }
 
 /* The same where the file has [in, out] of them all: gathered whole, since each of its rows has
- * something of every layer. */
+ * something of every layer; of experts in one tensor, expert by expert. */
 static pl_status write_transposed(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
                                   pl_hasher *hasher, pl_error *err)
 {
-    const size_t all = (size_t)it->dims[1];
-    float *whole = pl_alloc((size_t)pl_export_elements(it), sizeof *whole);
+    const size_t all = (size_t)it->dims[it->n_dims - 1];
+    const size_t size = all * (size_t)it->dims[it->n_dims - 2];
+    const size_t each = it->together > 0 ? it->together : it->n_layers;
+    const size_t step = it->together > 0 ? it->step : 1;
+    float *whole = pl_alloc(size, sizeof *whole);
     pl_status status = whole == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t i = 0, first = 0; status == PL_OK && i < it->n_layers; i++) {
-        const pl_layer *info = pl_model_layer(x->model, it->layer + i);
+        const size_t layer = pl_export_layer(it, i);
+        const pl_layer *info = pl_model_layer(x->model, layer);
         pl_mat w = {0};
-        status = pl_export_weights(x, it->layer + i, &w, err);
+        first = i % each == 0 ? 0 : first;
+        status = pl_export_weights(x, layer, &w, err);
         for (size_t r = 0; status == PL_OK && r < info->rows; r++) {
             for (size_t c = 0; c < info->cols; c++) {
-                whole[c * all + first + r] = w.data[r * info->cols + c];
+                whole[c * all + first + r * step] = w.data[r * info->cols + c];
             }
         }
         PL_THEN(pl_task_tick(x->cx.task, err));
-        first += info->rows;
+        first += step > 1 ? 1 : info->rows;
         pl_mat_deinit(&w);
+        if (status == PL_OK && i % each == each - 1) {
+            status = put_values(writer, it, whole, size, hasher, &x->report.max_dtype_error, err);
+        }
     }
-    PL_THEN(put_values(writer, it, whole, (size_t)pl_export_elements(it), hasher,
-                       &x->report.max_dtype_error, err));
     free(whole);
+    return status;
+}
+
+/* Biases of all experts, from those that a GGUF has for gate, for up and for down. */
+static pl_status write_stacked_bias(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
+                                    pl_hasher *hasher, pl_error *err)
+{
+    const size_t all = (size_t)it->dims[1], count = (size_t)it->dims[0] * it->together;
+    const size_t rows = pl_model_layer(x->model, it->bias_of)->rows;
+    float *row = pl_alloc(all, sizeof *row), *part = pl_alloc(rows, sizeof *part);
+    pl_status status = row == NULL || part == NULL ? pl_export_no_memory(err) : PL_OK;
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const size_t own = i % it->together;
+        status =
+            pl_model_read_bias(x->model, pl_model_stacked(it->bias_of, it->together, i), part, err);
+        for (size_t r = 0; status == PL_OK && r < rows; r++) {
+            row[it->step > 1 ? r * it->step + own : own * rows + r] = part[r];
+        }
+        if (status == PL_OK && own == it->together - 1) {
+            status = put_values(writer, it, row, all, hasher, &x->report.other_dtype_error, err);
+        }
+    }
+    free(row);
+    free(part);
     return status;
 }
 
@@ -262,13 +316,13 @@ static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *
     pl_status status = PL_OK;
     size_t first = 0;
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
-        const pl_layer *info = pl_model_layer(x->model, it->layer + i);
+        const pl_layer *info = pl_model_layer(x->model, pl_export_layer(it, i));
         const size_t count = info->rows * info->cols;
         const bool loses = it->requantized || (x->spec->lossy && x->spec->fold);
         pl_mat w = {0};
         float *coded = loses ? pl_alloc(count, sizeof *coded) : NULL;
         status = loses && coded == NULL ? pl_export_no_memory(err) : PL_OK;
-        PL_THEN(pl_export_weights(x, it->layer + i, &w, err));
+        PL_THEN(pl_export_weights(x, pl_export_layer(it, i), &w, err));
         if (status == PL_OK && coded != NULL) {
             pl_codes_decode(codes, first, info->rows, coded);
             for (size_t e = 0; e < count; e++) {
@@ -320,6 +374,7 @@ static pl_status write_item(pl_exporter *x, pl_st_writer *writer, pl_export_item
     PL_THEN(pl_hasher_create(&hasher, err));
     PL_THEN(it->packed              ? write_part(x, writer, it, part, hasher, err)
             : it->transposed        ? write_transposed(x, writer, it, hasher, err)
+            : it->together > 0      ? write_stacked_bias(x, writer, it, hasher, err)
             : it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, err)
                                     : write_copy(x, writer, it, hasher, err));
     if (status == PL_OK && part == 0) {

@@ -24,7 +24,7 @@ static size_t common_divisor(size_t a, size_t b)
 
 static const pl_layer *layer_of(const pl_exporter *x, const pl_export_item *it, size_t i)
 {
-    return pl_model_layer(x->model, it->layer + i);
+    return pl_model_layer(x->model, pl_export_layer(it, i));
 }
 
 /* --- the grid --------------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     pl_id rounded;
     pl_status status = PL_OK;
     for (size_t i = 0; i < it->n_layers; i++) {
-        solved += pl_state_result(x->cx.state, it->layer + i) != NULL;
+        solved += pl_state_result(x->cx.state, pl_export_layer(it, i)) != NULL;
     }
     if (solved == 0) {
         return PL_OK;
@@ -106,8 +106,9 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     const bool linear = it->n_dims == 2 && pl_text_ends(it->name, ".weight");
     for (size_t i = 0; status == PL_OK && why == NULL && i < it->n_layers; i++) {
         pl_grid grid = {0};
-        status = solved < it->n_layers ? PL_OK
-                                       : layer_grid(x, it->layer + i, &grid, &rounded, &why, err);
+        status = solved < it->n_layers
+                     ? PL_OK
+                     : layer_grid(x, pl_export_layer(it, i), &grid, &rounded, &why, err);
         if (status == PL_OK && why == NULL && i > 0 &&
             (grid.bits != it->grid.bits || grid.format != it->grid.format ||
              grid.group_size != it->grid.group_size)) {
@@ -336,8 +337,8 @@ pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *ou
         out->in_order = true;
     }
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
-        status = it->requantized ? round_codes(x, it, it->layer + i, first, out, err)
-                                 : take_codes(x, it, it->layer + i, first, out, err);
+        status = it->requantized ? round_codes(x, it, pl_export_layer(it, i), first, out, err)
+                                 : take_codes(x, it, pl_export_layer(it, i), first, out, err);
         first += layer_of(x, it, i)->rows;
         PL_THEN(pl_task_tick(x->cx.task, err));
     }

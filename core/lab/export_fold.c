@@ -262,14 +262,15 @@ static pl_status turn_readers(pl_fold *fold, size_t site, float *rows, size_t co
                            : status;
 }
 
-/* A bias is added to outputs, and turned as they are. */
-static pl_status turn_bias(pl_fold *fold, size_t layer, float *bias, pl_error *err)
+/* A bias is added to outputs, and turned as they are; count: of all experts', which are turned
+ * alike. */
+static pl_status turn_bias(pl_fold *fold, size_t layer, float *bias, size_t count, pl_error *err)
 {
     pl_transform *t = NULL;
     pl_status status = read_own(fold, layer, &t, err);
     const pl_transform *outputs = pl_layer_outputs(fold->cx.state, layer, t);
     if (status == PL_OK && outputs != NULL) {
-        status = pl_transform_inputs(outputs, bias, 1, fold->cx.task, err);
+        status = pl_transform_inputs(outputs, bias, count, fold->cx.task, err);
     }
     pl_transform_destroy(t);
     return status;
@@ -327,7 +328,7 @@ pl_status pl_fold_rows(pl_fold *fold, pl_stream_part part, size_t of, float *row
         break;
     case PL_PART_BIAS:
         if (turns) {
-            return turn_bias(fold, of, rows, err);
+            return turn_bias(fold, of, rows, count, err);
         }
         scale_bias(fold, of, rows, count * cols);
         break;

@@ -13,7 +13,8 @@ typedef struct pl_export_item {
     const pl_tensor *tensor; /* where the values are, maybe among others' */
     size_t layer;            /* the first of n_layers whose rows it holds; SIZE_MAX: a copy */
     size_t n_layers;
-    bool transposed; /* the file has [in, out] of them */
+    bool transposed;       /* the file has [in, out] of them */
+    size_t together, step; /* of experts in one tensor: as in pl_named_tensor */
     size_t n_dims;
     uint64_t dims[PL_MAX_DIMS];
     size_t bias_of; /* of a copy: as in pl_named_tensor */
@@ -57,6 +58,9 @@ typedef struct pl_exporter {
 
 uint64_t pl_export_elements(const pl_export_item *item);
 pl_status pl_export_no_memory(pl_error *err);
+
+/* The i-th of the layers that an item holds. */
+size_t pl_export_layer(const pl_export_item *item, size_t i);
 
 /* The layer's weights as the files are to have them, to a new matrix. */
 PL_NODISCARD pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_error *err);

@@ -19,7 +19,7 @@
 typedef struct place {
     const char *name; /* owned by the model or in names */
     size_t rows;      /* of the whole tensor */
-    size_t first;     /* row of it where the layer's begin */
+    pl_taken at;      /* which of its rows are the layer's */
     bool transposed;  /* its rows are the tensor's columns */
 } place;
 
@@ -70,16 +70,30 @@ static pl_status find_places(pl_import *import, pl_error *err)
         }
         memcpy(import->names[named.layer], named.name, sizeof named.name);
         size_t first = 0;
-        for (size_t k = named.layer; k < named.layer + named.layers && k < n; k++) {
+        for (size_t at = 0; at < named.layers; at++) {
+            const size_t k = pl_model_stacked(named.layer, named.together, at);
+            if (k >= n) {
+                break;
+            }
+            const pl_layer *info = pl_model_layer(model, k);
             import->places[k] =
-                (place){import->names[named.layer], (size_t)named.dims[named.transposed ? 1 : 0],
-                        first, named.transposed};
-            first += pl_model_layer(model, k)->rows;
+                (place){import->names[named.layer],
+                        (size_t)named.dims[named.n_dims - (named.transposed ? 1 : 2)],
+                        {info->slab, first, 1, info->rows},
+                        named.transposed};
+            if (named.together > 0) { /* experts of one tensor */
+                const size_t part = at % named.together;
+                import->places[k].at =
+                    (pl_taken){at / named.together, part * (named.step > 1 ? 1 : info->rows),
+                               named.step, info->rows};
+            }
+            first += info->rows;
         }
     }
     for (size_t i = 0; i < n && pl_model_is_bare(model); i++) {
         const pl_layer *layer = pl_model_layer(model, i);
-        import->places[i] = (place){layer->tensor->name, layer->rows, 0, false};
+        import->places[i] =
+            (place){layer->tensor->name, layer->rows, {0, 0, 1, layer->rows}, false};
     }
     return PL_OK;
 }
@@ -139,15 +153,17 @@ static pl_status read_layer(const pl_import *import, size_t layer, float *w, boo
     }
     const size_t rows = at->transposed ? info->cols : at->rows;
     const size_t cols = at->transposed ? at->rows : info->cols;
-    if (tensor->n_dims != 2 || tensor->dims[0] != rows || tensor->dims[1] != cols) {
+    const size_t n = tensor->n_dims; /* 3: of all experts */
+    if (n < 2 || n > 3 || tensor->dims[n - 2] != rows || tensor->dims[n - 1] != cols ||
+        (n == 3 && tensor->dims[0] <= at->at.slab) || (n == 2 && at->at.slab > 0)) {
         return wrong_shape(import, info->name, pl_tensor_rows(tensor), pl_tensor_cols(tensor), rows,
                            cols, err);
     }
     *found = true;
     if (at->transposed) {
-        return pl_model_read_columns(import->checkpoint, tensor, at->first, info->rows, w, err);
+        return pl_model_read_columns(import->checkpoint, tensor, at->at, w, err);
     }
-    return pl_checkpoint_read(import->checkpoint, tensor, at->first, info->rows, w, err);
+    return pl_checkpoint_read(import->checkpoint, tensor, at->at.first, info->rows, w, err);
 }
 
 pl_status pl_import_open(const pl_state *state, const char *path, pl_import **out, pl_task *task,
@@ -369,6 +385,10 @@ static pl_status compare_others(const pl_import *import, pl_import_report *repor
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && pl_model_named_tensor(model, i, &own); i++) {
         bool weight = own.layer != SIZE_MAX || (own.tensor == NULL && own.bias_of == SIZE_MAX);
+        /* Biases of experts, which a GGUF has for gate and for up, are not compared with it. */
+        weight = weight || (own.together > 0 &&
+                            (import->model != NULL ||
+                             pl_checkpoint_container(pl_model_checkpoint(model)) == PL_GGUF));
         if (weight || !find_other(import, &own, &other)) {
             continue;
         }

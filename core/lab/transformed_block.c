@@ -2,7 +2,7 @@
 #include "core/lab/transformed_parts.h"
 
 #include "core/method/flatquant.h"
-#include "core/model/bare.h"
+#include "core/model/stream.h"
 #include "core/tensor/linalg.h"
 
 #include <stdio.h>
@@ -31,15 +31,9 @@ static pl_status check_block(const pl_block_order *o, pl_error *err)
 {
     const pl_model *model = o->cx.state->source->model;
     size_t first = 0;
-    pl_status status = pl_model_need_forward(model, "method flatquant scope=block", err);
+    pl_status status = pl_model_need_backward(model, "method flatquant scope=block", err);
     if (status != PL_OK) {
         return status;
-    }
-    if (pl_model_config(model)->kv_latent > 0) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "%s has latent attention: %s scope=block learns blocks of q_proj, "
-                            "k_proj and v_proj, scope=layer any",
-                            pl_model_config(model)->architecture, o->spec->method->name);
     }
     if ((pl_model_config(model)->block_kind[o->block] & PL_BLOCK_EXPERTS) != 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,

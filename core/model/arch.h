@@ -56,9 +56,18 @@ typedef struct pl_expert_names {
     bool grouped;             /* n_group, topk_group may limit the choice */
     bool group_pairs;         /* a group's score is the sum of its best two, not its best */
     bool sigmoid;             /* a score is a sigmoid, not one of a softmax over all */
-    const char *count;        /* config.json's field for their number */
-    const char *inner;        /* and for their width; NULL: intermediate_size */
-    bool normalized; /* the chosen weights always sum to 1; else norm_topk_prob says, which is */
+    size_t default_used;    /* experts of a token where the field is missing; 0: it must be there */
+    bool one_shared;        /* a shared expert as wide as the others, without a gate */
+    bool input_scaled;      /* weights multiply an expert's input, not its output */
+    const char *stacked[2]; /* HF's tensor of all experts' gate and up, [experts, in, out], and of
+                               down, whole names; NULL: each expert has tensors of its own */
+    bool alternating;       /* in it gate's and up's outputs take turns */
+    bool biased;            /* experts have biases ("..._bias"), and the router has one */
+    const char *step;       /* field: every so many-th block has experts; its list of them */
+    const char *list;
+    const char *count; /* config.json's field for their number */
+    const char *inner; /* and for their width; NULL: intermediate_size */
+    bool normalized;   /* the chosen weights always sum to 1; else norm_topk_prob says, which is */
     bool normalized_by_default; /* true where it is missing */
     bool gguf_normalized;       /* llama.cpp makes them sum to 1 always, whatever the file says */
     bool sparse_blocks; /* decoder_sparse_step and mlp_only_layers leave some blocks without */
@@ -140,6 +149,10 @@ struct pl_arch {
     pl_names embedding, norm, lm_head; /* of the model */
     pl_names positions; /* learned: [offset + positions, hidden]; NULL: there is RoPE */
     size_t position_offset;
+    const char *sinks[2];  /* [heads] of each block, HF's name and GGUF's, whole: what joins
+                              a head's scores in their softmax and leads nowhere */
+    bool chunks;           /* attention_chunk_size, floor_scale, attn_scale, use_qk_norm (llama4) */
+    bool gguf_untruncated; /* a GGUF's YaRN is untruncated, though no key says so (gpt_oss) */
     const pl_expert_names *experts; /* NULL: none */
 };
 

@@ -36,8 +36,10 @@ static void attend_block(const pl_attention *a, attend_plan plan, size_t head, s
 {
     const size_t count = a->length - first < plan.queries ? a->length - first : plan.queries;
     const size_t rows = count * plan.together, d = a->head_dim, v = a->value_dim;
-    const size_t at = a->past + first;                              /* position of the first one */
-    const size_t low = at + 1 > a->window ? at + 1 - a->window : 0; /* the first key it sees */
+    const size_t at = a->past + first; /* position of the first one */
+    const size_t slid = at + 1 > a->window ? at + 1 - a->window : 0;
+    const size_t chunk = a->chunk > 0 ? at - at % a->chunk : 0;
+    const size_t low = chunk > slid ? chunk : slid; /* the first key it sees */
     const size_t keys = at + count - low;
     const size_t k_stride = a->kv_heads * d, v_stride = a->kv_heads * v, out_stride = a->heads * v;
     const size_t kv_head = head / (a->heads / a->kv_heads);
@@ -53,7 +55,13 @@ static void attend_block(const pl_attention *a, attend_plan plan, size_t head, s
     if (a->cap > 0) {
         pl_soft_cap(scores, 1, rows * keys, a->cap);
     }
-    pl_causal_softmax(scores, keys, rows, plan.together, at - low, keys, a->window);
+    const pl_mask mask = {.first = at - low,
+                          .cols = keys,
+                          .window = a->window,
+                          .chunk = a->chunk,
+                          .low = low,
+                          .sinks = a->sinks != NULL ? a->sinks + head : NULL};
+    pl_masked_softmax(scores, keys, rows, plan.together, &mask);
     pl_gemm_nn(rows, v, keys, 1.0f, scores, keys, values_seen, v_stride, 0.0f, out, v);
     for (size_t i = 0; i < count; i++) {
         memcpy(a->out + (first + i) * out_stride + head * v, out + i * wide_out,

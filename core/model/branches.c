@@ -14,7 +14,8 @@ struct pl_branches {
     const pl_branch *all;
     size_t count, rows, longest;
     pl_packed packed;
-    float *gathered; /* [threads, longest, kv_rows + value_rows] */
+    uint32_t *positions; /* [rows] */
+    float *gathered;     /* [threads, longest, kv_rows + value_rows] */
 };
 
 size_t pl_branch_row(const pl_branch *branches, size_t branch, size_t position)
@@ -45,7 +46,13 @@ static pl_status pack_angles(pl_branches *b, pl_error *err)
 {
     const pl_forward *f = b->forward;
     const size_t half = f->model->config.rotary_dim / 2;
-    bool failed = false;
+    bool failed = (b->positions = pl_alloc(b->rows, sizeof *b->positions)) == NULL;
+    for (size_t i = 0; !failed && i < b->count; i++) {
+        for (size_t t = 0; t < b->all[i].length; t++) {
+            b->positions[b->all[i].row + t] = (uint32_t)(b->all[i].start + t);
+        }
+    }
+    b->packed.positions = b->positions;
     for (size_t kind = 0; kind < 2 && f->cosine[kind] != NULL; kind++) {
         float *cosine = pl_forward_floats(b->rows, half, &failed);
         float *sine = pl_forward_floats(b->rows, half, &failed);
@@ -122,6 +129,7 @@ void pl_branches_destroy(pl_branches *b)
         free(b->packed.cosine[kind]);
         free(b->packed.sine[kind]);
     }
+    free(b->positions);
     free(b->packed.keys);
     free(b->packed.values);
     free(b->gathered);

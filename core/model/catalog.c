@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Beside the layers' weights and biases, per block: the norms, their biases, the router, the shared
- * gate, what is added to the router's scores. */
-enum { EXTRA = 2 * PL_NORM_COUNT + 3 };
+ * gate, what is added to the router's scores, its bias, attention's sinks. */
+enum { EXTRA = 2 * PL_NORM_COUNT + 5 };
 
 /* A block's tensor, or one of the whole model ("model.norm"), as Hugging Face's files call it. */
 static void name_in_block(const pl_model *model, size_t block, const char *inside,
@@ -82,6 +82,38 @@ static float gguf_part(const pl_model *model)
     return model->config.arch->unit_norms && model->config.unit_norms ? 1.0f : 0.0f;
 }
 
+size_t pl_model_stacked(size_t first, size_t together, size_t i)
+{
+    enum { LAYERS = 3 }; /* of an expert: gate, up, down */
+    return together == 0 ? first + i : first + i / together * LAYERS + i % together;
+}
+
+/* Whether Hugging Face has the layer in a tensor of all experts. */
+static bool is_stacked(const pl_model *model, const pl_layer *info)
+{
+    return info->expert < PL_SHARED_EXPERT && model->config.arch->experts->stacked[0] != NULL;
+}
+
+/* That tensor, at the first of its layers; ending: "", or "_bias". */
+static void stacked_tensor(const pl_model *model, const pl_layer *info, const char *ending,
+                           const pl_tensor *tensor, pl_named_tensor *out)
+{
+    const pl_expert_names *experts = model->config.arch->experts;
+    const bool down = info->role == PL_ROLE_DOWN, bias = ending[0] != '\0';
+    const bool first = info->expert == 0 && info->role != PL_ROLE_UP;
+    const uint64_t outputs = (down ? 1 : 2) * info->rows, all = model->config.experts;
+    out->together = down ? 1 : 2;
+    out->step = experts->alternating && !down ? 2 : 1;
+    out->layers = out->together * (size_t)all;
+    out->tensor = first ? tensor : NULL;
+    out->n_dims = bias ? 2 : 3;
+    out->dims[0] = all;
+    out->dims[1] = bias ? outputs : info->cols;
+    out->dims[2] = bias ? 0 : outputs;
+    name_in_block(model, info->block, experts->stacked[down ? 1 : 0], ending, out);
+    layer_gguf(model, info, bias ? ".bias" : ".weight", out);
+}
+
 /* A layer's weight; of a fused tensor under its fused name, all its layers at the first one. */
 static void layer_weight(const pl_model *model, size_t layer, pl_named_tensor *out)
 {
@@ -94,6 +126,11 @@ static void layer_weight(const pl_model *model, size_t layer, pl_named_tensor *o
     size_t rows = info->rows;
     out->layer = layer;
     out->layers = 1;
+    if (is_stacked(model, info)) {
+        out->transposed = true;
+        stacked_tensor(model, info, "", info->tensor, out);
+        return;
+    }
     out->transposed = arch->transposed;
     out->tensor = info->tensor;
     if (fused.hf == NULL || info->expert != PL_NO_EXPERT) {
@@ -134,6 +171,14 @@ static void block_extra(const pl_model *model, size_t block, size_t item, pl_nam
         name = (pl_names){whole[0], whole[1]};
         ending = "";
         set(out, parts->score_bias, 0, c->experts);
+    } else if (item == 2 * PL_NORM_COUNT + 4) {
+        name = (pl_names){c->arch->sinks[0], c->arch->sinks[1]};
+        ending = "";
+        set(out, parts->sinks, 0, c->heads);
+    } else if (c->arch->experts != NULL && item == 2 * PL_NORM_COUNT + 3) {
+        name = c->arch->experts->router;
+        ending = ".bias";
+        set(out, parts->router_bias, 0, c->experts);
     } else if (c->arch->experts != NULL) {
         name = c->arch->experts->shared_gate;
         set(out, parts->shared_gate, 1, c->hidden_size);
@@ -159,6 +204,11 @@ static void block_tensor(const pl_model *model, size_t block, size_t item, pl_na
     const pl_layer *info = &model->layers[layer];
     const char *fused = info->role <= PL_ROLE_V ? model->config.arch->fused_qkv.hf : NULL;
     out->bias_of = layer;
+    if (is_stacked(model, info)) {
+        stacked_tensor(model, info, "_bias", info->bias, out);
+        out->bias_of = out->tensor != NULL ? layer : SIZE_MAX;
+        return;
+    }
     if (info->bias != NULL && fused != NULL) { /* the tensor of all of them, at the first one */
         name_in_block(model, info->block, fused, ".bias", out);
         set(out, info->first_row == 0 ? info->bias : NULL, 0,
@@ -181,7 +231,8 @@ pl_status pl_model_read_named(pl_model *model, const pl_named_tensor *named, siz
         memset(out, 0, count * cols * sizeof *out);
         return PL_OK;
     }
-    const bool own = named->bias_of != SIZE_MAX && model->layers[named->bias_of].rows == cols;
+    const bool own = named->bias_of != SIZE_MAX && named->together == 0 &&
+                     model->layers[named->bias_of].rows == cols;
     pl_status status =
         own ? pl_model_read_bias(model, named->bias_of, out, err)
             : pl_checkpoint_read(model->checkpoint, named->tensor, first, count, out, err);

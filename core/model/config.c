@@ -209,8 +209,10 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
     const char *field = pl_arch_fields(arch).activation;
     const json_t *act = json_object_get(json, field);
     pl_activation activation;
+    const pl_activation own = /* which config.json's word does not tell from a plain gate */
+        arch->activation == PL_CLAMPED_SWIGLU ? PL_SILU : arch->activation;
     bool act_fits = missing(act) || (pl_config_activation(json_string_value(act), &activation) &&
-                                     (arch->any_activation || activation == arch->activation));
+                                     (arch->any_activation || activation == own));
     const json_t *partial = find_partial(json);
     const struct {
         const char *field;
@@ -382,9 +384,13 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
     config.bos_id = read_id(json, "bos_token_id");
     config.eos_id = read_id(json, "eos_token_id");
     const json_t *text = json_object_get(json, "text_config");
-    if (strcmp(type, "gemma3") == 0 && json_is_object(text)) { /* with a vision tower, left alone */
-        type = "gemma3_text";
-        json = text;
+    static const char *const whole[][2] = {{"gemma3", "gemma3_text"}, {"llama4", "llama4_text"}};
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0] && json_is_object(text); i++) {
+        if (strcmp(type, whole[i][0]) == 0) { /* with a vision tower, left alone */
+            type = whole[i][1];
+            json = text;
+            break;
+        }
     }
     config.arch = pl_arch_by_type(type);
     if (config.arch == NULL) {

@@ -26,7 +26,7 @@ typedef enum pl_rope_kind {
 } pl_rope_kind;
 
 /* What is peculiar to a block. */
-enum { PL_BLOCK_SLIDES = 1, PL_BLOCK_EXPERTS = 2, PL_BLOCK_NO_ROPE = 4 };
+enum { PL_BLOCK_SLIDES = 1, PL_BLOCK_EXPERTS = 2, PL_BLOCK_NO_ROPE = 4, PL_BLOCK_CHUNKED = 8 };
 
 /* One architecture: names and switches.  Adding one is one entry of the table in arch.c. */
 typedef struct pl_arch pl_arch;
@@ -57,6 +57,12 @@ typedef struct pl_config {
     double logits_scale;    /* of the logits, before their cap */
     double attention_cap, logits_cap; /* x -> cap tanh(x / cap) of scores and logits; 0: none */
     size_t window; /* keys that a query of a sliding block sees; 0: no block slides */
+    size_t chunk;  /* positions are cut into so many; a query of a chunked block sees its own chunk;
+                      0: no block is chunked */
+    bool normed_heads; /* RMSNorm without a gain of queries and keys behind RoPE (llama4) */
+    double temper_floor,
+        temper_scale; /* queries at position p of blocks without RoPE are multiplied
+                         by 1 + scale ln(1 + floor((p + 1) / floor)); 0: not */
     uint8_t block_kind[PL_MAX_BLOCKS]; /* PL_BLOCK_ flags of each block */
     size_t experts, experts_used;      /* of a mixture of experts, else 0 */
     size_t expert_size, shared_size;   /* inner width of an expert, of the shared one (0: none) */
@@ -79,6 +85,7 @@ typedef struct pl_config {
     float rope_divisor[PL_MAX_HEAD_DIM / 2];
     float rope_long_divisor[PL_MAX_HEAD_DIM / 2]; /* long: of windows beyond the original
                                                      positions, where rope_divisor is of others */
+    bool rope_untruncated;  /* yarn: the ramp's ends are not rounded to whole dimensions */
     double rope_amplitude;  /* of cosines and sines: 1, but for long and yarn */
     int64_t bos_id, eos_id; /* -1: not known; for the export of a config.json */
 } pl_config;

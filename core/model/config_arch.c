@@ -107,7 +107,7 @@ static pl_status read_no_rope(const json_t *json, const char *path, pl_config *o
         pl_config_mark_no_rope(out, 0);
         return PL_OK;
     }
-    if (missing(list)) {
+    if (missing(list) || (out->arch->chunks && json_array_size(list) == 0)) {
         pl_status status =
             pl_config_size(json, path, "no_rope_layer_interval", interval, &interval, err);
         pl_config_mark_no_rope(out, interval);
@@ -163,7 +163,9 @@ static pl_status read_layer_types(const json_t *types, const char *path, pl_conf
     json_array_foreach(types, b, type)
     {
         const char *name = json_string_value(type);
-        if (name != NULL && strcmp(name, "sliding_attention") == 0) {
+        if (out->arch->chunks && name != NULL && strcmp(name, "chunked_attention") == 0) {
+            out->block_kind[b] |= PL_BLOCK_CHUNKED;
+        } else if (name != NULL && strcmp(name, "sliding_attention") == 0) {
             out->block_kind[b] |= PL_BLOCK_SLIDES;
         } else if (name == NULL || strcmp(name, "full_attention") != 0) {
             return pl_error_set(err, PL_ERR_UNSUPPORTED,
@@ -332,6 +334,32 @@ void pl_config_mark_experts(pl_config *out, size_t dense)
     }
 }
 
+/* Blocks with experts: a list of them, or every so many-th. */
+static pl_status read_stepped_blocks(const json_t *json, const char *path, pl_config *out,
+                                     pl_error *err)
+{
+    const pl_expert_names *names = out->arch->experts;
+    const json_t *list = json_object_get(json, names->list);
+    size_t step = 1, i;
+    json_t *item;
+    pl_status status = pl_config_size(json, path, names->step, 1, &step, err);
+    for (size_t b = step - 1; status == PL_OK && missing(list) && b < out->blocks; b += step) {
+        out->block_kind[b] |= PL_BLOCK_EXPERTS;
+    }
+    json_array_foreach(list, i, item)
+    {
+        const json_int_t b = json_is_integer(item) ? json_integer_value(item) : -1;
+        if (b < 0 || (size_t)b >= out->blocks) {
+            return pl_error_set(err, PL_ERR_FORMAT,
+                                "%s: %s[%zu]: expected a block's number below "
+                                "%zu",
+                                path, names->list, i, out->blocks);
+        }
+        out->block_kind[b] |= PL_BLOCK_EXPERTS;
+    }
+    return status;
+}
+
 /* 0 where the field is missing, null or 0. */
 static pl_status read_count(const json_t *json, const char *path, const char *field, size_t *out,
                             pl_error *err)
@@ -368,6 +396,9 @@ static pl_status read_more_of_experts(const json_t *json, const char *path, pl_c
         status = read_count(json, path, names->shared_count, &shared, err);
         out->shared_size = shared * out->expert_size;
     }
+    if (names->one_shared) {
+        out->shared_size = out->expert_size;
+    }
     if (status == PL_OK && names->grouped) {
         status = read_groups(json, path, out, err);
     }
@@ -376,6 +407,9 @@ static pl_status read_more_of_experts(const json_t *json, const char *path, pl_c
     }
     if (status == PL_OK && names->first_dense != NULL) {
         status = read_count(json, path, names->first_dense, &dense, err);
+    }
+    if (status == PL_OK && names->step != NULL) {
+        return read_stepped_blocks(json, path, out, err);
     }
     if (status == PL_OK && !names->sparse_blocks) {
         pl_config_mark_experts(out, dense);
@@ -416,7 +450,8 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
         return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: qkv_bias = false is not supported", path);
     }
     pl_status status = pl_config_size(json, path, names->count, 0, &out->experts, err);
-    PL_THEN(pl_config_size(json, path, "num_experts_per_tok", 0, &out->experts_used, err));
+    PL_THEN(pl_config_size(json, path, "num_experts_per_tok", names->default_used,
+                           &out->experts_used, err));
     out->expert_size = out->intermediate_size;
     if (status == PL_OK && names->inner != NULL) {
         status = pl_config_size(json, path, names->inner, 0, &out->expert_size, err);
@@ -436,14 +471,47 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
     return status == PL_OK ? pl_config_check_experts(out, path, err) : status;
 }
 
+/* llama4: which blocks are chunked, the norms of their heads, and how queries of the others grow.
+ */
+static pl_status read_chunks(const json_t *json, const char *path, pl_config *out, pl_error *err)
+{
+    const json_t *types = json_object_get(json, "layer_types");
+    const json_t *normed = json_object_get(json, "use_qk_norm");
+    const json_t *tempered = json_object_get(json, "attn_temperature_tuning");
+    const json_t *chunk = json_object_get(json, "attention_chunk_size");
+    pl_status status = PL_OK;
+    if (chunk == NULL || !json_is_null(chunk)) {
+        status = pl_config_size(json, path, "attention_chunk_size", 8192, &out->chunk, err);
+    }
+    out->normed_heads = missing(normed) || json_is_true(normed);
+    if (status == PL_OK &&
+        (missing(tempered) || json_is_true(tempered) || json_integer_value(tempered) > 0)) {
+        status = pl_config_real(json, path, "floor_scale", 8192, &out->temper_floor, err);
+        PL_THEN(pl_config_real(json, path, "attn_scale", 0.1, &out->temper_scale, err));
+    }
+    if (status == PL_OK && !missing(types)) {
+        return read_layer_types(types, path, out, err);
+    }
+    for (size_t b = 0; b < out->blocks; b++) {
+        const bool turns = (out->block_kind[b] & PL_BLOCK_NO_ROPE) == 0;
+        out->block_kind[b] |= turns ? PL_BLOCK_CHUNKED : 0;
+    }
+    return status;
+}
+
 pl_status pl_config_read_arch(const json_t *json, const char *path, pl_config *out, pl_error *err)
 {
     const char *activation =
         json_string_value(json_object_get(json, pl_arch_fields(out->arch).activation));
-    (void)pl_config_activation(activation, &out->activation); /* it fits, or is the default */
+    if (out->activation != PL_CLAMPED_SWIGLU) {
+        (void)pl_config_activation(activation, &out->activation); /* it fits, or is the default */
+    }
     read_biases(json, out);
     pl_status status = read_windows(json, path, out, err);
     PL_THEN(read_no_rope(json, path, out, err));
+    if (status == PL_OK && out->arch->chunks) {
+        status = read_chunks(json, path, out, err);
+    }
     PL_THEN(read_scales(json, path, out, err));
     return status == PL_OK && out->arch->experts != NULL ? read_experts(json, path, out, err)
                                                          : status;

@@ -241,6 +241,7 @@ static pl_status read_yarn(const source *from, pl_config *config, pl_error *err)
                               from->path);
     }
     config->rope = PL_ROPE_YARN;
+    config->rope_untruncated = config->arch->gguf_untruncated;
     config->rope_amplitude = factor * pl_config_yarn_amplitude(config->rope_factor, 1);
     if (status == PL_OK && config->arch->deep_yarn) {
         config->rope_amplitude = factor; /* llama.cpp's deepseek2 takes it back */

@@ -35,6 +35,10 @@ pl_status pl_config_identity(const pl_config *c, pl_id *out, pl_error *err)
         pl_buf_printf(&all, "experts %a %zu %zu\n", c->experts_scale, c->expert_groups,
                       c->expert_groups_used);
     }
+    if (c->chunk > 0 || c->normed_heads || c->temper_floor > 0 || c->rope_untruncated) {
+        pl_buf_printf(&all, "more %zu %d %a %a %d\n", c->chunk, c->normed_heads, c->temper_floor,
+                      c->temper_scale, c->rope_untruncated);
+    }
     pl_status status = pl_buf_check(&all, err);
     if (status == PL_OK) {
         *out = pl_id_bytes(all.data, all.size);

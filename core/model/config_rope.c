@@ -86,6 +86,7 @@ pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *o
     PL_THEN(read_optional(rope, path, "beta_slow", &slow, err));
     PL_THEN(read_optional(rope, path, "mscale", &mscale, err));
     PL_THEN(read_optional(rope, path, "mscale_all_dim", &mscale_all, err));
+    out->rope_untruncated = json_is_false(json_object_get(rope, "truncate"));
     out->rope_beta_fast = fast > 0 ? fast : 32;
     out->rope_beta_slow = slow > 0 ? slow : 1;
     double amplitude = pl_config_yarn_amplitude(out->rope_factor, 1);

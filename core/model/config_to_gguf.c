@@ -226,9 +226,10 @@ static bool is_plain(const pl_config *config)
 {
     const pl_arch *arch = config->arch;
     return arch->gguf != NULL && config->gated && arch->no_rope == PL_NO_ROPE_NONE &&
-           arch->positions.hf == NULL && !arch->layer_norm && !arch->norm_biases &&
-           !arch->parallel && (!arch->neighbours || arch->latent) && !arch->transposed &&
-           !arch->multipliers && !arch->logit_scale;
+           arch->positions.hf == NULL && arch->sinks[0] == NULL && !arch->chunks &&
+           !arch->layer_norm && !arch->norm_biases && !arch->parallel &&
+           (!arch->neighbours || arch->latent) && !arch->transposed && !arch->multipliers &&
+           !arch->logit_scale;
 }
 
 pl_status pl_config_to_gguf(const pl_config *config, pl_gguf_keys *keys, pl_error *err)

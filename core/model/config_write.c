@@ -36,6 +36,9 @@ static json_t *rope_json(const pl_config *config)
             json_pack("{s:s, s:f, s:f, s:f, s:f}", "rope_type", "yarn", "factor",
                       config->rope_factor, "beta_fast", config->rope_beta_fast, "beta_slow",
                       config->rope_beta_slow, "attention_factor", config->rope_amplitude);
+        if (config->rope_untruncated) {
+            pl_json_set(yarn, "truncate", json_false());
+        }
         if (config->arch->deep_yarn && config->rope_factor > 1) {
             /* Scores are multiplied by the square of 1 + 0.1 mscale_all_dim ln(factor). */
             const double by = sqrt(config->attention_scale * sqrt((double)config->head_dim));
@@ -79,13 +82,36 @@ static void put_windows(const pl_config *config, json_t *json)
     }
 }
 
+/* llama4: which blocks are chunked, the norms of their heads, how queries of the others grow. */
+static void put_chunks(const pl_config *config, json_t *json)
+{
+    json_t *types = json_array(), *mixed = json_array();
+    for (size_t b = 0; b < config->blocks; b++) {
+        const bool chunked = (config->block_kind[b] & PL_BLOCK_CHUNKED) != 0;
+        pl_json_append(types, json_string(chunked ? "chunked_attention" : "full_attention"));
+        if ((config->block_kind[b] & PL_BLOCK_EXPERTS) != 0) {
+            pl_json_append(mixed, json_integer((json_int_t)b));
+        }
+    }
+    pl_json_set(json, "layer_types", types);
+    pl_json_set(json, "moe_layers", mixed);
+    pl_json_set(json, "attention_chunk_size", size_or_null(config->chunk));
+    pl_json_set(json, "use_qk_norm", json_boolean(config->normed_heads));
+    pl_json_set(json, "attn_temperature_tuning", json_boolean(config->temper_floor > 0));
+    if (config->temper_floor > 0) {
+        pl_json_set(json, "floor_scale", json_real(config->temper_floor));
+        pl_json_set(json, "attn_scale", json_real(config->temper_scale));
+    }
+}
+
 static void put_scales(const pl_config *config, json_t *json)
 {
     const pl_arch *arch = config->arch;
     static const char *const activations[] = {[PL_SILU] = "silu",
                                               [PL_GELU_TANH] = "gelu_pytorch_tanh",
                                               [PL_GELU] = "gelu",
-                                              [PL_RELU] = "relu"};
+                                              [PL_RELU] = "relu",
+                                              [PL_CLAMPED_SWIGLU] = "silu"};
     pl_json_set(json, pl_arch_fields(arch).activation,
                 json_string(activations[config->activation]));
     if (arch->logit_scale) {
@@ -104,6 +130,9 @@ static void put_scales(const pl_config *config, json_t *json)
             pl_json_append(list, json_integer(none ? 0 : 1));
         }
         pl_json_set(json, "no_rope_layers", list);
+    }
+    if (arch->chunks) {
+        put_chunks(config, json);
     }
     if (arch->query_scalar) {
         double scalar = 1 / (config->attention_scale * config->attention_scale);

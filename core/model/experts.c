@@ -120,9 +120,10 @@ static size_t gather(const pl_step *s, size_t e)
 }
 
 /* x[count, H] through an MLP of inner width `inner` to out[count, H]; its sites come in order.
- * until: as in pl_forward_experts. */
+ * biases: of gate and up [2 inner], and of down [H], or NULL; until: as in pl_forward_experts. */
 static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, size_t before,
-                         size_t inner, pl_site_role until, float *out, pl_error *err)
+                         size_t inner, const float *const biases[2], pl_site_role until, float *out,
+                         pl_error *err)
 {
     pl_forward *f = s->f;
     size_t hidden = s->c->hidden_size;
@@ -134,6 +135,9 @@ static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, 
         status = pl_forward_multiply(x, count, f->w.gate_up + 2 * before * hidden, 2 * inner,
                                      hidden, f->gate_up, s->task, err);
     }
+    if (status == PL_OK && count > 0 && biases[0] != NULL) {
+        pl_add_bias(f->gate_up, 2 * inner, count, 2 * inner, biases[0]);
+    }
     if (status == PL_OK && count > 0) {
         pl_gate_mul(s->c->activation, f->gate_up, 2 * inner, count, inner, f->act);
     }
@@ -141,6 +145,9 @@ static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, 
     if (status == PL_OK && count > 0 && until != PL_SITE_DOWN) {
         status = pl_forward_multiply(f->act, count, f->w.down + before * hidden, hidden, inner, out,
                                      s->task, err);
+    }
+    if (status == PL_OK && count > 0 && until != PL_SITE_DOWN && biases[1] != NULL) {
+        pl_add_bias(out, hidden, count, hidden, biases[1]);
     }
     return status;
 }
@@ -152,12 +159,20 @@ static pl_status run_expert(const pl_step *s, size_t e, pl_site_role until, pl_e
     size_t hidden = c->hidden_size;
     size_t count = gather(s, e);
     size_t site = f->model->blocks[f->w.block].sites[PL_SITE_GATE_UP] + 2 * e;
+    const bool biased = f->w.expert_biases[0] != NULL;
+    const float *const biases[2] = {biased ? f->w.expert_biases[0] + e * 2 * c->expert_size : NULL,
+                                    biased ? f->w.expert_biases[1] + e * hidden : NULL};
+    const bool scaled = c->arch->experts->input_scaled;
+    for (size_t i = 0; scaled && i < count; i++) {
+        pl_forward_scale(f->routed + i * hidden, hidden,
+                         (double)f->shares[f->tokens[i] * c->experts + e]);
+    }
     f->rows = f->tokens;
-    pl_status status = run_one(s, f->routed, count, site, e * c->expert_size, c->expert_size, until,
-                               f->routed, err);
+    pl_status status = run_one(s, f->routed, count, site, e * c->expert_size, c->expert_size,
+                               biases, until, f->routed, err);
     f->rows = NULL;
     for (size_t i = 0; until == PL_SITE_ROLE_COUNT && status == PL_OK && i < count; i++) {
-        float share = f->shares[f->tokens[i] * c->experts + e];
+        float share = scaled ? 1.0f : f->shares[f->tokens[i] * c->experts + e];
         float *to = f->mixed + f->tokens[i] * hidden;
         for (size_t k = 0; k < hidden; k++) {
             to[k] += share * f->routed[i * hidden + k];
@@ -179,8 +194,9 @@ static pl_status run_shared(const pl_step *s, pl_site_role until, pl_error *err)
         pl_gemm_nt(s->length, 1, hidden, 1.0f, f->normed, hidden, f->w.shared_gate, hidden, 0.0f,
                    gates, 1);
     }
+    const float *const none[2] = {NULL, NULL};
     pl_status status = run_one(s, f->normed, s->length, site, c->experts * c->expert_size,
-                               c->shared_size, until, f->routed, err);
+                               c->shared_size, none, until, f->routed, err);
     for (size_t t = 0; until == PL_SITE_ROLE_COUNT && status == PL_OK && t < s->length; t++) {
         float share = gated ? 1.0f / (1.0f + expf(-gates[t])) : 1.0f;
         for (size_t k = 0; k < hidden; k++) {
@@ -196,6 +212,9 @@ pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err
     const pl_config *c = s->c;
     pl_gemm_nt(s->length, c->experts, c->hidden_size, 1.0f, f->normed, c->hidden_size, f->w.router,
                c->hidden_size, 0.0f, f->shares, c->experts);
+    if (f->w.router_bias != NULL) {
+        pl_add_bias(f->shares, c->experts, s->length, c->experts, f->w.router_bias);
+    }
     for (size_t t = 0; t < s->length; t++) {
         choose(c, f->w.score_bias, f->shares + t * c->experts, f->choice);
     }

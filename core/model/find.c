@@ -98,9 +98,9 @@ static bool read_number(const char *word, size_t size, bool experts, wanted *out
 static bool parse(const pl_arch *arch, const char *name, wanted *out)
 {
     static const char *const fillers[] = {
-        "self_attn",   "mlp",     "attn", "model",   "layers",          "blk",
-        "transformer", "decoder", "h",    "experts", "block_sparse_moe"};
-    const size_t parts = 3, plain_fillers = 9;
+        "self_attn",   "mlp",     "attn", "model",        "layers",  "blk",
+        "transformer", "decoder", "h",    "feed_forward", "experts", "block_sparse_moe"};
+    const size_t parts = 3, plain_fillers = 10;
     const char *part = NULL;
     bool experts = arch->experts != NULL;
     size_t n_fillers = experts ? sizeof fillers / sizeof fillers[0] : plain_fillers;

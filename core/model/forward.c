@@ -4,6 +4,7 @@
 #include "core/model/model_parts.h"
 #include "core/tensor/linalg.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,9 +161,38 @@ static void add_biases(const pl_step *s, pl_site_role site, float *y, size_t out
     }
 }
 
+/* What the loaded block is: a PL_BLOCK_ flag. */
+static bool is(const pl_step *s, int kind)
+{
+    return (s->c->block_kind[s->f->w.block] & kind) != 0;
+}
+
 static bool slides(const pl_step *s)
 {
-    return (s->c->block_kind[s->f->w.block] & PL_BLOCK_SLIDES) != 0;
+    return is(s, PL_BLOCK_SLIDES);
+}
+
+/* llama4's norm of queries and keys, behind RoPE and without a gain. */
+static void norm_turned_heads(const pl_step *s, float *keys)
+{
+    const pl_config *c = s->c;
+    float ones[PL_MAX_HEAD_DIM];
+    for (size_t i = 0; i < c->head_dim; i++) {
+        ones[i] = 1.0f;
+    }
+    pl_head_norm(s->f->qkv, s->f->q_stride, s->length, c->heads, c->head_dim, ones, c->norm_eps);
+    pl_head_norm(keys, s->f->kv_rows, s->length, c->kv_heads, c->head_dim, ones, c->norm_eps);
+}
+
+/* Queries of blocks without RoPE grow with their position (arXiv 2501.19399). */
+static void temper(const pl_step *s)
+{
+    const float floor_scale = (float)s->c->temper_floor, scale = (float)s->c->temper_scale;
+    for (size_t t = 0; t < s->length; t++) {
+        const size_t at = s->packed != NULL ? s->packed->positions[s->past + t] : s->past + t;
+        const float by = logf(floorf(((float)at + 1.0f) / floor_scale) + 1.0f) * scale + 1.0f;
+        pl_forward_scale(s->f->qkv + t * s->f->q_stride, s->f->q_rows, (double)by);
+    }
 }
 
 /* f->normed = the norm of x, or x itself where the architecture has no norm there: an input hook
@@ -261,6 +291,12 @@ static void keys_and_values(const pl_step *s)
             f->qkv, stride);
     pl_rope(f->qkv + f->q_rows, stride, s->length, c->kv_heads, c->head_dim, rotated, neighbours,
             cosine, sine, keys, f->kv_rows);
+    if (c->normed_heads && rotated > 0) {
+        norm_turned_heads(s, keys);
+    }
+    if (c->temper_floor > 0 && rotated == 0) {
+        temper(s);
+    }
     for (size_t t = 0; t < s->length; t++) {
         memcpy(values + t * f->value_rows, v + t * stride, f->value_rows * sizeof *v);
     }
@@ -306,6 +342,8 @@ pl_attention pl_forward_attention(const pl_step *s, float *out)
                           .head_dim = c->head_dim,
                           .value_dim = c->value_dim,
                           .window = slides(s) ? c->window : SIZE_MAX,
+                          .chunk = is(s, PL_BLOCK_CHUNKED) ? c->chunk : 0,
+                          .sinks = f->w.sinks,
                           .scale = (float)c->attention_scale,
                           .cap = c->attention_cap,
                           .scratch = f->scratch,

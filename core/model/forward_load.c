@@ -114,6 +114,14 @@ bool pl_block_weights_init(pl_block_weights *weights, const pl_forward *f)
         weights->shared_gate = pl_forward_floats(1, c->hidden_size, &failed);
         weights->score_bias = pl_forward_floats(1, c->experts, &failed);
     }
+    if (mlp.experts && c->arch->experts->biased) {
+        weights->router_bias = pl_forward_floats(1, c->experts, &failed);
+        weights->expert_biases[0] = pl_forward_floats(c->experts, 2 * c->expert_size, &failed);
+        weights->expert_biases[1] = pl_forward_floats(c->experts, c->hidden_size, &failed);
+    }
+    if (c->arch->sinks[0] != NULL) {
+        weights->sinks = pl_forward_floats(1, c->heads, &failed);
+    }
     return !failed;
 }
 
@@ -126,6 +134,10 @@ void pl_block_weights_free(pl_block_weights *weights)
     free(weights->router);
     free(weights->shared_gate);
     free(weights->score_bias);
+    free(weights->router_bias);
+    free(weights->expert_biases[0]);
+    free(weights->expert_biases[1]);
+    free(weights->sinks);
     free(weights->q_b);
     free(weights->kv_b);
     for (size_t role = 0; role < PL_NORM_COUNT; role++) {
@@ -308,6 +320,13 @@ static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, 
     if (status == PL_OK && !provided) {
         status = pl_model_read_weight(f->model, layer, out, err);
     }
+    if (status == PL_OK && info->bias != NULL && info->expert < PL_SHARED_EXPERT) {
+        const bool down = info->role == PL_ROLE_DOWN;
+        float *all = f->w.expert_biases[down ? 1 : 0];
+        float *own = down ? all + info->expert * info->rows : all + info->expert * 2 * info->rows;
+        return pl_model_read_bias(f->model, layer,
+                                  own + (info->role == PL_ROLE_UP ? info->rows : 0), err);
+    }
     if (status == PL_OK && info->bias != NULL) {
         pl_site_role site = f->model->sites[info->site].role;
         f->w.biased[site] = true;
@@ -357,6 +376,12 @@ static pl_status load_rest(pl_forward *f, const pl_block_parts *parts, pl_error 
     }
     if (status == PL_OK && f->w.score_bias != NULL) {
         memset(f->w.score_bias, 0, f->model->config.experts * sizeof(float));
+    }
+    if (status == PL_OK && parts->router_bias != NULL) {
+        status = load_vector(f, parts->router_bias, f->w.router_bias, err);
+    }
+    if (status == PL_OK && parts->sinks != NULL) {
+        status = load_vector(f, parts->sinks, f->w.sinks, err);
     }
     if (status == PL_OK && parts->score_bias != NULL) {
         status = load_vector(f, parts->score_bias, f->w.score_bias, err);

@@ -51,6 +51,14 @@ bool pl_add_finite(float *x, const float *y, size_t count);
 void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t heads, size_t first,
                        size_t cols, size_t window);
 
+/* Which of scores[count, ld] are kept, and what joins them; the keys' positions begin at `low`. */
+typedef struct pl_mask {
+    size_t first, cols, window; /* as above */
+    size_t chunk, low;          /* a query sees the positions of its own chunk; 0: no chunks */
+    const float *sinks;         /* [heads], in the softmax of a head, or NULL */
+} pl_mask;
+void pl_masked_softmax(float *scores, size_t ld, size_t count, size_t heads, const pl_mask *mask);
+
 typedef struct pl_attention {
     const float *q; /* [T, heads * D], q_stride apart */
     size_t q_stride;
@@ -59,6 +67,8 @@ typedef struct pl_attention {
     size_t length, heads, kv_heads, head_dim, value_dim;
     size_t past;           /* keys and values before the first query's own */
     size_t window;         /* keys a query sees, itself included; SIZE_MAX: all before it */
+    size_t chunk;          /* of positions, whose keys alone its queries see; 0: none */
+    const float *sinks;    /* [heads] or NULL */
     float scale;           /* of Q K^T */
     double cap;            /* of the scores; 0: none */
     float *scratch;        /* [threads, scratch_stride] */
@@ -87,6 +97,10 @@ typedef struct pl_block_weights {
     float *norm_biases[PL_NORM_COUNT];
     float *router, *shared_gate; /* [experts, H], [H]; NULL without experts */
     float *score_bias;           /* [experts], 0 where the block has none; NULL without experts */
+    float *router_bias;          /* [experts] or NULL */
+    float *expert_biases[2]; /* of all experts: gate and up [experts, 2 I], down [experts, H]; or
+                                NULL */
+    float *sinks;            /* [heads] or NULL */
 } pl_block_weights;
 
 struct pl_forward {
@@ -142,6 +156,7 @@ typedef struct pl_packed {
     float *cosine[2], *sine[2]; /* by row of all tokens, as in pl_forward */
     float *keys, *values;       /* [rows, kv_rows], [rows, value_rows] of the loaded block */
     size_t first, last;         /* sequences that run */
+    const uint32_t *positions;  /* [rows] */
 } pl_packed;
 
 /* The window that a forward step works on. */

@@ -132,6 +132,18 @@ void pl_activate(pl_activation act, const float *x, size_t rows, size_t cols, fl
     }
 }
 
+/* gpt_oss: alpha and the limit are the same in all of its models. */
+PL_CLONES static void clamped_mul_row(const float *gate, const float *up, size_t n, float *out)
+{
+    const float alpha = 1.702f, limit = 7.0f;
+    for (size_t i = 0; i < n; i++) {
+        const float g = gate[i] < limit ? gate[i] : limit;
+        const float high = up[i] < limit ? up[i] : limit;
+        const float u = high > -limit ? high : -limit;
+        out[i] = (u + 1.0f) * (g / (1.0f + pl_expf(-alpha * g)));
+    }
+}
+
 void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t rows, size_t cols,
                  float *out)
 {
@@ -140,6 +152,8 @@ void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t row
         const float *row = gate + r * stride;
         if (act == PL_GELU_TANH) {
             gelu_mul_row(row, row + cols, cols, out + r * cols);
+        } else if (act == PL_CLAMPED_SWIGLU) {
+            clamped_mul_row(row, row + cols, cols, out + r * cols);
         } else if (act == PL_SILU) {
             silu_mul_row(row, row + cols, cols, out + r * cols);
         } else {
@@ -310,13 +324,33 @@ PL_CLONES static void scale_row(float *x, float by, size_t n)
 void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t heads, size_t first,
                        size_t cols, size_t window)
 {
+    const pl_mask mask = {.first = first, .cols = cols, .window = window};
+    pl_masked_softmax(scores, ld, count, heads, &mask);
+}
+
+/* The first position of a query's chunk. */
+static size_t chunk_start(size_t position, size_t chunk)
+{
+    return position - position % chunk;
+}
+
+void pl_masked_softmax(float *scores, size_t ld, size_t count, size_t heads, const pl_mask *mask)
+{
     for (size_t i = 0; i < count; i++) {
         float *row = scores + i * ld;
-        size_t end = first + i / heads + 1;
-        size_t begin = end > window ? end - window : 0;
-        float sum = exp_and_sum(row + begin, row_max(row + begin, end - begin), end - begin);
+        size_t end = mask->first + i / heads + 1;
+        size_t begin = end > mask->window ? end - mask->window : 0;
+        if (mask->chunk > 0) {
+            const size_t start = chunk_start(mask->low + end - 1, mask->chunk);
+            begin = start > mask->low + begin ? start - mask->low : begin;
+        }
+        float max = row_max(row + begin, end - begin);
+        const float sink = mask->sinks != NULL ? mask->sinks[i % heads] : max;
+        max = sink > max ? sink : max;
+        float sum = exp_and_sum(row + begin, max, end - begin);
+        sum += mask->sinks != NULL ? pl_expf(sink - max) : 0.0f;
         memset(row, 0, begin * sizeof *row);
         scale_row(row + begin, 1.0f / sum, end - begin);
-        memset(row + end, 0, (cols - end) * sizeof *row);
+        memset(row + end, 0, (mask->cols - end) * sizeof *row);
     }
 }

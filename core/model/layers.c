@@ -248,6 +248,40 @@ static pl_status find_fused(pl_model *model, pl_layer *layer, pl_names fused, pl
     return need_weight(model, name, qkv ? q + 2 * kv : 2 * c->intermediate_size, layer, err);
 }
 
+/* Hugging Face's name of the tensor of all experts. */
+static void stacked_name(const pl_model *model, const pl_layer *layer, const char *ending,
+                         char out[128])
+{
+    const pl_arch *arch = model->config.arch;
+    snprintf(out, 128, "%s%s.%zu.%s%s", model->config.body, pl_arch_block_list(arch), layer->block,
+             arch->experts->stacked[layer->role == PL_ROLE_DOWN ? 1 : 0], ending);
+}
+
+/* Outputs of an expert in that tensor. */
+static size_t stacked_outputs(const pl_layer *layer)
+{
+    return layer->role == PL_ROLE_DOWN ? layer->rows : 2 * layer->rows;
+}
+
+/* All experts in one tensor: [experts, in, out], or of packed blocks [experts, out, in]. */
+static pl_status find_stacked(pl_model *model, pl_layer *layer, pl_error *err)
+{
+    const pl_expert_names *experts = model->config.arch->experts;
+    const size_t outputs = stacked_outputs(layer);
+    char name[128];
+    stacked_name(model, layer, "", name);
+    const pl_tensor *found = pl_checkpoint_find(model->checkpoint, name);
+    layer->transposed = found == NULL || found->packed == NULL;
+    const uint64_t dims[] = {model->config.experts, layer->transposed ? layer->cols : outputs,
+                             layer->transposed ? outputs : layer->cols};
+    const bool second = layer->role == PL_ROLE_UP;
+    const bool alternate = experts->alternating && layer->role != PL_ROLE_DOWN;
+    layer->slab = layer->expert;
+    layer->row_step = alternate ? 2 : 1;
+    layer->first_row = !second ? 0 : alternate ? 1 : layer->rows;
+    return need(model, name, dims, 3, &layer->tensor, err);
+}
+
 static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
 {
     const pl_arch *arch = model->config.arch;
@@ -264,6 +298,9 @@ static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
         tensor_name(model, arch->experts->layers[layer->role], layer->block, "weight", name);
         layer->first_row = layer->expert * layer->rows;
         return need(model, name, dims, 3, &layer->tensor, err);
+    }
+    if (layer->expert < PL_SHARED_EXPERT && arch->experts->stacked[0] != NULL) {
+        return find_stacked(model, layer, err);
     }
     pl_names names = names_of(arch, layer->role, layer->expert);
     char inside[PL_LAYER_NAME];
@@ -294,6 +331,19 @@ static pl_status find_bias(pl_model *model, pl_layer *layer, pl_error *err)
                        &layer->bias, err);
 }
 
+/* [experts, outputs], of all experts; a GGUF has one for gate and one for up. */
+static pl_status find_expert_bias(pl_model *model, pl_layer *layer, pl_error *err)
+{
+    const pl_config *c = &model->config;
+    char name[128];
+    if (is_gguf(model)) {
+        tensor_name(model, c->arch->experts->layers[layer->role], layer->block, "bias", name);
+        return need_matrix(model, name, c->experts, layer->rows, &layer->bias, err);
+    }
+    stacked_name(model, layer, "_bias", name);
+    return need_matrix(model, name, c->experts, stacked_outputs(layer), &layer->bias, err);
+}
+
 /* Appends a layer, to its block's last site or a new one. */
 static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t expert,
                              size_t inner, pl_error *err)
@@ -301,13 +351,16 @@ static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t
     const pl_config *config = &model->config;
     size_t index = model->n_layers++;
     pl_layer *layer = &model->layers[index];
-    *layer = (pl_layer){.block = block, .role = role, .expert = expert};
+    *layer = (pl_layer){.block = block, .role = role, .expert = expert, .row_step = 1};
     name_layer(model, layer, model->layer_names[index]);
     layer->needs_part = expert == PL_NO_EXPERT && shares_last_part(config->arch, role);
     shape_of(config, role, inner, &layer->rows, &layer->cols);
     pl_status status = find_weight(model, layer, err);
     if (status == PL_OK && expert == PL_NO_EXPERT && config->biased[role]) {
         status = find_bias(model, layer, err);
+    }
+    if (status == PL_OK && expert < PL_SHARED_EXPERT && config->arch->experts->biased) {
+        status = find_expert_bias(model, layer, err);
     }
     if (is_gguf(model) && config->arch->gguf_permuted && role <= PL_ROLE_K) {
         layer->unpermute_heads = role == PL_ROLE_Q ? config->heads : config->kv_heads;
@@ -345,18 +398,24 @@ static pl_status build_mlp(pl_model *model, size_t block, size_t expert, size_t 
     return status;
 }
 
+/* A block's tensor of a whole name, HF's or GGUF's. */
+static void whole_name(const pl_model *model, const char *const names[2], size_t block,
+                       char out[128])
+{
+    const pl_config *c = &model->config;
+    if (is_gguf(model)) {
+        snprintf(out, 128, "blk.%zu.%s", block, names[1]);
+    } else {
+        snprintf(out, 128, "%s%s.%zu.%s", c->body, pl_arch_block_list(c->arch), block, names[0]);
+    }
+}
+
 /* A GGUF may lack it: it is then 0. */
 static pl_status find_score_bias(pl_model *model, size_t block, pl_error *err)
 {
     const pl_config *c = &model->config;
-    const char *const *names = c->arch->experts->score_bias;
     char name[128];
-    if (is_gguf(model)) {
-        snprintf(name, sizeof name, "blk.%zu.%s", block, names[1]);
-    } else {
-        snprintf(name, sizeof name, "%s%s.%zu.%s", c->body, pl_arch_block_list(c->arch), block,
-                 names[0]);
-    }
+    whole_name(model, c->arch->experts->score_bias, block, name);
     return is_gguf(model) && pl_checkpoint_find(model->checkpoint, name) == NULL
                ? PL_OK
                : need_vector(model, name, c->experts, &model->blocks[block].score_bias, err);
@@ -375,6 +434,10 @@ static pl_status build_experts(pl_model *model, size_t block, pl_error *err)
     }
     if (status == PL_OK && c->shared_size > 0) {
         status = build_mlp(model, block, PL_SHARED_EXPERT, c->shared_size, err);
+    }
+    if (status == PL_OK && names->biased) {
+        tensor_name(model, names->router, block, "bias", name);
+        status = need_vector(model, name, c->experts, &parts->router_bias, err);
     }
     if (status == PL_OK && names->score_bias[0] != NULL) {
         status = find_score_bias(model, block, err);
@@ -466,6 +529,10 @@ static pl_status build_block(pl_model *model, size_t block, pl_error *err)
                 status = need_vector(model, name, size, &parts->norm_biases[role], err);
             }
         }
+    }
+    if (status == PL_OK && config->arch->sinks[0] != NULL) {
+        whole_name(model, config->arch->sinks, block, name);
+        status = need_vector(model, name, config->heads, &parts->sinks, err);
     }
     parts->n_layers = model->n_layers - parts->first_layer;
     parts->n_sites = model->n_sites - parts->first_site;

@@ -267,11 +267,12 @@ static pl_status read_unpermuted(pl_model *model, const pl_layer *layer, float *
     return status;
 }
 
-pl_status pl_model_read_columns(pl_checkpoint *checkpoint, const pl_tensor *tensor, size_t first,
-                                size_t count, float *out, pl_error *err)
+pl_status pl_model_read_columns(pl_checkpoint *checkpoint, const pl_tensor *tensor,
+                                pl_taken columns, float *out, pl_error *err)
 {
     enum { TOGETHER = 64 };
-    const size_t all = pl_tensor_cols(tensor), rows = pl_tensor_rows(tensor);
+    const size_t all = pl_tensor_cols(tensor), n = tensor->n_dims;
+    const size_t rows = n > 1 ? (size_t)tensor->dims[n - 2] : 1, from = columns.slab * rows;
     pl_status status = PL_OK;
     float *piece = pl_alloc(TOGETHER * all, sizeof *piece);
     if (piece == NULL) {
@@ -279,11 +280,35 @@ pl_status pl_model_read_columns(pl_checkpoint *checkpoint, const pl_tensor *tens
     }
     for (size_t at = 0; at < rows && status == PL_OK; at += TOGETHER) {
         const size_t now = rows - at < TOGETHER ? rows - at : TOGETHER;
-        status = pl_checkpoint_read(checkpoint, tensor, at, now, piece, err);
-        for (size_t c = 0; c < count && status == PL_OK; c++) {
+        status = pl_checkpoint_read(checkpoint, tensor, from + at, now, piece, err);
+        for (size_t c = 0; c < columns.count && status == PL_OK; c++) {
             for (size_t r = 0; r < now; r++) {
-                out[c * rows + at + r] = piece[r * all + first + c];
+                out[c * rows + at + r] = piece[r * all + columns.first + c * columns.step];
             }
+        }
+    }
+    free(piece);
+    return status;
+}
+
+/* Every so many-th row of matrix `slab`. */
+static pl_status read_stepped(pl_model *model, const pl_layer *layer, float *out, pl_error *err)
+{
+    enum { TOGETHER = 64 };
+    const size_t cols = layer->cols, step = layer->row_step;
+    const size_t from =
+        layer->slab * (size_t)layer->tensor->dims[layer->tensor->n_dims - 2] + layer->first_row;
+    pl_status status = PL_OK;
+    float *piece = pl_alloc(TOGETHER * step * cols, sizeof *piece);
+    if (piece == NULL) {
+        return pl_error_memory(err, "%s", layer->name);
+    }
+    for (size_t row = 0; row < layer->rows && status == PL_OK; row += TOGETHER) {
+        const size_t now = layer->rows - row < TOGETHER ? layer->rows - row : TOGETHER;
+        status = pl_checkpoint_read(model->checkpoint, layer->tensor, from + row * step,
+                                    (now - 1) * step + 1, piece, err);
+        for (size_t r = 0; r < now && status == PL_OK; r++) {
+            memcpy(out + (row + r) * cols, piece + r * step * cols, cols * sizeof *out);
         }
     }
     free(piece);
@@ -294,8 +319,11 @@ pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_err
 {
     const pl_layer *wanted = &model->layers[layer];
     if (wanted->transposed) {
-        return pl_model_read_columns(model->checkpoint, wanted->tensor, wanted->first_row,
-                                     wanted->rows, out, err);
+        const pl_taken columns = {wanted->slab, wanted->first_row, wanted->row_step, wanted->rows};
+        return pl_model_read_columns(model->checkpoint, wanted->tensor, columns, out, err);
+    }
+    if (wanted->row_step > 1 || wanted->slab > 0) {
+        return read_stepped(model, wanted, out, err);
     }
     if (wanted->unpermute_heads > 0) {
         return read_unpermuted(model, wanted, out, err);
@@ -307,19 +335,20 @@ pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_err
 pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out, pl_error *err)
 {
     const pl_layer *wanted = &model->layers[layer];
-    const size_t all = (size_t)pl_tensor_elements(wanted->bias);
+    const size_t all = pl_tensor_cols(wanted->bias); /* of experts: [experts, all] */
+    const size_t row = wanted->bias->n_dims > 1 ? wanted->expert : 0;
     if (all != wanted->rows) { /* of a fused tensor */
         float *whole = pl_alloc(all, sizeof *whole);
         pl_status read =
             whole == NULL ? pl_error_memory(err, "%s", wanted->name)
-                          : pl_checkpoint_read(model->checkpoint, wanted->bias, 0, 1, whole, err);
-        if (read == PL_OK) {
-            memcpy(out, whole + wanted->first_row, wanted->rows * sizeof *out);
+                          : pl_checkpoint_read(model->checkpoint, wanted->bias, row, 1, whole, err);
+        for (size_t r = 0; read == PL_OK && r < wanted->rows; r++) {
+            out[r] = whole[wanted->first_row + r * wanted->row_step];
         }
         free(whole);
         return read;
     }
-    pl_status status = pl_checkpoint_read(model->checkpoint, wanted->bias, 0, 1, out, err);
+    pl_status status = pl_checkpoint_read(model->checkpoint, wanted->bias, row, 1, out, err);
     size_t heads = wanted->unpermute_heads;
     size_t head_rows = heads > 0 ? wanted->rows / heads : 0;
     float head[PL_MAX_HEAD_DIM];
@@ -364,6 +393,10 @@ static pl_status part_identity(const pl_layer *layer, pl_id *id, pl_error *err)
         pl_hasher_id(hasher, *id);
         pl_hasher_u64(hasher, (uint64_t)layer->first_row);
         pl_hasher_u64(hasher, (uint64_t)layer->rows);
+        if (layer->row_step > 1 || layer->slab > 0) {
+            pl_hasher_u64(hasher, (uint64_t)layer->slab);
+            pl_hasher_u64(hasher, (uint64_t)layer->row_step);
+        }
         *id = pl_hasher_finish(hasher);
     }
     pl_hasher_destroy(hasher);

@@ -38,6 +38,9 @@ typedef struct pl_layer {
                                 one (phi3's qkv_proj and gate_up_proj, GGUF's experts) */
     const pl_tensor *bias;   /* its rows from first_row on where it is fused, too; or NULL */
     bool transposed;         /* the tensor is [cols, all rows]: gpt2's Conv1D */
+    size_t slab;             /* of experts in one tensor [experts, ...] of Hugging Face's: which */
+    size_t row_step;         /* its rows are every so many-th from first_row on: 2 where gate and up
+                                alternate, else 1 */
     size_t rows, cols;       /* out, in */
     size_t block;
     pl_role role;
@@ -131,10 +134,13 @@ PL_NODISCARD pl_status pl_model_read_weight(pl_model *model, size_t layer, float
                                             pl_error *err);
 PL_NODISCARD pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out, pl_error *err);
 
-/* Columns [first, first + count) of a tensor [in, all], to out[count, in]: a layer's weights where
- * a file holds them transposed. */
+/* Columns first, first + step, ... of a tensor [in, all], or of matrix `slab` of one [.., in, all],
+ * to out[count, in]: a layer's weights where a file holds them transposed. */
+typedef struct pl_taken {
+    size_t slab, first, step, count;
+} pl_taken;
 PL_NODISCARD pl_status pl_model_read_columns(pl_checkpoint *checkpoint, const pl_tensor *tensor,
-                                             size_t first, size_t count, float *out, pl_error *err);
+                                             pl_taken columns, float *out, pl_error *err);
 
 /* One of the model's tensors under its Hugging Face name. */
 typedef struct pl_named_tensor {
@@ -144,8 +150,12 @@ typedef struct pl_named_tensor {
     size_t layer;            /* the layer whose weight it is, SIZE_MAX for any other tensor */
     size_t bias_of;          /* the layer whose bias it is, else SIZE_MAX; a fused one's first */
     size_t layers;           /* how many layers from there on it holds (a fused tensor: 2 or 3) */
-    size_t n_dims;           /* its shape under that name */
-    uint64_t dims[2];
+    /* Of experts in one tensor [experts, in, out]: how many of its layers an expert has (gate and
+     * up: 2, down: 1), else 0; layers are then those of all experts. */
+    size_t together;
+    size_t step;   /* 2: their outputs alternate, 1: they follow one another */
+    size_t n_dims; /* its shape under that name */
+    uint64_t dims[3];
     bool transposed; /* that shape is [in, out] */
     float add;       /* what each stored value misses: -1 for a gemma norm in GGUF */
     /* As llama.cpp has it: its name, the same for all experts of a kind, which it stacks; over how
@@ -154,6 +164,10 @@ typedef struct pl_named_tensor {
     size_t gguf_heads;
     float gguf_add;
 } pl_named_tensor;
+
+/* Number i of the layers that such a tensor holds, of which `first` is the first; together: as
+ * above. */
+size_t pl_model_stacked(size_t first, size_t together, size_t i);
 
 /* A checkpoint's tensor of a name as Hugging Face has it for a plain model, also where it is inside
  * a model with a vision tower (language_model.model., model.language_model.); NULL if none. */

@@ -21,6 +21,8 @@ typedef struct pl_block_parts {
     size_t first_site, n_sites;
     size_t sites[PL_SITE_ROLE_END]; /* the first of each role; others of the role follow */
     const pl_tensor *score_bias;    /* [experts] or NULL */
+    const pl_tensor *router_bias;   /* [experts] or NULL */
+    const pl_tensor *sinks;         /* [heads] or NULL */
 } pl_block_parts;
 
 /* What a bare model has beside layers and sites (bare_parts.h). */

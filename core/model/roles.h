@@ -22,6 +22,7 @@ typedef enum pl_activation {
     PL_GELU_TANH, /* gelu_pytorch_tanh, gelu_new */
     PL_GELU,      /* with erf */
     PL_RELU,
+    PL_CLAMPED_SWIGLU, /* gpt_oss: (up + 1) gate sigmoid(1.702 gate), gate and up held below 7 */
 } pl_activation;
 
 #endif

@@ -53,9 +53,11 @@ static double turning_dimension(const pl_config *config, double turns)
 static void stretch_by_parts(const pl_config *config, float *out)
 {
     size_t count = config->rotary_dim / 2;
-    float low = (float)fmax(floor(turning_dimension(config, config->rope_beta_fast)), 0);
-    float high = (float)fmin(ceil(turning_dimension(config, config->rope_beta_slow)),
-                             (double)config->rotary_dim - 1);
+    double fast = turning_dimension(config, config->rope_beta_fast);
+    double slow = turning_dimension(config, config->rope_beta_slow);
+    float low = (float)fmax(config->rope_untruncated ? fast : floor(fast), 0);
+    float high =
+        (float)fmin(config->rope_untruncated ? slow : ceil(slow), (double)config->rotary_dim - 1);
     float width = high - low;
     width = width > 0 || width < 0 ? width : 0.001f;
     for (size_t i = 0; i < count; i++) {

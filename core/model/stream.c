@@ -45,6 +45,24 @@ pl_status pl_model_need_cache(const pl_model *model, const char *who, pl_error *
                : status;
 }
 
+pl_status pl_model_need_backward(const pl_model *model, const char *who, pl_error *err)
+{
+    pl_status status = pl_model_need_forward(model, who, err);
+    const pl_config *c = &model->config;
+    const char *what = c->kv_latent > 0            ? "latent attention"
+                       : c->arch->sinks[0] != NULL ? "attention with sinks"
+                       : c->chunk > 0              ? "attention in chunks"
+                       : c->normed_heads           ? "norms behind RoPE"
+                       : c->temper_floor > 0       ? "queries that grow with their position"
+                                                   : NULL;
+    return status == PL_OK && what != NULL
+               ? pl_error_set(err, PL_ERR_UNSUPPORTED,
+                              "%s needs a block's backward pass, which there is none of here for "
+                              "%s with %s",
+                              who, c->architecture, what)
+               : status;
+}
+
 bool pl_model_reads_stream(const pl_model *model, size_t site)
 {
     const pl_site_role role = model->sites[site].role;
@@ -65,10 +83,11 @@ const char *pl_model_input_fold(const pl_model *model, const pl_site *site)
     if (site->role == PL_SITE_LATENT) { /* nothing else reads the norm of a latent vector */
         return "the gain of the latent vector's norm";
     }
-    if (site->role == PL_SITE_DOWN) { /* ReLU lets a positive scale through */
-        return c->gated                   ? "up_proj's rows"
-               : c->activation == PL_RELU ? "the rows of the layer before"
-                                          : NULL;
+    if (site->role == PL_SITE_DOWN) {                    /* ReLU lets a positive scale through */
+        return c->activation == PL_CLAMPED_SWIGLU ? NULL /* up is held below a limit */
+               : c->gated                         ? "up_proj's rows"
+               : c->activation == PL_RELU         ? "the rows of the layer before"
+                                                  : NULL;
     }
     const pl_norm_role norm = site->role == PL_SITE_QKV ? PL_NORM_ATTENTION : PL_NORM_MLP;
     const bool alone = site->expert == PL_NO_EXPERT && !c->arch->parallel;

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/model/model_parts.h"
+#include "core/model/stream.h"
 #include "core/model/tape_parts.h"
 #include "core/tensor/linalg.h"
 
@@ -90,11 +91,9 @@ pl_status pl_tape_create(pl_model *model, size_t length, size_t windows, pl_tape
 {
     *out = NULL;
     size_t rows = 0;
-    if (pl_model_config(model)->kv_latent > 0) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "%s has latent attention, which has no backward pass here: expected "
-                            "q_proj, k_proj and v_proj",
-                            pl_model_config(model)->architecture);
+    pl_status able = pl_model_need_backward(model, "this", err);
+    if (able != PL_OK) {
+        return able;
     }
     pl_tape *t = calloc(1, sizeof *t);
     if (t == NULL) {

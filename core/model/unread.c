@@ -43,6 +43,8 @@ static void mark_read(const pl_model *model, bool *read)
         mark(model, read, parts->router);
         mark(model, read, parts->shared_gate);
         mark(model, read, parts->score_bias);
+        mark(model, read, parts->router_bias);
+        mark(model, read, parts->sinks);
     }
     mark(model, read, model->embedding);
     mark(model, read, model->norm);

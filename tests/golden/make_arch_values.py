@@ -207,6 +207,25 @@ CASES = [
          topk_group=1, rope_scaling={"rope_type": "yarn", "factor": 4.0, "mscale": 1.0,
                                      "mscale_all_dim": 0.5},
          **{**LATENT_SIZES, "first_k_dense_replace": 2}),
+    case("gpt_oss", "gpt_oss", "gpt-oss", {**EXPERTS, "expert_feed_forward_length": 48,
+         "attention.sliding_window": 9}, num_hidden_layers=3, head_dim=16, num_local_experts=4,
+         num_experts_per_tok=2, sliding_window=9, rope_theta=150000.0, rope_scaling={
+             "rope_type": "default"}),
+    case("gpt_oss_yarn", "gpt_oss", "gpt-oss", {**EXPERTS, **YARN, "attention.sliding_window": 128,
+         "rope.scaling.original_context_length": 32, "rope.scaling.yarn_beta_fast": 4.0},
+         head_dim=16, num_local_experts=4,
+         num_experts_per_tok=2, sliding_window=128, layer_types=["full_attention"] * 2,
+         rope_scaling={"rope_type": "yarn", "factor": 4.0, "beta_fast": 4.0, "beta_slow": 1.0,
+                       "truncate": False, "original_max_position_embeddings": 32}),
+    case("llama4", "llama4_text", num_hidden_layers=4, head_dim=16, intermediate_size_mlp=40,
+         intermediate_size=24, num_local_experts=4, interleave_moe_layer_step=2,
+         attention_chunk_size=13, floor_scale=16, attn_scale=0.5, rope_scaling={
+             "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+             "high_freq_factor": 4.0, "original_max_position_embeddings": 32}),
+    case("llama4_plain", "llama4_text", head_dim=16, intermediate_size_mlp=40,
+         intermediate_size=24, num_local_experts=4, num_experts_per_tok=2, moe_layers=[1],
+         attention_chunk_size=40, use_qk_norm=False, attn_temperature_tuning=False,
+         no_rope_layers=[1, 1]),
     case("phi4_mini", "phi3", "phi3", {"rope.scaling.original_context_length": 32,
          "rope.scaling.attn_factor": float(np.sqrt(1 + np.log(4) / np.log(32)))}, arrays=LONG,
          partial_rotary_factor=0.75, original_max_position_embeddings=32,
@@ -217,12 +236,35 @@ CASES = [
 ]
 
 
+def site_of_experts(module_name, experts):
+    """Of all experts in one module: the prefix of their sites."""
+    found = re.fullmatch(r"model\.layers\.(\d+)\.(?:mlp|feed_forward)\.experts", module_name)
+    return f"model.layers.{found.group(1)}.experts." if found and experts > 0 else None
+
+
+def see_experts(prefix, module, shares, x, seen, scaled):
+    """What each expert's layers see of the tokens x routed to it, and what down sees."""
+    for e in range(shares.shape[1]):
+        rows = shares[:, e] > 0
+        own = x[rows] * (shares[rows, e, None] if scaled else 1)
+        both = own @ module.gate_up_proj[e]
+        if scaled:
+            gate, up = both.chunk(2, dim=-1)
+            inner = up * module.act_fn(gate)
+        else:
+            both = both + module.gate_up_proj_bias[e]
+            gate = both[:, ::2].clamp(max=module.limit)
+            up = both[:, 1::2].clamp(-module.limit, module.limit)
+            inner = (up + 1) * gate * torch.sigmoid(gate * module.alpha)
+        seen[f"{prefix}{e}.gate_up"], seen[f"{prefix}{e}.down"] = own, inner
+
+
 def site_of(linear):
     """The site that sees a Linear's input, in Planish's words; None for routers and the head."""
     linear = re.sub(r"^model\.(language_model|decoder)\.", "model.", linear)
     linear = linear.replace("transformer.h.", "model.layers.")
     found = re.fullmatch(r"model\.layers\.(\d+)\.(.*)", linear)
-    if not found or linear.endswith("gate"):
+    if not found or linear.endswith(("gate", "router")):
         return None
     block, rest = found.groups()
     expert = re.search(r"experts\.(\d+)\.", rest)
@@ -239,6 +281,17 @@ def site_of(linear):
 
 def observe(model, seen):
     for name, module in model.named_modules():
+        prefix = site_of_experts(name, getattr(module, "num_experts", 0))
+        if prefix is not None and hasattr(module, "gate_up_proj_bias"):  # gpt_oss
+            module.register_forward_hook(
+                lambda m, args, kwargs, out, prefix=prefix: see_experts(
+                    prefix, m, kwargs["routing_weights"], args[0].reshape(-1, m.hidden_size), seen,
+                    False), with_kwargs=True)
+        elif prefix is not None and hasattr(module, "gate_up_proj"):  # llama4: routed inputs
+            parent = model.get_submodule(name.rsplit(".", 1)[0])
+            parent.register_forward_hook(
+                lambda m, args, out, prefix=prefix: see_experts(
+                    prefix, m.experts, out[1].T, args[0].reshape(-1, m.hidden_dim), seen, True))
         linear = isinstance(module, (torch.nn.Linear, transformers.pytorch_utils.Conv1D))
         site = site_of(name) if linear else None
         if site is not None:
@@ -255,6 +308,17 @@ def gguf_tensors(this, shapes):
     for hf in shapes:
         generic = re.sub(r"experts\.\d+\.", "experts.", hf)
         generic = generic.replace("e_score_correction_bias", "e_score_correction.bias")
+        stacked = re.match(r"(model\.layers\.(\d+)\.)mlp\.experts\.(gate_up|down)_proj(_bias)?$", hf)
+        if stacked:  # gpt_oss: gate and up apart, [experts, out, in]
+            block, ending = stacked.group(2), "bias" if stacked.group(4) else "weight"
+            parts = ["gate", "up"] if stacked.group(3) == "gate_up" else ["down"]
+            for i, part in enumerate(parts):
+                out[f"blk.{block}.ffn_{part}_exps.{ending}"] = {
+                    "from": [hf], "add": 0, "permuted_heads": 0, "first": i, "step": len(parts),
+                    "turned": ending == "weight"}
+            continue
+        if hf.endswith(".self_attn.sinks"):
+            generic += ".weight"
         name = names.get_name(generic, try_suffixes=(".weight", ".bias"))
         assert name is not None, hf
         entry = out.setdefault(name, {"from": [], "add": 0, "permuted_heads": 0})
@@ -299,6 +363,10 @@ def build(this):
         whole = transformers.Gemma3Config(vision_config=small, mm_tokens_per_image=4,
                                           attn_implementation="eager", **this["config"])
         return transformers.Gemma3ForConditionalGeneration(whole), whole.text_config
+    if this["model_type"] == "llama4_text":
+        config = transformers.Llama4TextConfig(**this["config"])
+        config._attn_implementation = "eager"
+        return transformers.Llama4ForCausalLM(config), config
     config = transformers.AutoConfig.for_model(this["model_type"], **this["config"])
     return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager"), config
 

@@ -7,6 +7,7 @@
 #include "tests/support/shared.h"
 #include "tests/support/temp.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,70 @@ static void test_gguf_blocks(void **ctx)
     }
 }
 
+/* E2M1 by its definition: sign, two bits of exponent with a bias of 1, one of mantissa. */
+static double e2m1(unsigned code)
+{
+    const double mantissa = (double)(code & 1) / 2;
+    const unsigned exponent = code >> 1 & 3;
+    const double size = exponent == 0 ? mantissa : ldexp(1 + mantissa, (int)exponent - 1);
+    return (code & 8) != 0 ? -size : size;
+}
+
+/* gpt_oss's experts: one tensor [experts, out, in] that is read by rows, and its NaN refused. */
+static void test_blocks_of_experts_are_read(void **ctx)
+{
+    (void)ctx;
+    enum { EXPERTS = 3, OUT = 5, BLOCKS = 2, BYTES = 16, IN = 2 * BYTES * BLOCKS };
+    static uint8_t blocks[EXPERTS * OUT * BLOCKS * BYTES], scales[EXPERTS * OUT * BLOCKS];
+    static float found[4 * IN];
+    const uint64_t of_blocks[] = {EXPERTS, OUT, BLOCKS, BYTES},
+                   of_scales[] = {EXPERTS, OUT, BLOCKS};
+    const pl_st_entry entries[] = {{.name = "l.down_proj_blocks", .n_dims = 4, .dims = of_blocks},
+                                   {.name = "l.down_proj_scales", .n_dims = 3, .dims = of_scales}};
+    const char *const raws[] = {"U8", "U8"};
+    const void *const bytes[] = {blocks, scales};
+    const size_t sizes[] = {sizeof blocks, sizeof scales};
+    for (size_t i = 0; i < sizeof blocks; i++) {
+        blocks[i] = (uint8_t)(i * 37 + i / 7);
+    }
+    for (int nan = 0; nan < 2; nan++) {
+        pl_error err;
+        pl_temp temp;
+        pl_st_writer *writer = NULL;
+        pl_checkpoint *checkpoint = NULL;
+        for (size_t i = 0; i < sizeof scales; i++) {
+            scales[i] = (uint8_t)(120 + i % 9);
+        }
+        scales[(OUT + 2) * BLOCKS + 1] = nan != 0 ? 255 : 3;
+        pl_temp_init(&temp);
+        const char *path = pl_temp_path(&temp, "model.safetensors");
+        pl_check_ok(pl_st_writer_create_raw(path, entries, raws, 2, NULL, &writer, &err), err);
+        for (size_t i = 0; i < 2; i++) {
+            const size_t at = pl_st_writer_order(writer, i);
+            pl_check_ok(pl_st_writer_put_raw(writer, bytes[at], sizes[at], &err), err);
+        }
+        pl_check_ok(pl_st_writer_commit(writer, &err), err);
+        pl_st_writer_destroy(writer);
+        pl_check_ok(pl_checkpoint_open(path, &checkpoint, &err), err);
+        const pl_tensor *tensor = pl_checkpoint_find(checkpoint, "l.down_proj");
+        assert_non_null(tensor);
+        assert_int_equal(pl_checkpoint_count(checkpoint), 1);
+        assert_true(tensor->n_dims == 3 && tensor->dims[0] == EXPERTS && tensor->dims[1] == OUT &&
+                    tensor->dims[2] == IN);
+        const size_t first = OUT + 1; /* of the second expert */
+        const pl_status status = pl_checkpoint_read(checkpoint, tensor, first, 4, found, &err);
+        assert_int_equal(status, nan != 0 ? PL_ERR_NUMERIC : PL_OK);
+        for (size_t i = 0; nan == 0 && i < 4 * IN; i++) {
+            const size_t at = first * IN + i;
+            const unsigned code = blocks[at / 2] >> (at % 2 * 4) & 15;
+            const double meant = ldexp(e2m1(code), scales[at / (2 * BYTES)] - 127);
+            assert_true((double)found[i] >= meant && (double)found[i] <= meant);
+        }
+        pl_checkpoint_close(checkpoint);
+        pl_temp_deinit(&temp);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_gguf_blocks),
         cmocka_unit_test(test_floats_are_read),
         cmocka_unit_test(test_fp8_blocks_as_many_as_rows),
+        cmocka_unit_test(test_blocks_of_experts_are_read),
         cmocka_unit_test(test_split_keeps_the_weights),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -164,6 +164,21 @@ static inline void formula_put_tensor(const json_t *about, const char *hf, const
         free(values);
         return;
     }
+    const size_t step = (size_t)json_integer_value(json_object_get(how, "step"));
+    if (step > 0) { /* of experts in one tensor [experts, in, out]: every so many-th output */
+        const size_t from = (size_t)json_integer_value(json_object_get(how, "first"));
+        const bool turned = json_is_true(json_object_get(how, "turned"));
+        const size_t in = turned ? (size_t)dims[1] : 1;
+        for (size_t e = 0; e < (size_t)dims[0]; e++) {
+            for (size_t o = from; o < cols; o += step) {
+                for (size_t i = 0; i < in; i++) {
+                    pl_buf_append(out, values + (e * in + i) * cols + o, sizeof(float));
+                }
+            }
+        }
+        free(values);
+        return;
+    }
     for (size_t r = 0; r < count / cols; r++) {
         size_t inside = r % head;
         size_t from = head > 1 ? r - inside + (inside % 2) * (head / 2) + inside / 2 : r;
@@ -186,6 +201,14 @@ static inline size_t formula_put_info(const json_t *about, const char *name, con
     const bool transposed = json_is_true(json_object_get(how, "transposed"));
     for (size_t i = 0; i < n; i++) {
         turned[i] = transposed ? dims[i] : dims[n - 1 - i];
+    }
+    const size_t step = (size_t)json_integer_value(json_object_get(how, "step"));
+    if (step > 0) {
+        const bool whole = json_is_true(json_object_get(how, "turned"));
+        turned[0] = whole ? dims[1] : dims[1] / step;
+        turned[1] = whole ? dims[2] / step : dims[0];
+        turned[2] = dims[0];
+        count /= step;
     }
     if (n == 2 && dims[0] == 1) {
         n = 1; /* as the converter squeezes it */

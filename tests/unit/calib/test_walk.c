@@ -309,9 +309,9 @@ static void walk_in_little_memory(fixture *f, pl_id key, const pl_hooks *hooks, 
     f->spec.memory_limit = 0;
 }
 
-static const char *const architectures[] = {"mistral", "qwen2_window", "phi3_long",
-                                            "olmo2",   "gemma2",       "qwen2_moe_mixed",
-                                            "mixtral", "deepseek_v3",  "deepseek_v2"};
+static const char *const architectures[] = {
+    "mistral", "qwen2_window", "phi3_long",   "olmo2",   "gemma2", "qwen2_moe_mixed",
+    "mixtral", "deepseek_v3",  "deepseek_v2", "gpt_oss", "llama4"};
 enum { ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
 static void test_parts_see_what_is_before_them(void **ctx)

@@ -203,7 +203,9 @@ static void gguf_becomes_the_same_hugging_face_folder(void **ctx)
                                         "phi4_mini",
                                         "deepseek_v2",
                                         "deepseek_v3",
-                                        "deepseek_v3_yarn"};
+                                        "deepseek_v3_yarn",
+                                        "gpt_oss",
+                                        "gpt_oss_yarn"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         fixture f;
         print_message("  %s\n", names[i]);
@@ -241,9 +243,17 @@ static void one_expert_is_solved_and_written(void **ctx)
         {"deepseek_v3", "1.kv_b"},
         {"deepseek_v3", "model.layers.1.mlp.shared_experts.up_proj"},
         {"deepseek_v2", "1.shared_expert.up"},
-        {"deepseek_v2", "0.kv_a_proj_with_mqa"}};
+        {"deepseek_v2", "0.kv_a_proj_with_mqa"},
+        {"gpt_oss", "1.3.gate"},
+        {"gpt_oss", "2.1.up"},
+        {"gpt_oss", "0.2.down"},
+        {"llama4", "1.3.up"},
+        {"llama4", "3.0.down"},
+        {"llama4", "1.shared_expert.gate"},
+        {"llama4", "0.up"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        for (int gguf = 0; gguf < 2; gguf++) {
+        const json_t *about = formula_case(values, cases[i][0]);
+        for (int gguf = 0; gguf < (json_object_get(about, "gguf") != NULL ? 2 : 1); gguf++) {
             fixture f;
             open_fixture(&f, cases[i][0], gguf != 0, 100);
             solve(&f, cases[i][1]);
@@ -349,6 +359,8 @@ static void a_diagonal_folds_where_nobody_else_reads(void **ctx)
         {"deepseek_v3", "0.kv_b_proj", "the gain of the latent vector's norm"},
         {"deepseek_v3", "0.o_proj", "kv_b_proj's rows of values"},
         {"deepseek_v3", "1.2.up", NULL},
+        {"gpt_oss", "0.1.down", NULL},
+        {"llama4", "1.1.down", "up_proj's rows"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pl_temp temp;

@@ -301,6 +301,18 @@ static void unsupported_settings_are_refused_by_name(void **state)
         {"{\"model_type\": \"deepseek_v2\", \"num_key_value_heads\": 4, " LATENT
          ", \"n_group\": 8, \"topk_group\": 1}",
          PL_ERR_FORMAT, "2 of 8 experts from 1 of 8 groups"},
+        {"{\"model_type\": \"gpt_oss\", \"num_local_experts\": 4, \"num_experts_per_tok\": 2,"
+         "\"swiglu_limit\": 5.0}",
+         PL_ERR_UNSUPPORTED, "swiglu_limit = 5.0"},
+        {"{\"model_type\": \"gpt_oss\", \"num_local_experts\": 4, \"num_experts_per_tok\": 2,"
+         "\"hidden_act\": \"gelu\"}",
+         PL_ERR_UNSUPPORTED, "hidden_act = \"gelu\""},
+        {"{\"model_type\": \"llama4_text\", \"intermediate_size_mlp\": 96,"
+         "\"num_local_experts\": 4, \"moe_layers\": [2]}",
+         PL_ERR_FORMAT, "moe_layers[0]: expected a block's number below 2"},
+        {"{\"model_type\": \"llama4_text\", \"intermediate_size_mlp\": 96,"
+         "\"num_local_experts\": 4, \"layer_types\": [\"chunked_attention\", \"other\"]}",
+         PL_ERR_UNSUPPORTED, "layer_types[1]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         pl_error err;
@@ -405,6 +417,12 @@ static void every_architectures_config_reads_back(void **state)
         "{\"model_type\": \"deepseek_v3\", " LATENT ", \"q_lora_rank\": 20,"
         "\"num_key_value_heads\": 4, \"routed_scaling_factor\": 2.5, \"rope_scaling\":"
         "{\"rope_type\": \"yarn\", \"factor\": 4, \"mscale\": 1, \"mscale_all_dim\": 0.75}}",
+        "{\"model_type\": \"gpt_oss\", \"num_local_experts\": 4, \"num_experts_per_tok\": 2,"
+        "\"sliding_window\": 9, \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4,"
+        "\"truncate\": false}}",
+        "{\"model_type\": \"llama4_text\", \"intermediate_size_mlp\": 96, \"head_dim\": 16,"
+        "\"num_local_experts\": 4, \"attention_chunk_size\": 13, \"moe_layers\": [1],"
+        "\"use_qk_norm\": false, \"floor_scale\": 16, \"attn_scale\": 0.5}",
     };
     for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
         pl_error err;
