@@ -327,7 +327,7 @@ static const pl_arch table[] = {
      .hf_class = "GraniteForCausalLM",
      .attention_bias = true,
      .mlp_bias = true,
-     .gguf_permuted = true,
+     .gguf_permuted = true, /* its converter is LlamaModel's (conversion/granite.py) */
      .multipliers = true,
      .default_positions = 2048,
      LAYERS,

@@ -139,23 +139,35 @@ static const char *writing_script(const char *folder)
              "plot histogram 1.q_proj dpi=60 file=%s/h.png; plot channels 1.q_proj file=%s/c.svg;"
              "method rtn; solve 1.q_proj; export dir=%s/out weights=rounded partial=yes; "
              "export dir=%s/ct format=compressed-tensors partial=yes; "
-             "export dir=%s/gg format=gguf dtype=f16 partial=yes",
-             folder, folder, folder, folder, folder);
+             "export dir=%s/gg format=gguf dtype=f16 partial=yes; "
+             "method rtn format=nvfp4; solve 1.q_proj; export dir=%s/nv format=nvfp4 partial=yes; "
+             "method smoothquant powers=yes on=1.q_proj,1.k_proj,1.v_proj; method rtn; "
+             "solve 1.q_proj; solve 1.k_proj; solve 1.v_proj; "
+             "export dir=%s/fo format=compressed-tensors fold=yes partial=yes",
+             folder, folder, folder, folder, folder, folder, folder);
     return script;
 }
 
 /* Every name there is one that was asked for, and is whole. */
 static void check_whole(const char *folder)
 {
-    static const char *const names[] = {
-        "h.png",         "c.svg",          "out/model.safetensors", "ct/model.safetensors",
-        "gg/model.gguf", "ct/config.json", "out/config.json",       "out/tokenizer.json"};
+    static const char *const names[] = {"h.png",
+                                        "c.svg",
+                                        "gg/model.gguf",
+                                        "out/model.safetensors",
+                                        "nv/model.safetensors",
+                                        "fo/model.safetensors",
+                                        "ct/model.safetensors",
+                                        "ct/config.json",
+                                        "fo/config.json",
+                                        "out/config.json",
+                                        "out/tokenizer.json"};
     char path[1200];
     size_t tops = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         const bool there = access(path, F_OK) == 0;
-        tops += there && i < 5 ? 1 : 0; /* one of each file or folder */
+        tops += there && i < 7 ? 1 : 0; /* one of each file or folder */
         if (there) {
             size_t size = 0, want_size = 0;
             char *bytes = run_read(path, &size);
