@@ -72,6 +72,16 @@ static pl_status list_same(pl_gguf_file *f, pl_error *err)
         }
     }
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(model); i++) {
+        if (pl_model_layer(model, i)->keys != NULL) {
+            if (pl_state_result(f->x->cx.state, i) != NULL) {
+                return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                                    "export: format=gguf: %s is solved, and this GGUF has it in "
+                                    "two tensors (attn_k_b, attn_v_b), whose codes its own are "
+                                    "not: expected format=hf",
+                                    pl_model_layer(model, i)->name);
+            }
+            continue; /* as it is in the file */
+        }
         status = add_layer(
             &f->items[pl_model_layer(model, i)->tensor - pl_checkpoint_tensor(checkpoint, 0)], i,
             err);

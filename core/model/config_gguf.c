@@ -289,22 +289,19 @@ static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
 }
 
 /* Latent attention: the widths of heads as they are where keys and values are made of the latent
- * vector.  A file whose kv_b is split into two tensors for products with the latent vector itself
- * says those widths apart. */
+ * vector.  A file whose kv_b is in two tensors, for products with the latent vector itself, says
+ * them apart, and one head of keys. */
 static pl_status read_latent_sizes(const source *from, pl_config *config, pl_error *err)
 {
     char name[96];
-    if (get(from, "attention.key_length_mla", name) != NULL) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "%s: kv_b_proj is split into attn_k_b and attn_v_b (%s is there), "
-                            "which is not supported: expected attn_kv_b, as converters before "
-                            "April 2025 and this export write it",
-                            from->path, name);
-    }
+    const bool split = get(from, "attention.key_length_mla", name) != NULL;
     pl_status status =
         read_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
-    PL_THEN(read_size(from, "attention.key_length", 0, &config->head_dim, err));
-    PL_THEN(read_size(from, "attention.value_length", 0, &config->value_dim, err));
+    PL_THEN(read_size(from, split ? "attention.key_length_mla" : "attention.key_length", 0,
+                      &config->head_dim, err));
+    PL_THEN(read_size(from, split ? "attention.value_length_mla" : "attention.value_length", 0,
+                      &config->value_dim, err));
+    config->kv_heads = split ? config->heads : config->kv_heads;
     PL_THEN(read_size(from, "rope.dimension_count", 0, &config->rotary_dim, err));
     PL_THEN(read_size(from, "attention.kv_lora_rank", 0, &config->kv_latent, err));
     if (status == PL_OK && get(from, "attention.q_lora_rank", name) != NULL) {

@@ -15,8 +15,8 @@ static bool means(pl_names names, const char *word, size_t size)
     const char *dot = strrchr(names.hf, '.');
     const char *last = dot != NULL ? dot + 1 : names.hf;
     size_t whole = strlen(last);
-    const char *under = strrchr(last, '_');
-    size_t stem = under != NULL && strcmp(under, "_proj") == 0 ? (size_t)(under - last) : whole;
+    const char *under = strstr(last, "_proj"); /* also of kv_a_proj_with_mqa */
+    size_t stem = under != NULL ? (size_t)(under - last) : whole;
     return (size == whole && memcmp(word, last, whole) == 0) ||
            (size == stem && memcmp(word, last, stem) == 0) ||
            (size == strlen(names.gguf) && memcmp(word, names.gguf, size) == 0);

@@ -282,6 +282,19 @@ static pl_status find_stacked(pl_model *model, pl_layer *layer, pl_error *err)
     return need(model, name, dims, 3, &layer->tensor, err);
 }
 
+/* kv_b in two tensors, the keys' turned, as llama.cpp multiplies queries by it. */
+static pl_status find_split(pl_model *model, pl_layer *layer, pl_error *err)
+{
+    const pl_config *c = &model->config;
+    const uint64_t of_keys[] = {c->heads, c->kv_latent, c->head_dim - c->rotary_dim};
+    const uint64_t of_values[] = {c->heads, c->value_dim, c->kv_latent};
+    char name[128];
+    tensor_name(model, (pl_names){"", "attn_k_b"}, layer->block, "weight", name);
+    pl_status status = need(model, name, of_keys, 3, &layer->keys, err);
+    tensor_name(model, (pl_names){"", "attn_v_b"}, layer->block, "weight", name);
+    return status == PL_OK ? need(model, name, of_values, 3, &layer->tensor, err) : status;
+}
+
 static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
 {
     const pl_arch *arch = model->config.arch;
@@ -301,6 +314,12 @@ static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
     }
     if (layer->expert < PL_SHARED_EXPERT && arch->experts->stacked[0] != NULL) {
         return find_stacked(model, layer, err);
+    }
+    if (layer->role == PL_ROLE_KV_B && is_gguf(model)) {
+        tensor_name(model, (pl_names){"", "attn_v_b"}, layer->block, "weight", name);
+        if (pl_checkpoint_find(model->checkpoint, name) != NULL) {
+            return find_split(model, layer, err);
+        }
     }
     pl_names names = names_of(arch, layer->role, layer->expert);
     char inside[PL_LAYER_NAME];

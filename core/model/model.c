@@ -291,6 +291,22 @@ pl_status pl_model_read_columns(pl_checkpoint *checkpoint, const pl_tensor *tens
     return status;
 }
 
+/* kv_b from a GGUF's two tensors. */
+static pl_status read_split(pl_model *model, const pl_layer *layer, float *out, pl_error *err)
+{
+    const size_t heads = (size_t)layer->keys->dims[0], cols = layer->cols;
+    const size_t keys = (size_t)layer->keys->dims[2], values = (size_t)layer->tensor->dims[1];
+    pl_status status = PL_OK;
+    for (size_t h = 0; h < heads && status == PL_OK; h++) {
+        float *own = out + h * (keys + values) * cols;
+        status = pl_model_read_columns(model->checkpoint, layer->keys, (pl_taken){h, 0, 1, keys},
+                                       own, err);
+        PL_THEN(pl_checkpoint_read(model->checkpoint, layer->tensor, h * values, values,
+                                   own + keys * cols, err));
+    }
+    return status;
+}
+
 /* Every so many-th row of matrix `slab`. */
 static pl_status read_stepped(pl_model *model, const pl_layer *layer, float *out, pl_error *err)
 {
@@ -321,6 +337,9 @@ pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_err
     if (wanted->transposed) {
         const pl_taken columns = {wanted->slab, wanted->first_row, wanted->row_step, wanted->rows};
         return pl_model_read_columns(model->checkpoint, wanted->tensor, columns, out, err);
+    }
+    if (wanted->keys != NULL) {
+        return read_split(model, wanted, out, err);
     }
     if (wanted->row_step > 1 || wanted->slab > 0) {
         return read_stepped(model, wanted, out, err);
@@ -383,8 +402,8 @@ bool pl_model_known_identity(const pl_model *model, pl_id *out)
     return known;
 }
 
-/* A part of a fused tensor: the tensor's identity and which rows. */
-static pl_status part_identity(const pl_layer *layer, pl_id *id, pl_error *err)
+/* A part of a fused tensor: the tensor's identity and which rows; keys: that of layer->keys. */
+static pl_status part_identity(const pl_layer *layer, pl_id keys, pl_id *id, pl_error *err)
 {
     pl_hasher *hasher = NULL;
     pl_status status = pl_hasher_create(&hasher, err);
@@ -393,6 +412,9 @@ static pl_status part_identity(const pl_layer *layer, pl_id *id, pl_error *err)
         pl_hasher_id(hasher, *id);
         pl_hasher_u64(hasher, (uint64_t)layer->first_row);
         pl_hasher_u64(hasher, (uint64_t)layer->rows);
+        if (layer->keys != NULL) {
+            pl_hasher_id(hasher, keys);
+        }
         if (layer->row_step > 1 || layer->slab > 0) {
             pl_hasher_u64(hasher, (uint64_t)layer->slab);
             pl_hasher_u64(hasher, (uint64_t)layer->row_step);
@@ -412,7 +434,11 @@ pl_status pl_model_layer_identity(pl_model *model, size_t layer, pl_id *out, pl_
         pl_status status = pl_tensor_identity(model->checkpoint, wanted->tensor, &id, task, err);
         if (status == PL_OK &&
             pl_tensor_elements(wanted->tensor) != (uint64_t)wanted->rows * wanted->cols) {
-            status = part_identity(wanted, &id, err);
+            pl_id keys = {0};
+            if (wanted->keys != NULL) {
+                status = pl_tensor_identity(model->checkpoint, wanted->keys, &keys, task, err);
+            }
+            PL_THEN(part_identity(wanted, keys, &id, err));
         }
         if (status != PL_OK) {
             return status;

@@ -36,6 +36,8 @@ typedef struct pl_layer {
     const pl_tensor *tensor; /* holds its weight [rows, cols], maybe among others' rows */
     size_t first_row;        /* of its rows in that tensor seen as [all, cols]; 0 but in a fused
                                 one (phi3's qkv_proj and gate_up_proj, GGUF's experts) */
+    const pl_tensor *keys;   /* a GGUF's kv_b in two: [heads, in, rows] of keys, where `tensor` is
+                                [heads, rows, in] of values; else NULL */
     const pl_tensor *bias;   /* its rows from first_row on where it is fused, too; or NULL */
     bool transposed;         /* the tensor is [cols, all rows]: gpt2's Conv1D */
     size_t slab;             /* of experts in one tensor [experts, ...] of Hugging Face's: which */

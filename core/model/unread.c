@@ -33,6 +33,7 @@ static void mark_read(const pl_model *model, bool *read)
     for (size_t i = 0; i < model->n_layers; i++) {
         mark(model, read, model->layers[i].tensor);
         mark(model, read, model->layers[i].bias);
+        mark(model, read, model->layers[i].keys);
     }
     for (size_t b = 0; model->bare == NULL && b < c->blocks; b++) {
         const pl_block_parts *parts = &model->blocks[b];

@@ -183,7 +183,9 @@ CASES = [
     case("cohere2_types", "cohere2", num_hidden_layers=2, sliding_window=9, attention_bias=True,
          layer_types=["full_attention", "sliding_attention"]),
     case("deepseek_v2", "deepseek_v2", "deepseek2", {**LATENT, **DEEPSEEK,
-         "expert_weights_scale": 1.5}, num_hidden_layers=3, rms_norm_eps=1e-6, q_lora_rank=None,
+         "expert_weights_scale": 1.5, "attention.key_length": 24, "attention.value_length": 16,
+         "attention.head_count_kv": 1, "attention.key_length_mla": 20,
+         "attention.value_length_mla": 10}, num_hidden_layers=3, rms_norm_eps=1e-6, q_lora_rank=None,
          n_routed_experts=4, routed_scaling_factor=1.5, n_group=1, topk_group=1,
          topk_method="greedy", **LATENT_SIZES),
     case("deepseek_v2_groups", "deepseek_v2", q_lora_rank=20, n_routed_experts=8,
@@ -316,6 +318,13 @@ def gguf_tensors(this, shapes):
                 out[f"blk.{block}.ffn_{part}_exps.{ending}"] = {
                     "from": [hf], "add": 0, "permuted_heads": 0, "first": i, "step": len(parts),
                     "turned": ending == "weight"}
+            continue
+        if "attention.key_length_mla" in this["keys"] and "kv_b_proj" in hf:  # keys are turned
+            block = hf.split(".")[2]
+            for part, rows in (("k", [0, 12]), ("v", [12, 22])):
+                out[f"blk.{block}.attn_{part}_b.weight"] = {
+                    "from": [hf], "add": 0, "permuted_heads": 0, "heads": 4, "rows": rows,
+                    "turned": part == "k"}
             continue
         if hf.endswith(".self_attn.sinks"):
             generic += ".weight"

@@ -164,6 +164,22 @@ static inline void formula_put_tensor(const json_t *about, const char *hf, const
         free(values);
         return;
     }
+    const size_t parts = (size_t)json_integer_value(json_object_get(how, "heads"));
+    if (parts > 0) { /* some rows of each head, maybe turned */
+        const json_t *rows = json_object_get(how, "rows");
+        const size_t each = (size_t)dims[0] / parts;
+        const size_t low = (size_t)json_integer_value(json_array_get(rows, 0));
+        const size_t high = (size_t)json_integer_value(json_array_get(rows, 1));
+        const bool turned = json_is_true(json_object_get(how, "turned"));
+        for (size_t i = 0; i < parts * (high - low) * cols; i++) {
+            const size_t h = i / ((high - low) * cols), inside = i % ((high - low) * cols);
+            const size_t r = turned ? inside % (high - low) : inside / cols;
+            const size_t c = turned ? inside / (high - low) : inside % cols;
+            pl_buf_append(out, values + (h * each + low + r) * cols + c, sizeof(float));
+        }
+        free(values);
+        return;
+    }
     const size_t step = (size_t)json_integer_value(json_object_get(how, "step"));
     if (step > 0) { /* of experts in one tensor [experts, in, out]: every so many-th output */
         const size_t from = (size_t)json_integer_value(json_object_get(how, "first"));
@@ -209,6 +225,18 @@ static inline size_t formula_put_info(const json_t *about, const char *name, con
         turned[1] = whole ? dims[2] / step : dims[0];
         turned[2] = dims[0];
         count /= step;
+    }
+    const size_t parts = (size_t)json_integer_value(json_object_get(how, "heads"));
+    if (parts > 0) {
+        const json_t *rows = json_object_get(how, "rows");
+        const uint64_t some = (uint64_t)(json_integer_value(json_array_get(rows, 1)) -
+                                         json_integer_value(json_array_get(rows, 0)));
+        const bool whole = json_is_true(json_object_get(how, "turned"));
+        turned[0] = whole ? some : dims[1];
+        turned[1] = whole ? dims[1] : some;
+        turned[2] = parts;
+        n = 3;
+        count = parts * (size_t)(some * dims[1]);
     }
     if (n == 2 && dims[0] == 1) {
         n = 1; /* as the converter squeezes it */

@@ -520,10 +520,10 @@ static void hugging_face_becomes_the_same_gguf(void **ctx)
 {
     (void)ctx;
     static const char *const names[] = {
-        "mistral",      "qwen3",           "phi3",         "phi3_long",         "olmo2",
-        "gemma2",       "gemma3",          "mixtral",      "qwen2_moe",         "gemma3_pattern",
-        "llama_biases", "llama_yarn",      "qwen3_biases", "mistral_no_window", "deepseek_v2",
-        "deepseek_v3",  "deepseek_v3_yarn"};
+        "mistral",         "qwen3",      "phi3",         "phi3_long",         "olmo2",
+        "gemma2",          "gemma3",     "mixtral",      "qwen2_moe",         "gemma3_pattern",
+        "llama_biases",    "llama_yarn", "qwen3_biases", "mistral_no_window", "deepseek_v3",
+        "deepseek_v3_yarn"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         fixture f;
         pl_error err;
