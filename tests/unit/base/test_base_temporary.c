@@ -203,6 +203,30 @@ static void too_large_a_file_is_a_sentence(void **state)
     assert_int_equal(left_in(temp, "limited"), 0);
 }
 
+/* Where no further file can be opened, what was begun goes away all the same, and what cannot be
+ * begun leaves nothing. */
+static void needs_no_further_descriptor(void **state)
+{
+    pl_temp *temp = *state;
+    pl_error err;
+    pl_temporary made, another;
+    char target[1100], inner[1200];
+    struct rlimit old;
+    snprintf(target, sizeof target, "%s", pl_temp_path(temp, "few"));
+    pl_check_ok(pl_temporary_create(target, true, &made, &err), err);
+    snprintf(inner, sizeof inner, "%s/part", made.path);
+    pl_check_ok(pl_file_write_all(inner, "x", 1, &err), err);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    const struct rlimit none = {.rlim_cur = (rlim_t)made.fd + 1, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const pl_status status = pl_temporary_create(target, true, &another, &err);
+    pl_temporary_discard(&made);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(status, PL_ERR_IO);
+    pl_check_says(err, "few: cannot be made: Too many open files");
+    assert_int_equal(left_in(temp, "few"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +235,7 @@ int main(void)
         cmocka_unit_test(what_the_dead_left_is_swept),
         cmocka_unit_test(nothing_else_is_swept),
         cmocka_unit_test(too_large_a_file_is_a_sentence),
+        cmocka_unit_test(needs_no_further_descriptor),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
