@@ -2,6 +2,7 @@
  * formula makes: tests/golden/make_arch_values.py. */
 #include "core/metrics/likelihood.h"
 #include "core/model/decode.h"
+#include "core/model/stream.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/formula_cases.h"
 #include "tests/support/own_folder.h"
@@ -265,6 +266,43 @@ static void the_same_from_gguf(void **state)
     expect_at_most(31, checked);
 }
 
+/* Other attention: what needs heads by themselves, or a backward pass, says why it does not go. */
+static void other_attention_is_refused_where_it_does_not_go(void **ctx)
+{
+    pl_temp *temp = *ctx;
+    static const struct {
+        const char *model, *stream, *cache, *backward;
+    } cases[] = {
+        {"deepseek_v3", "who rotates the heads of v_proj, too, and deepseek_v3 has latent",
+         "who quantizes keys and values head by head, and the cache of deepseek_v3 holds the "
+         "latent",
+         "backward pass, which there is none of here for deepseek_v3 with latent attention"},
+        {"gpt_oss", NULL, NULL, "for gpt_oss with attention with sinks"},
+        {"llama4", NULL, NULL, "for llama4_text with attention in chunks"},
+        {"qwen3", NULL, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_model *model = NULL;
+        pl_error err;
+        formula_write_hf(formula_case(values, cases[i].model), temp);
+        pl_check_ok(pl_model_open(temp->folder, &model, &err), err);
+        const struct {
+            pl_status (*need)(const pl_model *, const char *, pl_error *);
+            const char *says;
+        } needs[] = {{pl_model_need_stream, cases[i].stream},
+                     {pl_model_need_cache, cases[i].cache},
+                     {pl_model_need_backward, cases[i].backward}};
+        for (size_t k = 0; k < 3; k++) {
+            assert_int_equal(needs[k].need(model, "who", &err),
+                             needs[k].says != NULL ? PL_ERR_UNSUPPORTED : PL_OK);
+            if (needs[k].says != NULL) {
+                pl_check_says(err, needs[k].says);
+            }
+        }
+        pl_model_close(model);
+    }
+}
+
 static int make(void **state)
 {
     static pl_temp temp;
@@ -285,6 +323,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_architecture_agrees_with_transformers, make,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_same_from_gguf, make, tear_down),
+        cmocka_unit_test_setup_teardown(other_attention_is_refused_where_it_does_not_go, make,
+                                        tear_down),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(values);
