@@ -1,7 +1,6 @@
 #include "tests/e2e/run_planish.h"
 
 #include "core/base/file.h"
-#include "tests/support/demo_store.h"
 #include "tests/support/json_doc.h"
 #include "tests/support/temp.h"
 
@@ -30,7 +29,6 @@ int run_setup(void **ctx)
     unsetenv("HF_HOME");
     unsetenv("HF_HUB_CACHE");
     run_write(run_path("stdin"), "quit\n");
-    demo_store_fill(run_path("store"), "8");
     return 0;
 }
 

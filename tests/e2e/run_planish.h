@@ -21,8 +21,6 @@ typedef struct run {
     bool goes_on;      /* with --keep-going */
 } run;
 
-/* Gives the programs a home of their own; its "store", which run_demo takes, has the demo's
- * calibration where tests/run has made one. */
 int run_setup(void **ctx);
 int run_teardown(void **ctx);
 

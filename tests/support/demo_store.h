@@ -1,7 +1,7 @@
 /* tests/support/demo_store.h -- stores that have a calibration of the demo already.
  *
- * tests/run makes them once for all programs, below $PLANISH_TEST_DEMO: "8" of 8 windows, which the
- * demo calibrates itself on, and "2" of the 2 that labs in tests take.  Without them a program
+ * tests/run makes them once for all programs, below $PLANISH_TEST_DEMO: "2" of the 2 windows that
+ * labs in tests take.  Without them a program
  * calibrates by itself, as ever. */
 #ifndef PL_TESTS_DEMO_STORE_H
 #define PL_TESTS_DEMO_STORE_H
@@ -42,7 +42,7 @@ static inline void demo_store_copy(const char *from, const char *store, const ch
     closedir(dir);
 }
 
-/* windows: "8" or "2"; nothing is done where there is no such store. */
+/* windows: "2"; nothing is done where there is no such store. */
 static inline void demo_store_fill(const char *store, const char *windows)
 {
     const char *root = getenv("PLANISH_TEST_DEMO");
