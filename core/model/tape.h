@@ -4,7 +4,8 @@
  * pl_forward_run does.  Between the block's own steps stand the learner's hooks: what a site's
  * layers get in place of their input, what attention gets in place of queries, keys and values, and
  * the weights that the layers use.  Rows are those of all windows, one window after the other:
- * T = windows * length.  Mixtures of experts are refused.
+ * T = windows * length.  Mixtures of experts are refused, and attention that pl_model_need_backward
+ * (stream.h) refuses.
  *
  * A whole model's backward pass with memory of one block: keep each block's input, then, from the
  * last block to the first, load, forward, backward. */
