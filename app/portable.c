@@ -263,31 +263,39 @@ static void free_about(about_list *about)
     free(about->list);
 }
 
-static bool is_plain_file(const char *path)
+static bool is_at_hand(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
 }
 
 /* The identities of the texts that are at hand, and what the open model is by its headers. */
-static void identify(const pl_front *front, const names *all, about_list *about, json_t *files)
+static pl_status identify(const pl_front *front, const names *all, about_list *about, json_t *files,
+                          pl_error *err)
 {
     char text[PL_ID_TEXT];
     const pl_source *source = front->state.source;
-    for (size_t i = 0; i < all->count; i++) {
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < all->count; i++) {
         const named *one = &all->list[i];
         pl_id id;
-        if (one->read && is_plain_file(one->path) &&
-            pl_text_identity(&(const char *){one->path}, 1, &id, NULL) == PL_OK) {
-            pl_id_format(id, text);
-            add_about(about, "file", one->brief, text);
-            pl_json_append(files, json_pack("{s:s, s:s}", "name", one->brief, "identity", text));
+        if (one->read && is_at_hand(one->path)) {
+            status = pl_text_identity(&(const char *){one->path}, 1, &id, err);
+            if (status == PL_OK) {
+                pl_id_format(id, text);
+                add_about(about, "file", one->brief, text);
+                pl_json_append(files,
+                               json_pack("{s:s, s:s}", "name", one->brief, "identity", text));
+            }
+            /* What is no text, or has gone since, has none. */
+            status = status == PL_ERR_IO || status == PL_ERR_MEMORY ? status : PL_OK;
         }
         if (source != NULL && source->path != NULL && strcmp(source->path, one->path) == 0) {
             pl_id_format(source->print, text);
             add_about(about, "print", one->brief, text);
         }
     }
+    return status;
 }
 
 pl_status pl_front_export_session(pl_front *front, pl_call *call, pl_state *state, bool *moved,
@@ -305,8 +313,10 @@ pl_status pl_front_export_session(pl_front *front, pl_call *call, pl_state *stat
         if (all.count > 0) {
             qsort(all.list, all.count, sizeof *all.list, longest_first);
         }
-        identify(front, &all, &about, files);
-        status = about.failed ? pl_error_memory(err, "the session's paths") : PL_OK;
+        status = identify(front, &all, &about, files, err);
+        if (status == PL_OK && about.failed) {
+            status = pl_error_memory(err, "the session's paths");
+        }
     }
     if (status == PL_OK) {
         const pl_session_as as = {.rewrite = without_paths,

@@ -161,7 +161,7 @@ static pl_status split_keywords(const char *text, pl_origin *out, pl_error *err)
         }
         const char *stop = NULL;
         for (size_t i = 0; i < sizeof next / sizeof *next; i++) {
-            const char *at = strstr(colon, next[i]);
+            const char *at = strstr(colon + 2, next[i]);
             stop = at != NULL && (stop == NULL || at < stop) ? at : stop;
         }
         size_t length = stop != NULL ? (size_t)(stop - colon - 2) : strlen(colon + 2);
