@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 /* What the command asks for, as a calibration; `run` and `apply` read it alike. */
 static pl_status asked_calibration(const pl_call *call, const pl_state *state, pl_calibration *out,
@@ -51,26 +50,6 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
     }
     free(owned);
     return status;
-}
-
-/* getrusage's number is only second choice: exec hands the
- * peak of whoever started the program on to it. */
-json_int_t pl_peak_bytes(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    long kilobytes = usage.ru_maxrss;
-    FILE *file = fopen("/proc/self/status", "r");
-    char line[256];
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "VmHWM:", 6) == 0) {
-            kilobytes = strtol(line + 6, NULL, 10);
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return (json_int_t)kilobytes * 1024;
 }
 
 /* The errors of imported layers are against the calibration. */
@@ -116,7 +95,7 @@ static pl_status run_calibrate(pl_call *call, pl_context cx, pl_error *err)
         pl_json_set(call->result, "tokens", json_integer((json_int_t)tokens));
         pl_json_set(call->result, "seconds", json_real(seconds));
         pl_json_set(call->result, "tokens_per_second", pl_json_number(tokens / seconds));
-        pl_json_set(call->result, "peak_bytes", json_integer(pl_peak_bytes()));
+        pl_json_set(call->result, "peak_bytes", json_integer((json_int_t)pl_memory_peak()));
         pl_json_set(call->result, "stored", json_boolean(report.sites_computed == 0));
         pl_json_set(call->result, "key", json_string(text));
     }

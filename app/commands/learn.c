@@ -41,7 +41,7 @@ static void put_learning(json_t *out, const pl_state *state, size_t layer, const
     pl_json_set(out, "done", json_boolean(pl_learning_done(l)));
     pl_json_set(out, "loss_first", pl_json_number(l->losses[0]));
     pl_json_set(out, "loss", pl_json_number(last));
-    pl_json_set(out, "peak_bytes", json_integer(pl_peak_bytes()));
+    pl_json_set(out, "peak_bytes", json_integer((json_int_t)pl_memory_peak()));
     pl_json_set(out, "rollbacks", json_integer((json_int_t)l->rollbacks));
     pl_json_set(out, "trouble",
                 l->trouble.message[0] != '\0' ? json_string(l->trouble.message) : json_null());

@@ -9,9 +9,6 @@
 /* For pl_command.slow. */
 bool pl_slow_always(const pl_call *call);
 
-/* Peak resident bytes of this program so far, as results say them. */
-json_int_t pl_peak_bytes(void);
-
 /* The layer a command is about: its word at `position`, or the selected one. */
 PL_NODISCARD pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t position,
                                        size_t *layer, pl_error *err);

@@ -13,6 +13,7 @@ typedef struct header {
     double seconds, waited;
     char kind[PL_MSG_KIND];
     uint64_t key[2];
+    uint64_t peak;
     uint64_t size;
     uint64_t order; /* of the bytes of a number */
 } header;
@@ -28,6 +29,7 @@ void pl_message_put(const pl_message *message, unsigned char out[PL_MSG_HEADER])
                 .seconds = message->seconds,
                 .waited = message->waited,
                 .key = {message->key.high, message->key.low},
+                .peak = message->peak,
                 .size = message->size,
                 .order = ORDER};
     memcpy(h.magic, MAGIC, sizeof h.magic);
@@ -72,6 +74,7 @@ pl_status pl_message_get(const unsigned char *bytes, size_t size, uint64_t limit
     out->waited = h.waited;
     memcpy(out->kind, h.kind, sizeof out->kind);
     out->key = (pl_id){h.key[0], h.key[1]};
+    out->peak = h.peak;
     out->size = h.size;
     return PL_OK;
 }

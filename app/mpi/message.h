@@ -28,7 +28,7 @@ typedef enum pl_message_type {
     PL_MSG_TYPES
 } pl_message_type;
 
-enum { PL_MSG_KIND = 32, PL_MSG_HEADER = 104, PL_MSG_PIECE = 1 << 30 };
+enum { PL_MSG_KIND = 32, PL_MSG_HEADER = 112, PL_MSG_PIECE = 1 << 30 };
 
 typedef struct pl_message {
     pl_message_type type;
@@ -38,6 +38,7 @@ typedef struct pl_message {
     double waited;          /* and of those what went into messages */
     char kind[PL_MSG_KIND]; /* of the entry */
     pl_id key;              /* of the entry */
+    uint64_t peak;          /* DONE: bytes that the rank has held at most, since it began */
     uint64_t size;          /* of the payload */
 } pl_message;
 

@@ -23,6 +23,7 @@ typedef struct unit {
     int rank; /* that it runs or ran on */
     int attempts;
     int home;                                 /* rank that it should run on, or PL_NO_HOME */
+    uint64_t peak;                            /* of the rank, when it ended */
     double cost, sent, bytes, waited, served; /* sent: when; else as in member and message */
     char *text;                               /* as it is sent */
     json_t *answer;                           /* NULL: none */
@@ -103,10 +104,10 @@ static void trace_unit(const pl_rank_pool *p, size_t i, double seconds, bool end
         fprintf(
             p->trace,
             "{\"kind\": \"%s\", \"unit\": %zu, \"units\": %zu, \"rank\": %d, \"seconds\": %.6f, "
-            "\"elapsed\": %.6f, \"waited\": %.6f, \"served\": %.6f, \"bytes\": %.0f, \"ended\": "
-            "%s}\n",
+            "\"elapsed\": %.6f, \"waited\": %.6f, \"served\": %.6f, \"bytes\": %.0f, "
+            "\"peak_bytes\": %llu, \"ended\": %s}\n",
             p->call->kind->name, i, p->count, u->rank, seconds, pl_clock_now() - u->sent, u->waited,
-            u->served, u->bytes, ended ? "true" : "false");
+            u->served, u->bytes, (unsigned long long)u->peak, ended ? "true" : "false");
         fflush(p->trace);
     }
 }
@@ -128,6 +129,20 @@ static void end_unit(pl_rank_pool *p, size_t i, bool done, double seconds, const
     pthread_cond_broadcast(&p->changed);
 }
 
+/* To the front of those that wait, unless it still stands among them: order stays one of all. */
+static void put_back(pl_rank_pool *p, size_t i)
+{
+    size_t at = 0;
+    while (p->order[at] != i) {
+        at++;
+    }
+    if (at < p->next) {
+        p->next--;
+        p->order[at] = p->order[p->next];
+        p->order[p->next] = i;
+    }
+}
+
 /* What a dead rank had goes back, and first. */
 static void note_death(pl_rank_pool *p, int rank)
 {
@@ -143,9 +158,7 @@ static void note_death(pl_rank_pool *p, int rank)
         } else {
             p->units[i].is = WAITING;
             p->again++;
-            if (p->next > 0) {
-                p->order[--p->next] = i;
-            }
+            put_back(p, i);
         }
     }
     pthread_cond_broadcast(&p->changed);
@@ -230,6 +243,7 @@ static void take_done(pl_rank_pool *p, int rank, const pl_message *message, cons
         p->units[i].bytes = m->bytes;
         p->units[i].served = m->served;
         p->units[i].waited = message->waited;
+        p->units[i].peak = message->peak;
         p->units[i].answer = message->flag && payload != NULL ? json_loads(payload, 0, NULL) : NULL;
         end_unit(p, i, message->flag, message->seconds, payload != NULL ? payload : "");
     }
@@ -489,6 +503,7 @@ static void run_here(pl_rank_pool *p, pl_context cx, size_t i)
     p->hidden.count = 0;
     p->hides = p->hidden.failed = false;
     p->units[i].answer = answer;
+    p->units[i].peak = pl_memory_peak();
     end_unit(p, i, status == PL_OK, pl_clock_now() - begin, why.message);
 }
 

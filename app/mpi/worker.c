@@ -296,6 +296,7 @@ static pl_status answer_unit(rank *r, uint64_t number, pl_status status, const j
                              .flag = status == PL_OK,
                              .seconds = seconds,
                              .waited = r->waited,
+                             .peak = pl_memory_peak(),
                              .size = size};
     const pl_status sent = pl_ranks_send(r->ranks, 0, &done, text, err);
     free(said);

@@ -6,7 +6,12 @@
 #ifndef PL_BASE_MEMORY_H
 #define PL_BASE_MEMORY_H
 
+#include <stdint.h>
+
 void pl_memory_failed(void);       /* counts one; any thread */
 unsigned pl_memory_failures(void); /* counted so far, of all threads */
+
+/* Peak resident bytes of this process so far. */
+uint64_t pl_memory_peak(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* planish-mpi: what the ranks of an mpirun compute is what one process does, to the last bit, and
  * one that is killed in the middle changes nothing. */
 #include "tests/e2e/run_planish.h"
+#include "tests/support/big_model.h"
 #include "tests/support/json_doc.h"
 
 #include <stdio.h>
@@ -299,6 +300,42 @@ static void test_errors(void **ctx)
     free(said);
 }
 
+/* A rank holds a block of the model, not the model: its peak is that of --memory. */
+static void test_memory(void **ctx)
+{
+    (void)ctx;
+    enum { LIMIT = 150 };
+    const big_shape shape = {"deep", 512, 1408, 40, 8, 8, 512, false};
+    const double allowed = 1.25 * LIMIT * (1 << 20);
+    bool seen[3] = {false};
+    expect_less(2 * allowed, (double)shape.blocks * big_block_bytes(&shape));
+    char *said = run_shell("mkdir '%s'", run_path("deep"));
+    free(said);
+    assert_true(big_model_write(run_path("deep"), &shape, &(big_options){.filled = shape.blocks}));
+    assert_true(big_text_write(run_path("text.txt"), 256));
+    said =
+        run_shell("cd '%s' && mpirun -n 3 \"${PLANISH_BIN}-mpi\" --threads 1 --memory %dM --store "
+                  "deep-store --trace deep-trace deep -c 'calibrate text=text.txt windows=3 "
+                  "length=32; method gptq bits=4 on=*.o_proj; solve all sequential=no' 2>&1",
+                  run_folder(), LIMIT);
+    free(said);
+    char *trace = run_read(run_path("deep-trace"), NULL), *rest = NULL;
+    for (char *line = strtok_r(trace, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        json_t *unit = json_loads(line, 0, NULL);
+        const size_t rank = (size_t)run_number(unit, "rank");
+        assert_in_range(rank, 0, 2);
+        seen[rank] = true;
+        expect_less(0, run_number(unit, "peak_bytes"));
+        expect_less(run_number(unit, "peak_bytes"), allowed);
+        json_decref(unit);
+    }
+    assert_true(seen[0] && seen[1] && seen[2]);
+    free(trace);
+    said = run_shell("rm -r '%s'", run_path("deep"));
+    free(said);
+}
+
 /* No folder of a rank stays, not even a killed one's: the next run has removed it. */
 static void test_nothing_stays(void **ctx)
 {
@@ -322,10 +359,11 @@ static int setup(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_tune),
-        cmocka_unit_test(test_tasks),       cmocka_unit_test(test_killed_rank),
-        cmocka_unit_test(test_killed_tune), cmocka_unit_test(test_killed_walk),
-        cmocka_unit_test(test_errors),      cmocka_unit_test(test_nothing_stays),
+        cmocka_unit_test(test_same_bytes),    cmocka_unit_test(test_tune),
+        cmocka_unit_test(test_tasks),         cmocka_unit_test(test_killed_rank),
+        cmocka_unit_test(test_killed_tune),   cmocka_unit_test(test_killed_walk),
+        cmocka_unit_test(test_errors),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_nothing_stays),
     };
     return cmocka_run_group_tests(tests, setup, run_teardown);
 }

@@ -478,9 +478,9 @@ def message(kind, payload=b"", flag=0, entry="", key=(3, 4), magic=b"PLRANK2\0",
     """As app/mpi/message.c lays it out; kind: of the message."""
     payload = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     field = {"seconds": 1.5, "waited": 0.25, "size": len(payload), "order": 0x0102030405060708,
-             "number": 7, **changes}
-    return struct.pack("<8sIIQdd32sQQQQ", magic, kind, flag, field["number"], field["seconds"],
-                       field["waited"], entry.encode(), *key, field["size"],
+             "number": 7, "peak": 1 << 27, **changes}
+    return struct.pack("<8sIIQdd32sQQQQQ", magic, kind, flag, field["number"], field["seconds"],
+                       field["waited"], entry.encode(), *key, field["peak"], field["size"],
                        field["order"]) + payload
 
 
