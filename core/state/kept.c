@@ -586,7 +586,9 @@ static bool read_pin(pl_state *state, const json_t *json)
     for (pl_slot slot = 0; read && slot < PL_SLOT_COUNT; slot++) {
         const char *text =
             json_string_value(json_array_get(json_object_get(json, "slots"), (size_t)slot));
-        read = text != NULL && pl_spec_parse("session", text, &is.slots[slot], NULL) == PL_OK;
+        pl_spec *spec = &is.slots[slot];
+        read = text != NULL && pl_spec_parse("session", text, spec, NULL) == PL_OK &&
+               (spec->method == NULL || spec->method->slot == slot);
     }
     memset(is.solved, 0, pl_model_layer_count(is.source->model) * sizeof *is.solved);
     const bool sequential = json_is_true(json_object_get(json, "sequential"));

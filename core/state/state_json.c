@@ -160,6 +160,10 @@ static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *e
         }
         pl_spec spec;
         pl_status status = pl_spec_parse("session", text, &spec, err);
+        if (status == PL_OK && spec.method != NULL && spec.method->slot != slot) {
+            status = pl_error_set(err, PL_ERR_FORMAT, "session: %s is no method of the slot %s",
+                                  spec.method->name, slot_name);
+        }
         if (status != PL_OK) {
             return status;
         }
