@@ -411,15 +411,10 @@ static pl_status run_window(pl_pass *pass, const pl_pass_step *step, const round
     return status;
 }
 
-/* Whether a part changes the stream; and whether it reads what the one before has handed on. */
+/* Whether a part changes the stream. */
 static bool is_last(pl_site_role role)
 {
     return role == PL_SITE_O || role == PL_SITE_DOWN;
-}
-
-static bool is_second(pl_site_role role)
-{
-    return is_last(role) || role == PL_SITE_LATENT;
 }
 
 /* A window through one part of the block, and on to the inputs of the next. */
@@ -435,7 +430,9 @@ static pl_status run_part(pl_pass *pass, const pl_pass_step *step, const round_p
     float *place = pl_hidden_place(pass->hidden, at), *next = pl_hidden_place(pass->between, at);
     float *x = place != NULL ? place : pass->x, *y = next != NULL ? next : pass->y;
     pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, at, x, err);
-    if (status == PL_OK && next == NULL && is_second(runs ? step->run : step->see)) {
+    /* These read what the part before has handed on. */
+    const pl_site_role role = runs ? step->run : step->see;
+    if (status == PL_OK && next == NULL && (is_last(role) || role == PL_SITE_LATENT)) {
         status = pl_hidden_read(pass->between, at, y, err);
     }
     if (runs) {
@@ -571,13 +568,15 @@ static pl_status prepare_site(pl_pass *pass, const pl_pass_step *step, size_t i,
 {
     const size_t windows = pass->spec.protocol.windows, rows = rows_of(pass);
     const size_t cols = pl_model_site(pass->spec.model, pass->first_site + i)->cols;
+    /* Blocks before may have had more of them. */
+    const size_t sites = pl_model_block_sites(pass->spec.model, step->block, &(size_t){0});
     if (pass->stats[i] != NULL && pl_stats_fits(pass->stats[i], cols, windows, rows)) {
         return PL_OK;
     }
     pl_stats_destroy(pass->stats[i]);
     pass->stats[i] = NULL;
     for (size_t other = 0; step->parts && other < pass->most_sites; other++) {
-        if (pass->stats[other] != NULL && !wanted(step, other) &&
+        if (pass->stats[other] != NULL && (other >= sites || !wanted(step, other)) &&
             pl_stats_fits(pass->stats[other], cols, windows, rows)) {
             pass->stats[i] = pass->stats[other];
             pass->stats[other] = NULL;
