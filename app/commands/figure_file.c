@@ -90,8 +90,8 @@ static void put_size(const job *j, size_t panels, pl_buf *out)
         pl_buf_printf(out, " preset=%s", preset);
     }
     const char *width = chosen ? pl_call_value(call, "width") : pl_usage_text(call, "width");
-    const char *height = chosen || panels > 1 || j->fit ? pl_call_value(call, "height")
-                                                        : pl_usage_text(call, "height");
+    const bool follows = chosen || panels > 1 || j->fit || pl_call_value(call, "width") != NULL;
+    const char *height = follows ? pl_call_value(call, "height") : pl_usage_text(call, "height");
     if (width != NULL) {
         pl_buf_printf(out, " width=%s", width);
     }

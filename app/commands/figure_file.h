@@ -16,7 +16,7 @@
         {"preset", PL_KEY_CHOICE, "none", "none|icml|icml2|neurips|nature|nature2|acl|acl2|slide", \
          "a venue's width: one column, or with 2 the whole page"},                                 \
         {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},                                \
-        {"height", PL_KEY_LENGTH, "4.8in", NULL, "height, in or mm (by the preset or the grid)"},  \
+        {"height", PL_KEY_LENGTH, "4.8in", NULL, "height, in or mm (by width, preset or grid)"},   \
         {"dpi", PL_KEY_REAL, "300", NULL, "dots per inch of a PNG"},                               \
         {"overwrite", PL_KEY_CHOICE, NULL, "yes|no",                                               \
          "replace the file where it is there: the screen asks, a batch does it"},                  \

@@ -214,9 +214,11 @@ pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page 
     if (chosen && pl_call_value(call, "width") == NULL) {
         out->width_in = presets[preset - 1].width_in;
     }
-    if ((chosen || rows * cols > 1) && pl_call_value(call, "height") == NULL) {
-        const double height = rows * cols > 1 ? height_of_rows(out->width_in, rows, cols)
-                                              : out->width_in * presets[preset - 1].single;
+    if ((chosen || rows * cols > 1 || pl_call_value(call, "width") != NULL) &&
+        pl_call_value(call, "height") == NULL) {
+        const double single = chosen ? presets[preset - 1].single : 0.75; /* as the default has */
+        const double height =
+            rows * cols > 1 ? height_of_rows(out->width_in, rows, cols) : out->width_in * single;
         out->height_in = fmin(height, 9.0);
     }
     return status;

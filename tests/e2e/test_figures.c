@@ -85,13 +85,14 @@ static void test_sizes(void **ctx)
     char script[1200];
     snprintf(script, sizeof script,
              "plot channels file=%s; plot channels file=%s dpi=100 width=50.8mm "
-             "height=3in",
-             run_path("size1.png"), run_path("size2.png"));
+             "height=3in; plot channels file=%s dpi=100 width=3.2in",
+             run_path("size1.png"), run_path("size2.png"), run_path("size3.png"));
     run r = run_demo(script);
     assert_int_equal(run_number(run_result(&r, 0), "width_px"), 1920);
     assert_int_equal(run_number(run_result(&r, 0), "height_px"), 1440);
     assert_int_equal(run_number(run_result(&r, 1), "width_px"), 200);
     assert_int_equal(run_number(run_result(&r, 1), "height_px"), 300);
+    assert_int_equal(run_number(run_result(&r, 2), "height_px"), 240); /* three quarters */
     for (size_t i = 0; i < r.n_lines; i++) {
         expect_less(r.seconds[i], run_limit());
     }
