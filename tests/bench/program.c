@@ -35,19 +35,21 @@ void bench_store_remove(const char *store)
 
 double bench_planish_seconds(const char *store, const char *commands)
 {
-    char command[4096], line[8192];
+    char command[4096], *line = NULL; /* lines are as long as a command has layers */
+    size_t room = 0;
     double seconds = -1;
     snprintf(command, sizeof command,
              "TEXT=\"$PLANISH_SHARED/data/wikitext2-valid.txt\"; "
              "\"$PLANISH_BIN\" \"$PLANISH_SMOLLM2\" --json --store '%s' -c \"%s\"",
              store, commands);
     FILE *pipe = popen(command, "r");
-    while (pipe != NULL && fgets(line, sizeof line, pipe) != NULL) {
+    while (pipe != NULL && getline(&line, &room, pipe) > 0) {
         json_t *object = json_loads(line, 0, NULL);
         const json_t *value = json_object_get(json_object_get(object, "result"), "seconds");
         seconds = json_is_number(value) ? json_number_value(value) : seconds;
         json_decref(object);
     }
+    free(line);
     if (pipe == NULL || pclose(pipe) != 0 || seconds < 0) {
         bench_fail(commands, NULL);
     }
