@@ -1,7 +1,8 @@
 /* Every command that reads, computes or writes, with each kind of failure at its n-th call of the
  * operating system or reservation, and under limits of the process: it says so in a sentence or
  * gives what it gives without; what it leaves under a name that was asked for is whole; nothing in
- * the making is left; and the same again, in what that left, gives what it gave at first.
+ * the making is left; and the same again, in what that left, gives what it gave at first.  Reads
+ * and writes that are interrupted or do half of what they are asked change nothing.
  *
  * A failure of one kind for each scenario; with PLANISH_TEST_ALL a few of every kind, and as many
  * of every kind as PLANISH_FAULTS says.  PLANISH_FAULTS_IN names the only scenario. */
@@ -124,7 +125,7 @@ static void shell(const char *format, ...)
 static void clear_fault(void)
 {
     static const char *const names[] = {"LD_PRELOAD", "PLANISH_FAULT_KIND", "PLANISH_FAULT_AT",
-                                        "PLANISH_FAULT_LOG"};
+                                        "PLANISH_FAULT_LOG", "PLANISH_FAULT_SHORT"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         unsetenv(names[i]);
     }
@@ -394,6 +395,21 @@ static void check_fault(const scenario *s, size_t kind, size_t n, size_t count, 
     check_again(s, kind, count, reference);
 }
 
+static void check_short_transfers(const scenario *s, const run *reference)
+{
+    start_anew();
+    set_fault(0, 0, false);
+    setenv("PLANISH_FAULT_SHORT", "1", 1);
+    run r = run_scenario(s);
+    clear_fault();
+    if (r.status != 0) {
+        complain(s, 1, 0, 0, "it fails where reads and writes are short", &r);
+    }
+    check_run(s, 1, 0, 0, &r, true, reference);
+    run_free(&r);
+    checked++;
+}
+
 /* The step-th of the limit's values, which grow by a factor. */
 static void check_limit(const scenario *s, size_t limit, int step, const run *reference)
 {
@@ -448,6 +464,9 @@ static void check_scenario(size_t index)
         }
     }
     const bool every = points(0, 0) > 1;
+    if (getenv("PLANISH_TEST_ALL") != NULL || index % 4 == 1) {
+        check_short_transfers(s, &reference);
+    }
     for (size_t limit = 0; limit < LIMITS; limit++) {
         for (int step = 0; step < LIMIT_STEPS; step++) {
             if (every ||

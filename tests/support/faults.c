@@ -5,9 +5,11 @@
  * rename, remove, folder (mkdir), memory; absent: all but memory.
  * PLANISH_FAULT_AT: which of them, from 1 (0: none).  PLANISH_FAULT_ALL: that one and all later.
  * PLANISH_FAULT_ERRNO: the errno that it fails with; -9: the process is killed there.
- * PLANISH_FAULT_ROOM: so many bytes are left on every file system under it, says statvfs.
- * PLANISH_FAULT_LOG: a file of nine int64_t: how many there were of each kind, and of all that
- * count but memory's; planish starts itself once more, and both starts count on in it.
+ * PLANISH_FAULT_SHORT: nothing fails, but every third read and write is interrupted by a signal,
+ * and the others do half of what they are asked. PLANISH_FAULT_ROOM: so many bytes are left on
+ * every file system under it, says statvfs. PLANISH_FAULT_LOG: a file of nine int64_t: how many
+ * there were of each kind, and of all that count but memory's; planish starts itself once more, and
+ * both starts count on in it.
  *
  * Memory is what Planish's own code, jansson, SQLite and libpng reserve: other libraries end the
  * process where there is none. */
@@ -57,8 +59,9 @@ static struct {
     const char *folder;
     size_t folder_length;
     long at;
-    bool all;
+    bool all, half;
     int code;
+    atomic_uint transfers; /* reads and writes, where half is done of each */
     long room;
     range callers[RANGES]; /* whose reservations count */
     size_t n_callers;
@@ -123,6 +126,7 @@ __attribute__((constructor)) static void prepare(void)
     faults.at = number_of("PLANISH_FAULT_AT", 0);
     faults.all = number_of("PLANISH_FAULT_ALL", 0) != 0;
     faults.code = (int)number_of("PLANISH_FAULT_ERRNO", EIO);
+    faults.half = number_of("PLANISH_FAULT_SHORT", 0) != 0;
     faults.room = number_of("PLANISH_FAULT_ROOM", -1);
     dl_iterate_phdr(take_object, NULL);
     if (log != NULL) {
@@ -156,16 +160,46 @@ static bool path_fails(fault_kind kind, const char *path)
            strncmp(path, faults.folder, faults.folder_length) == 0 && fails(kind);
 }
 
+/* Of an open file; empty where it has none. */
+static void find_path(int fd, char path[PATH_MAX])
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t size = readlink(link, path, PATH_MAX - 1);
+    path[size > 0 ? size : 0] = '\0';
+}
+
 static bool fd_fails(fault_kind kind, int fd)
 {
-    char link[64], path[PATH_MAX];
+    char path[PATH_MAX];
     if (!faults.ready || fd <= 2) {
         return false;
     }
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    const ssize_t size = readlink(link, path, sizeof path - 1);
-    path[size > 0 ? size : 0] = '\0';
+    find_path(fd, path);
     return path_fails(kind, path);
+}
+
+/* Whether a read or write of *size bytes fails; where transfers are short, it is interrupted or
+ * *size is halved. */
+static bool transfer_fails(fault_kind kind, int fd, size_t *size)
+{
+    char path[PATH_MAX];
+    if (fd_fails(kind, fd)) {
+        return true;
+    }
+    if (!faults.ready || !faults.half || fd <= 2 || faults.folder == NULL) {
+        return false;
+    }
+    find_path(fd, path);
+    if (strncmp(path, faults.folder, faults.folder_length) != 0) {
+        return false;
+    }
+    if (atomic_fetch_add(&faults.transfers, 1) % 3 == 2) {
+        errno = EINTR;
+        return true;
+    }
+    *size = *size / 2 + *size % 2;
+    return false;
 }
 
 /* A name in an open folder. */
@@ -219,7 +253,7 @@ ssize_t read(int fd, void *bytes, size_t size)
 {
     ssize_t (*real)(int, void *, size_t);
     REAL(read);
-    return fd_fails(KIND_READ, fd) ? -1 : real(fd, bytes, size);
+    return transfer_fails(KIND_READ, fd, &size) ? -1 : real(fd, bytes, size);
 }
 
 ssize_t pread64(int fd, void *bytes, size_t size, off64_t offset);
@@ -227,14 +261,14 @@ ssize_t pread64(int fd, void *bytes, size_t size, off64_t offset)
 {
     ssize_t (*real)(int, void *, size_t, off64_t);
     REAL(pread64);
-    return fd_fails(KIND_READ, fd) ? -1 : real(fd, bytes, size, offset);
+    return transfer_fails(KIND_READ, fd, &size) ? -1 : real(fd, bytes, size, offset);
 }
 
 ssize_t write(int fd, const void *bytes, size_t size)
 {
     ssize_t (*real)(int, const void *, size_t);
     REAL(write);
-    return fd_fails(KIND_WRITE, fd) ? -1 : real(fd, bytes, size);
+    return transfer_fails(KIND_WRITE, fd, &size) ? -1 : real(fd, bytes, size);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset);
@@ -242,7 +276,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset)
 {
     ssize_t (*real)(int, const void *, size_t, off64_t);
     REAL(pwrite64);
-    return fd_fails(KIND_WRITE, fd) ? -1 : real(fd, bytes, size, offset);
+    return transfer_fails(KIND_WRITE, fd, &size) ? -1 : real(fd, bytes, size, offset);
 }
 
 int ftruncate64(int fd, off64_t size);
