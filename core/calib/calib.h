@@ -136,25 +136,25 @@ PL_NODISCARD pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *stor
                                              size_t block, pl_site_role role, const pl_hooks *hooks,
                                              pl_task *task, pl_error *err);
 
-/* A walk of a shard of the windows alone, without the original beside it; before its first part. */
+/* A walk of a shard of the windows alone; before its first part. */
 void pl_calib_walk_narrow(pl_calib_walk *walk, size_t first, size_t count);
 /* Whether it has gone by a part: then another one has to begin anew. */
 bool pl_calib_walk_is_past(const pl_calib_walk *walk, size_t block, pl_site_role role);
 
 /* What a shard of so many windows adds up to at a part, into the store; then all shards of a part
- * joined, whose entries are removed: the bytes are those of pl_calib_walk_observe.  *any of
- * missing: whether there is something to do. */
-PL_NODISCARD pl_status pl_calib_walk_missing(const pl_calib_spec *spec, pl_store *store, pl_id key,
-                                             size_t block, pl_site_role role, bool *any,
-                                             pl_error *err);
+ * joined, whose entries are removed: the bytes are those of pl_calib_walk_observe.  beside: as the
+ * walks were created.  *any of missing: whether there is something to do. */
+PL_NODISCARD pl_status pl_calib_walk_missing(const pl_calib_spec *spec, bool beside,
+                                             pl_store *store, pl_id key, size_t block,
+                                             pl_site_role role, bool *any, pl_error *err);
 PL_NODISCARD pl_status pl_calib_walk_shard(pl_calib_walk *walk, const pl_model *model,
                                            pl_store *store, pl_id key, size_t windows, size_t shard,
                                            size_t block, pl_site_role role, const pl_hooks *hooks,
                                            pl_task *task, pl_error *err);
 bool pl_calib_walk_shard_there(pl_store *store, pl_id key, size_t windows, size_t shard,
                                size_t block, pl_site_role role);
-PL_NODISCARD pl_status pl_calib_walk_join(const pl_calib_spec *spec, pl_store *store, pl_id key,
-                                          size_t windows, size_t block, pl_site_role role,
-                                          pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_calib_walk_join(const pl_calib_spec *spec, bool beside, pl_store *store,
+                                          pl_id key, size_t windows, size_t block,
+                                          pl_site_role role, pl_task *task, pl_error *err);
 
 #endif

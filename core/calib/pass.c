@@ -41,10 +41,12 @@ struct pl_pass {
     pl_task *task;
 };
 
-/* Those of a pass that has another one beside it. */
-static void drop_cross(pl_pass *pass)
+/* What is summed up at a site of the block. */
+static void drop_site(pl_pass *pass, size_t i)
 {
-    for (size_t i = 0; pass->original != NULL && pass->cross != NULL && i < pass->most_sites; i++) {
+    pl_stats_destroy(pass->stats[i]);
+    pass->stats[i] = NULL;
+    if (pass->original != NULL) { /* else it is borrowed */
         pl_cross_destroy(pass->cross[i]);
         pass->cross[i] = NULL;
     }
@@ -56,9 +58,8 @@ void pl_pass_destroy(pl_pass *pass)
         return;
     }
     for (size_t i = 0; pass->stats != NULL && i < pass->most_sites; i++) {
-        pl_stats_destroy(pass->stats[i]);
+        drop_site(pass, i);
     }
-    drop_cross(pass);
     free(pass->original != NULL ? pass->cross : NULL);
     free(pass->stats);
     pl_forward_destroy(pass->forward);
@@ -157,6 +158,9 @@ void pl_pass_narrow(pl_pass *pass, size_t first, size_t count)
 {
     pass->begin = first;
     pass->end = first + count;
+    if (pass->original != NULL) {
+        pl_pass_narrow(pass->original, first, count);
+    }
 }
 
 static size_t windows_of(const pl_pass *pass)
@@ -195,8 +199,9 @@ static double fixed_bytes(const pl_pass *pass, size_t block)
 static double stats_bytes(const pl_pass *pass, size_t site)
 {
     const size_t cols = pl_model_site(pass->spec.model, site)->cols;
-    const size_t cross =
-        pass->original != NULL ? pl_cross_bytes(cols, pass->spec.protocol.length) : 0;
+    const size_t cross = pass->original != NULL
+                             ? pl_cross_bytes(cols, windows_of(pass), pass->spec.protocol.length)
+                             : 0;
     return (double)cross + (double)pl_stats_bytes(cols, windows_of(pass), rows_of(pass));
 }
 
@@ -314,7 +319,7 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
         pl_error_prefix(err, "%s: ", at->name);
     }
     if (status == PL_OK && pass->original != NULL) {
-        status = pl_cross_add(pass->cross[site - pass->first_site], x, rows,
+        status = pl_cross_add(pass->cross[site - pass->first_site], window, x, rows,
                               pl_forward_rows(pass->forward), err);
     }
     return status;
@@ -483,15 +488,6 @@ static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const roun
     return PL_OK;
 }
 
-static void drop_stats(pl_pass *pass)
-{
-    for (size_t i = 0; i < pass->most_sites; i++) {
-        pl_stats_destroy(pass->stats[i]);
-        pass->stats[i] = NULL;
-    }
-    drop_cross(pass);
-}
-
 static bool wanted(const pl_pass_step *step, size_t i)
 {
     return step->want != NULL && step->want[i];
@@ -504,9 +500,11 @@ static pl_status finish_part(pl_pass *pass, const pl_pass_step *step, size_t i, 
 {
     pl_stats_part part;
     pl_status status = pl_stats_part_of(pass->stats[i], &part, err);
+    if (status == PL_OK && pass->original != NULL) {
+        part.cross = pl_cross_part(pass->cross[i]);
+    }
     PL_THEN(step->part_sink(step->ctx, pass->first_site + i, &part, err));
-    pl_stats_destroy(pass->stats[i]);
-    pass->stats[i] = NULL;
+    drop_site(pass, i);
     return status;
 }
 
@@ -528,8 +526,7 @@ static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, 
     if (status == PL_OK && (step->advance || step->parts) && cols <= KEPT) {
         pl_stats_restart(pass->stats[i], &stats); /* for the next block */
     } else {
-        pl_stats_destroy(pass->stats[i]);
-        pass->stats[i] = NULL;
+        drop_site(pass, i);
     }
     pl_site_stats_deinit(&stats);
     return status;
@@ -573,8 +570,7 @@ static pl_status prepare_site(pl_pass *pass, const pl_pass_step *step, size_t i,
     if (pass->stats[i] != NULL && pl_stats_fits(pass->stats[i], cols, windows, rows)) {
         return PL_OK;
     }
-    pl_stats_destroy(pass->stats[i]);
-    pass->stats[i] = NULL;
+    drop_site(pass, i);
     for (size_t other = 0; step->parts && other < pass->most_sites; other++) {
         if (pass->stats[other] != NULL && (other >= sites || !wanted(step, other)) &&
             pl_stats_fits(pass->stats[other], cols, windows, rows)) {
@@ -590,12 +586,11 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
                            pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
-    /* The accumulators of other parts may stay where there is room. */
+    /* The accumulators of other parts may stay where there is room, else it is for this round's. */
     const bool roomy = step->parts && fits(pass, step->block, (double)pass->hidden_bytes);
     for (size_t i = 0; !roomy && i < pass->most_sites; i++) {
         if (i < plan->begin_site || i >= plan->end_site || !wanted(step, i)) {
-            pl_stats_destroy(pass->stats[i]); /* what the limit allows is for this round's */
-            pass->stats[i] = NULL;
+            drop_site(pass, i);
         }
     }
     for (size_t i = plan->begin_site; status == PL_OK && i < plan->end_site; i++) {
@@ -604,7 +599,7 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
             if (status == PL_OK && pass->original != NULL) {
                 status =
                     pl_cross_create(pl_model_site(pass->spec.model, pass->first_site + i)->cols,
-                                    &pass->cross[i], err);
+                                    pass->spec.protocol.windows, &pass->cross[i], err);
             }
         }
     }
@@ -612,8 +607,8 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
     if (status == PL_OK && plan->observe) {
         status = finish_round(pass, step, plan, err);
     }
-    if (status != PL_OK) {
-        drop_stats(pass);
+    for (size_t i = 0; status != PL_OK && i < pass->most_sites; i++) {
+        drop_site(pass, i);
     }
     return status;
 }

@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/base/json.h"
 #include "core/calib/calib_parts.h"
+#include "core/calib/cross.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,8 +34,10 @@ size_t pl_calib_shard_count(const pl_protocol *protocol, size_t windows)
 
 /* --- a shard's run ---------------------------------------------------------------------------- */
 
-enum { SECTIONS = 5 };
-static const char *const names[SECTIONS] = {"moments", "gram", "histogram", "sample", "places"};
+/* The last one is there where the original model walked along. */
+enum { CROSS = 5, SECTIONS = 6 };
+static const char *const names[SECTIONS] = {"moments", "gram",   "histogram",
+                                            "sample",  "places", "cross"};
 
 /* The name of a site's section within its block's entry. */
 static void name_section(size_t site, size_t which, char out[40])
@@ -87,16 +90,20 @@ static pl_status gather(void *ctx, size_t site, const pl_stats_part *part, pl_er
 {
     shard_run *r = ctx;
     const size_t i = site - r->block.first, n = pl_model_site(r->model, site)->cols;
-    const void *const data[SECTIONS] = {part->moments, part->gram, part->histogram, part->sample,
-                                        part->places};
-    const size_t bytes[SECTIONS] = {pl_stats_part_bytes(n), pl_packed_size(n) * sizeof(float),
-                                    PL_HIST_BINS * sizeof(uint64_t), part->rows * n * sizeof(float),
-                                    part->rows * 3 * 4};
+    const size_t sections = part->cross != NULL ? SECTIONS : CROSS;
+    const void *const data[SECTIONS] = {part->moments, part->gram,   part->histogram,
+                                        part->sample,  part->places, part->cross};
+    const size_t bytes[SECTIONS] = {pl_stats_part_bytes(n),
+                                    pl_packed_size(n) * sizeof(float),
+                                    PL_HIST_BINS * sizeof(uint64_t),
+                                    part->rows * n * sizeof(float),
+                                    part->rows * 3 * 4,
+                                    n * n * sizeof(float)};
     r->block.about[i] = json_pack("{s:I, s:I, s:I, s:f, s:I}", "site", (json_int_t)i, "level",
                                   (json_int_t)part->level, "index", (json_int_t)part->index,
                                   "tokens", part->tokens, "rows", (json_int_t)part->rows);
     bool fits = r->block.about[i] != NULL;
-    for (size_t s = 0; fits && s < SECTIONS; s++) {
+    for (size_t s = 0; fits && s < sections; s++) {
         void *copy = malloc(bytes[s] > 0 ? bytes[s] : 1);
         fits = copy != NULL;
         if (fits && bytes[s] > 0) {
@@ -119,7 +126,8 @@ static pl_status put_block(gathered *g, pl_store *store, pl_id key, pl_error *er
         for (size_t k = 0; seen && k < SECTIONS; k++) {
             const pl_section one = g->sections[i * SECTIONS + k];
             g->sections[i * SECTIONS + k] = (pl_section){0};
-            g->sections[sections++] = one;
+            g->sections[sections] = one;
+            sections += one.name != NULL;
         }
     }
     about = json_pack("{s:s, s:o}", "holds", "what some windows of a calibration add up to",
@@ -207,6 +215,7 @@ typedef struct join {
     pl_store *store;
     pl_id calibration;
     size_t windows, shards, blocks;
+    bool beside;   /* the original model walked along */
     size_t *sites; /* counts those that were put */
     pl_task *task;
 } join;
@@ -234,8 +243,9 @@ static pl_status read_all(pl_entry *entry, const char *name, size_t most, void *
                         : pl_error_memory(err, "a part of a calibration");
 }
 
+/* cross: NULL where none is made. */
 static pl_status add_shard(pl_entry *entry, size_t i, size_t n, size_t most_rows, pl_stats *stats,
-                           pl_error *err)
+                           pl_cross *cross, pl_error *err)
 {
     const json_t *about = json_array_get(json_object_get(pl_entry_about(entry), "sites"), i);
     const json_int_t rows = json_integer_value(json_object_get(about, "rows"));
@@ -247,10 +257,14 @@ static pl_status add_shard(pl_entry *entry, size_t i, size_t n, size_t most_rows
                                           "of the block is missing",
                                           i);
     const size_t count = status == PL_OK ? (size_t)rows : 0;
-    const size_t expected[SECTIONS] = {pl_stats_part_bytes(n), pl_packed_size(n) * sizeof(float),
-                                       PL_HIST_BINS * sizeof(uint64_t), count * n * sizeof(float),
-                                       count * 3 * 4};
-    for (size_t s = 0; status == PL_OK && s < SECTIONS; s++) {
+    const size_t expected[SECTIONS] = {pl_stats_part_bytes(n),
+                                       pl_packed_size(n) * sizeof(float),
+                                       PL_HIST_BINS * sizeof(uint64_t),
+                                       count * n * sizeof(float),
+                                       count * 3 * 4,
+                                       n * n * sizeof(float)};
+    const size_t sections = cross != NULL ? SECTIONS : CROSS;
+    for (size_t s = 0; status == PL_OK && s < sections; s++) {
         char name[40];
         size_t bytes = 0;
         name_section(i, s, name);
@@ -273,6 +287,9 @@ static pl_status add_shard(pl_entry *entry, size_t i, size_t n, size_t most_rows
             .places = data[4],
             .rows = count};
         status = pl_stats_add_part(stats, &part, err);
+        if (status == PL_OK && cross != NULL) {
+            status = pl_cross_add_part(cross, part.level, part.index, data[CROSS], err);
+        }
     }
     for (size_t s = 0; s < SECTIONS; s++) {
         free(data[s]);
@@ -287,23 +304,31 @@ static pl_status join_site(const join *j, size_t place, size_t i, size_t site, p
     const size_t total = p->windows * p->length;
     const size_t rows = j->spec->sample_rows < total ? j->spec->sample_rows : total;
     pl_stats *stats = NULL;
+    pl_cross *cross = NULL;
     pl_site_stats made = {0};
     pl_status status = pl_stats_create(about->cols, p->windows, rows, &stats, err);
+    if (status == PL_OK && j->beside) {
+        status = pl_cross_create(about->cols, p->windows, &cross, err);
+    }
     for (size_t shard = 0; status == PL_OK && shard < j->shards; shard++) {
         pl_entry *entry = NULL;
         status = pl_task_tick(j->task, err);
         PL_THEN(get_part(j, shard, place, &entry, err));
-        PL_THEN(add_shard(entry, i, about->cols, rows, stats, err));
+        PL_THEN(add_shard(entry, i, about->cols, rows, stats, cross, err));
         pl_entry_close(entry);
     }
     PL_THEN(pl_stats_finish_packed(stats, &made, err));
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", about->name);
     }
+    if (status == PL_OK && cross != NULL) {
+        made.cross = pl_cross_take(cross, made.tokens);
+    }
     PL_THEN(pl_calib_put_site(j->store, j->calibration, j->spec->model, site, &made, err));
     *j->sites += status == PL_OK;
     pl_site_stats_deinit(&made);
     pl_stats_destroy(stats);
+    pl_cross_destroy(cross);
     return status;
 }
 
@@ -432,11 +457,12 @@ static size_t place_of(size_t block, pl_site_role role)
     return ((size_t)1 << 32) + block * PL_SITE_ROLE_END + (size_t)role;
 }
 
-pl_status pl_calib_walk_missing(const pl_calib_spec *spec, pl_store *store, pl_id key, size_t block,
-                                pl_site_role role, bool *any, pl_error *err)
+pl_status pl_calib_walk_missing(const pl_calib_spec *spec, bool beside, pl_store *store, pl_id key,
+                                size_t block, pl_site_role role, bool *any, pl_error *err)
 {
     bool *want = NULL;
-    const pl_status status = pl_walk_missing(spec, false, store, key, block, role, &want, any, err);
+    const pl_status status =
+        pl_walk_missing(spec, beside, store, key, block, role, &want, any, err);
     free(want);
     return status;
 }
@@ -462,8 +488,9 @@ bool pl_calib_walk_shard_there(pl_store *store, pl_id key, size_t windows, size_
     return pl_store_has(store, PART, part_key(key, windows, shard, place_of(block, role)));
 }
 
-pl_status pl_calib_walk_join(const pl_calib_spec *spec, pl_store *store, pl_id key, size_t windows,
-                             size_t block, pl_site_role role, pl_task *task, pl_error *err)
+pl_status pl_calib_walk_join(const pl_calib_spec *spec, bool beside, pl_store *store, pl_id key,
+                             size_t windows, size_t block, pl_site_role role, pl_task *task,
+                             pl_error *err)
 {
     size_t made = 0, first = 0;
     bool *want = NULL, any = false;
@@ -472,11 +499,12 @@ pl_status pl_calib_walk_join(const pl_calib_spec *spec, pl_store *store, pl_id k
                     .calibration = key,
                     .windows = windows,
                     .shards = pl_calib_shard_count(&spec->protocol, windows),
+                    .beside = beside,
                     .sites = &made,
                     .task = task};
     const size_t place = place_of(block, role);
     const size_t count = pl_model_block_sites(spec->model, block, &first);
-    pl_status status = pl_walk_missing(spec, false, store, key, block, role, &want, &any, err);
+    pl_status status = pl_walk_missing(spec, beside, store, key, block, role, &want, &any, err);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         if (want[i]) {
             status = join_site(&j, place, i, first + i, err);

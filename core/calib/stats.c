@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/calib/gram.h"
 #include "core/calib/moments.h"
+#include "core/calib/tree.h"
 #include "core/tensor/linalg.h"
 
 #include <assert.h>
@@ -11,11 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A partial result: windows [index << level, (index + 1) << level) as far as they exist. */
+/* A partial result. */
 typedef struct node {
-    struct node *next;
-    unsigned level;
-    size_t index;
+    pl_tree_node at;
     pl_moments moments;
     float *gram; /* upper triangle, rows one after the other: X^T X, not divided by T */
     void *storage;
@@ -27,15 +26,14 @@ typedef struct sampled {
 } sampled;
 
 struct pl_stats {
-    size_t n, windows, added;
+    size_t n, added;
     size_t triangle; /* n (n + 1) / 2 */
-    unsigned root;   /* level that covers all windows */
+    pl_tree tree;    /* of the partials */
     bool *seen;      /* [windows] */
     bool spoiled;
     pl_gram work;
     pl_moments right; /* of a window whose left neighbour is there */
     void *right_storage;
-    node *nodes; /* partials in the tree */
     node *spare;
     uint64_t histogram[PL_HIST_BINS];
     float *sample; /* [capacity, n] */
@@ -66,20 +64,17 @@ void pl_site_stats_deinit(pl_site_stats *stats)
     *stats = (pl_site_stats){0};
 }
 
-static unsigned levels(size_t windows)
+/* A partial that is in the tree, or none. */
+static node *node_of(pl_tree_node *at)
 {
-    unsigned level = 0;
-    while (level < 63 && (size_t)1 << level < windows) {
-        level++;
-    }
-    return level;
+    return (node *)(void *)at;
 }
 
 size_t pl_stats_bytes(size_t n, size_t windows, size_t sample_rows)
 {
     const double triangle = 4.0 * (double)n * ((double)n + 1.0) / 2.0;
     const double partial = triangle + (double)pl_moments_bytes(n);
-    const double partials = windows > 2 ? (double)levels(windows) : 1.0;
+    const double partials = (double)pl_tree_most_nodes(windows);
     /* Partials, one of which becomes the result, the scratch, the sample twice. */
     const double bytes = partials * partial + (double)pl_gram_bytes(n) +
                          8.0 * (double)n * (double)sample_rows + (double)pl_moments_bytes(n) +
@@ -96,11 +91,11 @@ static void node_destroy(node *nd)
     }
 }
 
-static void list_destroy(node *list)
+static void list_destroy(pl_tree_node *list)
 {
     while (list != NULL) {
-        node *next = list->next;
-        node_destroy(list);
+        pl_tree_node *next = list->next;
+        node_destroy(node_of(list));
         list = next;
     }
 }
@@ -108,8 +103,8 @@ static void list_destroy(node *list)
 void pl_stats_destroy(pl_stats *stats)
 {
     if (stats != NULL) {
-        list_destroy(stats->nodes);
-        list_destroy(stats->spare);
+        list_destroy(stats->tree.nodes);
+        list_destroy((pl_tree_node *)stats->spare);
         free(stats->seen);
         pl_gram_deinit(&stats->work);
         free(stats->right_storage);
@@ -130,9 +125,8 @@ pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows, pl_stats
     bool fits = stats != NULL && pl_mul(n, n, &square) && pl_mul(n, sample_rows, &sampled_values);
     if (fits) {
         stats->n = n;
-        stats->windows = windows;
         stats->triangle = pl_packed_size(n);
-        stats->root = levels(windows);
+        stats->tree = (pl_tree){.windows = windows, .root = pl_tree_levels(windows)};
         stats->capacity = sample_rows;
         stats->seen = calloc(windows, sizeof *stats->seen);
         const bool works = pl_gram_init(&stats->work, n);
@@ -156,7 +150,7 @@ static pl_status take_node(pl_stats *stats, node **out, pl_error *err)
 {
     *out = stats->spare;
     if (*out != NULL) {
-        stats->spare = (*out)->next;
+        stats->spare = node_of((*out)->at.next);
         return PL_OK;
     }
     node *nd = calloc(1, sizeof *nd);
@@ -175,45 +169,24 @@ static pl_status take_node(pl_stats *stats, node **out, pl_error *err)
 
 static void give_back(pl_stats *stats, node *nd)
 {
-    nd->next = stats->spare;
+    nd->at.next = (pl_tree_node *)stats->spare;
     stats->spare = nd;
 }
 
-static node *take_sibling(pl_stats *stats, unsigned level, size_t index)
+static void join_nodes(void *ctx, pl_tree_node *left, pl_tree_node *right)
 {
-    for (node **at = &stats->nodes; *at != NULL; at = &(*at)->next) {
-        if ((*at)->level == level && (*at)->index == (index ^ 1u)) {
-            node *sibling = *at;
-            *at = sibling->next;
-            return sibling;
-        }
-    }
-    return NULL;
+    pl_stats *stats = ctx;
+    node *into = node_of(left), *from = node_of(right);
+    pl_gram_join(into->gram, from->gram, stats->triangle);
+    pl_moments_join(&into->moments, &from->moments);
+    give_back(stats, from);
 }
 
-/* Puts a node into the tree and joins upwards as far as both children are there.  A sibling that
- * has no windows at all counts as there. */
-static void insert(pl_stats *stats, node *nd)
+static void insert(pl_stats *stats, node *nd, unsigned level, size_t index)
 {
-    while (nd->level < stats->root) {
-        const bool alone = nd->index % 2 == 0 && (nd->index + 1) << nd->level >= stats->windows;
-        if (!alone) {
-            node *sibling = take_sibling(stats, nd->level, nd->index);
-            if (sibling == NULL) {
-                break;
-            }
-            node *left = nd->index % 2 == 0 ? nd : sibling;
-            node *right = nd->index % 2 == 0 ? sibling : nd;
-            pl_gram_join(left->gram, right->gram, stats->triangle);
-            pl_moments_join(&left->moments, &right->moments);
-            give_back(stats, right);
-            nd = left;
-        }
-        nd->level++;
-        nd->index /= 2;
-    }
-    nd->next = stats->nodes;
-    stats->nodes = nd;
+    nd->at.level = level;
+    nd->at.index = index;
+    pl_tree_insert(&stats->tree, &nd->at, join_nodes, stats);
 }
 
 static void keep_rows(pl_stats *stats, size_t window, const float *x, size_t rows,
@@ -252,19 +225,15 @@ static pl_status add_window(pl_stats *stats, node *left, size_t window, const fl
     PL_THEN(pl_gram_window(&stats->work, x, rows, nd->gram, left != NULL, task, err));
     if (status != PL_OK && left != NULL) {
         stats->spoiled = status != PL_ERR_NUMERIC && stats->n > PL_GRAM_WHOLE; /* half added */
-        nd->next = stats->nodes;
-        stats->nodes = nd;
+        nd->at.next = stats->tree.nodes;
+        stats->tree.nodes = &nd->at;
     } else if (status != PL_OK) {
         give_back(stats, nd);
     } else if (left != NULL) {
         pl_moments_join(&left->moments, moments);
-        nd->level = 1;
-        nd->index = window / 2;
-        insert(stats, nd);
+        insert(stats, nd, 1, window / 2);
     } else {
-        nd->level = 0;
-        nd->index = window;
-        insert(stats, nd);
+        insert(stats, nd, 0, window);
     }
     return status;
 }
@@ -273,9 +242,9 @@ pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const float *x, si
                               const uint32_t *at, size_t position, const int32_t *ids,
                               const uint32_t *keep, size_t n_keep, pl_task *task, pl_error *err)
 {
-    assert(window < stats->windows && !stats->seen[window]);
+    assert(window < stats->tree.windows && !stats->seen[window]);
     uint64_t histogram[PL_HIST_BINS] = {0};
-    node *left = window % 2 == 1 ? take_sibling(stats, 0, window) : NULL;
+    node *left = window % 2 == 1 ? node_of(pl_tree_take_sibling(&stats->tree, 0, window)) : NULL;
     pl_status status =
         add_window(stats, left, window, x, rows, at, position, ids, histogram, task, err);
     if (status != PL_OK) {
@@ -304,23 +273,16 @@ size_t pl_stats_part_bytes(size_t n)
     return pl_moments_bytes(n);
 }
 
-/* How many windows a node has. */
-static size_t count_windows(const pl_stats *stats, size_t level, size_t index)
-{
-    const size_t first = index << level, rest = stats->windows - first;
-    return rest < (size_t)1 << level ? rest : (size_t)1 << level;
-}
-
 pl_status pl_stats_part_of(pl_stats *stats, pl_stats_part *out, pl_error *err)
 {
-    const node *nd = stats->nodes;
+    const node *nd = node_of(stats->tree.nodes);
     *out = (pl_stats_part){0};
-    if (stats->spoiled || nd == NULL || nd->next != NULL || nd->gram == NULL ||
-        count_windows(stats, nd->level, nd->index) != stats->added) {
+    if (stats->spoiled || nd == NULL || nd->at.next != NULL || nd->gram == NULL ||
+        pl_tree_count(&stats->tree, nd->at.level, nd->at.index) != stats->added) {
         return pl_error_set(err, PL_ERR_STATE,
                             "statistics of %zu windows, expected a node of the "
                             "tree of %zu",
-                            stats->added, stats->windows);
+                            stats->added, stats->tree.windows);
     }
     free(stats->places);
     stats->places = pl_alloc(3 * stats->n_rows, sizeof *stats->places);
@@ -332,8 +294,8 @@ pl_status pl_stats_part_of(pl_stats *stats, pl_stats_part *out, pl_error *err)
         memcpy(stats->places + 3 * i, (uint32_t[]){row->position, row->window, row->row},
                3 * sizeof(uint32_t));
     }
-    *out = (pl_stats_part){.level = nd->level,
-                           .index = nd->index,
+    *out = (pl_stats_part){.level = nd->at.level,
+                           .index = nd->at.index,
                            .tokens = nd->moments.tokens,
                            .moments = nd->storage,
                            .gram = nd->gram,
@@ -347,11 +309,10 @@ pl_status pl_stats_part_of(pl_stats *stats, pl_stats_part *out, pl_error *err)
 pl_status pl_stats_add_part(pl_stats *stats, const pl_stats_part *part, pl_error *err)
 {
     node *nd = NULL;
-    bool fits = part->level <= stats->root && part->index < stats->windows &&
-                part->index << part->level < stats->windows &&
+    bool fits = pl_tree_has_place(&stats->tree, part->level, part->index) &&
                 part->rows <= stats->capacity - stats->n_rows;
     const size_t first = fits ? part->index << part->level : 0;
-    const size_t count = fits ? count_windows(stats, part->level, part->index) : 0;
+    const size_t count = fits ? pl_tree_count(&stats->tree, part->level, part->index) : 0;
     for (size_t w = first; w < first + count; w++) {
         fits = fits && !stats->seen[w];
     }
@@ -359,7 +320,7 @@ pl_status pl_stats_add_part(pl_stats *stats, const pl_stats_part *part, pl_error
         return pl_error_set(err, PL_ERR_FORMAT,
                             "statistics of a part of the windows: node %zu of level %zu does not "
                             "belong to the tree of %zu",
-                            part->index, part->level, stats->windows);
+                            part->index, part->level, stats->tree.windows);
     }
     pl_status status = take_node(stats, &nd, err);
     if (status != PL_OK) {
@@ -368,8 +329,6 @@ pl_status pl_stats_add_part(pl_stats *stats, const pl_stats_part *part, pl_error
     memcpy(nd->storage, part->moments, pl_moments_bytes(stats->n));
     memcpy(nd->gram, part->gram, stats->triangle * sizeof(float));
     nd->moments.tokens = part->tokens;
-    nd->level = (unsigned)part->level;
-    nd->index = part->index;
     for (size_t b = 0; b < PL_HIST_BINS; b++) {
         stats->histogram[b] += part->histogram[b];
     }
@@ -383,7 +342,7 @@ pl_status pl_stats_add_part(pl_stats *stats, const pl_stats_part *part, pl_error
     }
     memset(stats->seen + first, true, count);
     stats->added += count;
-    insert(stats, nd);
+    insert(stats, nd, (unsigned)part->level, part->index);
     return PL_OK;
 }
 
@@ -477,12 +436,12 @@ static pl_status finish_gram(node *root, pl_site_stats *out, pl_error *err)
 pl_status pl_stats_finish_packed(pl_stats *stats, pl_site_stats *out, pl_error *err)
 {
     *out = (pl_site_stats){0};
-    if (stats->spoiled || stats->added != stats->windows) {
+    if (stats->spoiled || stats->added != stats->tree.windows) {
         return pl_error_set(err, PL_ERR_STATE, "statistics of %zu windows, expected %zu",
-                            stats->added, stats->windows);
+                            stats->added, stats->tree.windows);
     }
-    node *root = stats->nodes;
-    assert(root != NULL && root->next == NULL && root->gram != NULL);
+    node *root = node_of(stats->tree.nodes);
+    assert(root != NULL && root->at.next == NULL && root->gram != NULL);
     out->n = stats->n;
     out->tokens = root->moments.tokens;
     memcpy(out->histogram, stats->histogram, sizeof out->histogram);
@@ -518,20 +477,20 @@ pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
 
 void pl_stats_restart(pl_stats *stats, pl_site_stats *used)
 {
-    node *root = stats->nodes;
+    node *root = node_of(stats->tree.nodes);
     if (root != NULL && root->gram == NULL && used->triangle != NULL) {
         root->gram = used->triangle;
         used->triangle = NULL;
-        stats->nodes = root->next;
+        stats->tree.nodes = root->at.next;
         give_back(stats, root);
     }
-    list_destroy(stats->nodes);
-    stats->nodes = NULL;
+    list_destroy(stats->tree.nodes);
+    stats->tree.nodes = NULL;
     if (stats->sample == NULL) {
         stats->sample = used->sample;
         used->sample = NULL;
     }
-    memset(stats->seen, 0, stats->windows * sizeof *stats->seen);
+    memset(stats->seen, 0, stats->tree.windows * sizeof *stats->seen);
     memset(stats->histogram, 0, sizeof stats->histogram);
     stats->added = 0;
     stats->n_rows = 0;
@@ -540,6 +499,6 @@ void pl_stats_restart(pl_stats *stats, pl_site_stats *used)
 
 bool pl_stats_fits(const pl_stats *stats, size_t n, size_t windows, size_t sample_rows)
 {
-    return stats->n == n && stats->windows == windows && stats->capacity == sample_rows &&
+    return stats->n == n && stats->tree.windows == windows && stats->capacity == sample_rows &&
            stats->work.scratch != NULL && stats->sample != NULL;
 }

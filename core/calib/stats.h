@@ -1,10 +1,9 @@
 /* core/calib/stats.h -- streaming statistics of one site's input X[T, n].
  *
  * Every window gives one partial result; partials are combined in a fixed binary tree by window
- * index as soon as both children are present, so the same windows give the same bytes in whatever
- * order they come, and windows that come in order leave at most log2(windows) + 1 partials.  The
- * Gram sums are float32 over 128 rows at a time, added pairwise between windows: each element good
- * to 1e-6 * sqrt(G_ii G_jj).  Moments are float64. */
+ * index (tree.h), so the same windows give the same bytes in whatever order they come.  The Gram
+ * sums are float32 over 128 rows at a time, added pairwise between windows: each element good to
+ * 1e-6 * sqrt(G_ii G_jj).  Moments are float64. */
 #ifndef PL_CALIB_STATS_H
 #define PL_CALIB_STATS_H
 
@@ -87,6 +86,7 @@ typedef struct pl_stats_part {
     double tokens;
     const void *moments;       /* [pl_stats_part_bytes(n)] as they lie in memory */
     const float *gram;         /* [pl_packed_size(n)] X^T X, not divided by T */
+    const float *cross;        /* [n, n] (X0 - X)^T X, of a pass's (cross.h); NULL: not made */
     const uint64_t *histogram; /* [PL_HIST_BINS] */
     const float *sample;       /* [rows, n] */
     const uint32_t *places;    /* [rows, 3] position, window and row of each */

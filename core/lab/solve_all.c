@@ -182,6 +182,7 @@ static pl_status sequence_init(sequence *s, pl_context cx, pl_id base, pl_error 
             s->beside = s->beside || (is_due(state, i) && pl_solve_follows(state, i));
         }
     }
+    s->share.beside = s->beside;
     pl_quantized_begin(&s->quantized, pl_with_state(cx, &s->now), PL_WHICH_AFTER, &s->hooks);
     return status;
 }
@@ -209,11 +210,8 @@ static pl_status observe(sequence *s, const pl_site *site, pl_error *err)
     if (s->walk == NULL) {
         status = start_walk(s, err);
     }
-    /* A sum that two models' inputs make is not of the tree: it is made in one process. */
-    if (status == PL_OK && !s->beside) {
-        status = pl_walk_in_units(pl_with_state(s->cx, &s->now), &s->share, &s->spec, s->base,
-                                  s->key, site->block, site->role, err);
-    }
+    PL_THEN(pl_walk_in_units(pl_with_state(s->cx, &s->now), &s->share, &s->spec, s->base, s->key,
+                             site->block, site->role, err));
     PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->cx.lab), s->key, site->block, site->role,
                                   &s->hooks, s->cx.task, err));
     s->observed = status == PL_OK;
@@ -265,7 +263,7 @@ static pl_status advance_key(sequence *s, size_t block, pl_site_role role, pl_er
     pl_status status = pl_buf_check(&settings, err);
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "sequential 2");
+        pl_hasher_text(hasher, s->beside ? "sequential 3" : "sequential 2");
         pl_hasher_id(hasher, s->key);
         pl_hasher_text(hasher, settings.data != NULL ? settings.data : "");
         for (size_t i = first; i < first + layers; i++) {

@@ -41,6 +41,7 @@ typedef struct told {
     pl_id run, calibration, key;
     size_t windows, shard, shards, block;
     pl_site_role role;
+    bool beside;
 } told;
 
 static pl_status read_told(const json_t *what, const pl_model *model, told *out, pl_error *err)
@@ -53,7 +54,8 @@ static pl_status read_told(const json_t *what, const pl_model *model, told *out,
                   .shard = pl_pool_read_size(what, "shard"),
                   .shards = pl_pool_read_size(what, "shards"),
                   .block = pl_pool_read_size(what, "block"),
-                  .role = (pl_site_role)pl_pool_read_size(what, "role")};
+                  .role = (pl_site_role)pl_pool_read_size(what, "role"),
+                  .beside = json_is_true(json_object_get(what, "beside"))};
     const bool fits = out->windows > 0 && out->shards > 0 &&
                       out->block < pl_model_config(model)->blocks &&
                       pl_model_part_number(model, out->role) < pl_model_parts(model, &roles);
@@ -101,7 +103,7 @@ static pl_status make_walk(pl_context cx, const told *t, pl_kept_walk **out, pl_
                               t->shard, t->windows, all);
     }
     kept->spec.memory_limit /= t->shards;
-    PL_THEN(pl_calib_walk_create(&kept->spec, false, &kept->walk, cx.task, err));
+    PL_THEN(pl_calib_walk_create(&kept->spec, t->beside, &kept->walk, cx.task, err));
     if (status != PL_OK) {
         destroy(kept);
         return status;
@@ -190,11 +192,11 @@ static json_t *describe(pl_context cx, const pl_walk_share *share, size_t shard,
                         pl_id key, size_t block, pl_site_role role)
 {
     const size_t workers = pl_pool_workers(cx.lab);
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "run", pl_pool_id(share->run),
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "run", pl_pool_id(share->run),
                      "calibration", pl_pool_id(calibration), "key", pl_pool_id(key), "windows",
                      (json_int_t)share->windows, "shard", (json_int_t)shard, "shards",
                      (json_int_t)((share->count + workers - 1) / workers), "block",
-                     (json_int_t)block, "role", (json_int_t)role);
+                     (json_int_t)block, "role", (json_int_t)role, "beside", (int)share->beside);
 }
 
 pl_status pl_walk_in_units(pl_context cx, pl_walk_share *share, const pl_calib_spec *spec,
@@ -211,7 +213,7 @@ pl_status pl_walk_in_units(pl_context cx, pl_walk_share *share, const pl_calib_s
     if (status != PL_OK || share->off) {
         return status;
     }
-    status = pl_calib_walk_missing(spec, store, key, block, role, &any, err);
+    status = pl_calib_walk_missing(spec, share->beside, store, key, block, role, &any, err);
     if (status != PL_OK || !any) {
         return status;
     }
@@ -225,7 +227,8 @@ pl_status pl_walk_in_units(pl_context cx, pl_walk_share *share, const pl_calib_s
         whole = whole && pl_calib_walk_shard_there(store, key, share->windows, i, block, role);
     }
     if (status == PL_OK && whole) {
-        status = pl_calib_walk_join(spec, store, key, share->windows, block, role, cx.task, &why);
+        status = pl_calib_walk_join(spec, share->beside, store, key, share->windows, block, role,
+                                    cx.task, &why);
         whole = status == PL_OK;
         status = status == PL_ERR_CANCELLED ? pl_error_set(err, status, "%s", why.message) : PL_OK;
     }

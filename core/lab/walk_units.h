@@ -10,6 +10,7 @@
 
 /* Of one solve in sequence. */
 typedef struct pl_walk_share {
+    bool beside;    /* the original model walks along, for a rounder that follows it */
     pl_id run;      /* which solve: walks of another one are of no use */
     size_t windows; /* of a shard */
     size_t count;   /* shards; 0: not known yet */

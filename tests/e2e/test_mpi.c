@@ -14,7 +14,7 @@ static const char everything[] =
     "solve all; sensitivity windows=2 length=64; sensitivity windows=2 length=64 mode=without "
     "unit=block; compare \\\"gptq bits={3,4}\\\" \\\"rtn bits=4\\\" windows=2 length=64; "
     "sweep all damping=0.01:0.1:log3 perplexity=yes windows=2 length=64; "
-    "perplexity which=after windows=2 length=64";
+    "perplexity which=after windows=2 length=64; method gptaq bits=3; solve all";
 
 /* Searches: held out, of which every solve is forgotten; by KL around a base; in sequence, where a
  * trial is a solve of the model.  The second of each finds numbers of the first. */
@@ -275,6 +275,16 @@ static void test_killed_walk(void **ctx)
                  false);
 }
 
+/* The same where the original model walks along. */
+static void test_killed_walk_of_two(void **ctx)
+{
+    (void)ctx;
+    check_killed("walk",
+                 "method qronos bits=3; calibrate length=64 windows=16; solve all; perplexity "
+                 "which=after windows=2; layers",
+                 false);
+}
+
 /* What the killed one has made, and would have removed again, is nowhere. */
 static void test_killed_tune(void **ctx)
 {
@@ -359,10 +369,15 @@ static int setup(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes),    cmocka_unit_test(test_tune),
-        cmocka_unit_test(test_tasks),         cmocka_unit_test(test_killed_rank),
-        cmocka_unit_test(test_killed_tune),   cmocka_unit_test(test_killed_walk),
-        cmocka_unit_test(test_errors),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_tune),
+        cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_killed_rank),
+        cmocka_unit_test(test_killed_tune),
+        cmocka_unit_test(test_killed_walk),
+        cmocka_unit_test(test_killed_walk_of_two),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_nothing_stays),
     };
     return cmocka_run_group_tests(tests, setup, run_teardown);
