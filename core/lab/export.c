@@ -269,8 +269,11 @@ static pl_status write_stacked_bias(pl_exporter *x, pl_st_writer *writer, pl_exp
     pl_status status = row == NULL || part == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const size_t own = i % it->together;
-        status =
-            pl_model_read_bias(x->model, pl_model_stacked(it->bias_of, it->together, i), part, err);
+        const size_t layer = pl_model_stacked(it->bias_of, it->together, i);
+        status = pl_model_read_bias(x->model, layer, part, err);
+        if (x->spec->fold) {
+            PL_THEN(pl_fold_rows(&x->fold, PL_PART_BIAS, layer, part, 1, rows, err));
+        }
         for (size_t r = 0; status == PL_OK && r < rows; r++) {
             row[it->step > 1 ? r * it->step + own : own * rows + r] = part[r];
         }

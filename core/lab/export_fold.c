@@ -165,13 +165,38 @@ static pl_status check_diagonal(const pl_fold *fold, const pl_site *site, const 
                      name);
 }
 
+/* The scales of a site's inputs to the rows that make them; the layer's others are left. */
+static pl_status spread_over_rows(pl_fold *fold, size_t site, pl_error *err)
+{
+    const pl_model *model = fold->cx.state->source->model;
+    const pl_site *at = pl_model_site(model, site);
+    const size_t layer = pl_model_input_layer(model, at);
+    if (layer == SIZE_MAX) {
+        return PL_OK;
+    }
+    const size_t rows = pl_model_layer(model, layer)->rows;
+    float *factors = fold->factors[layer] = pl_alloc(rows, sizeof *factors);
+    if (factors == NULL) {
+        return pl_error_memory(err, "an export");
+    }
+    for (size_t r = 0; r < rows; r++) {
+        factors[r] = 1.0f;
+    }
+    for (size_t c = 0; c < at->cols; c++) {
+        factors[pl_model_input_row(model, layer, c)] = fold->scales[site][c];
+    }
+    return PL_OK;
+}
+
 static pl_status begin_diagonals(pl_fold *fold, pl_error *err)
 {
     pl_model *model = fold->cx.state->source->model;
     const size_t sites = pl_model_site_count(model);
     bool any = false;
     fold->scales = calloc(sites + 1, sizeof *fold->scales);
-    pl_status status = fold->scales == NULL ? pl_error_memory(err, "an export") : PL_OK;
+    fold->factors = calloc(pl_model_layer_count(model) + 1, sizeof *fold->factors);
+    pl_status status =
+        fold->scales == NULL || fold->factors == NULL ? pl_error_memory(err, "an export") : PL_OK;
     for (size_t i = 0; status == PL_OK && i < sites; i++) {
         const pl_site *site = pl_model_site(model, i);
         pl_transform *t = NULL;
@@ -187,6 +212,7 @@ static pl_status begin_diagonals(pl_fold *fold, pl_error *err)
                 scale[c] = 1.0f;
             }
             PL_THEN(pl_transform_inputs(t, scale, 1, fold->cx.task, err));
+            PL_THEN(spread_over_rows(fold, i, err));
         }
         pl_transform_destroy(t);
     }
@@ -199,24 +225,10 @@ static pl_status begin_diagonals(pl_fold *fold, pl_error *err)
 
 const float *pl_fold_row_factors(const pl_fold *fold, size_t layer)
 {
-    pl_model *model = fold->cx.state->source->model;
-    const pl_layer *info = pl_model_layer(model, layer);
-    size_t first = 0;
-    const size_t count =
-        fold->scales != NULL ? pl_model_block_sites(model, info->block, &first) : 0;
-    for (size_t i = first; i < first + count; i++) {
-        const pl_site *site = pl_model_site(model, i);
-        const bool behind = (info->role == PL_ROLE_V && site->role == PL_SITE_O) ||
-                            (info->role == PL_ROLE_UP && site->role == PL_SITE_DOWN);
-        if (behind && site->expert == info->expert) {
-            return fold->scales[i];
-        }
-    }
-    return NULL;
+    return fold->factors != NULL ? fold->factors[layer] : NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------
- */
+/* --- either ----------------------------------------------------------------------------------- */
 
 bool pl_fold_turns_stream(const pl_fold *fold)
 {
@@ -234,14 +246,23 @@ pl_status pl_fold_begin(pl_fold *fold, pl_context cx, pl_error *err)
     return turns ? begin_rotation(fold, err) : begin_diagonals(fold, err);
 }
 
+/* rows: NULL, or so many, each the fold's or NULL. */
+static void free_rows(float **rows, size_t count)
+{
+    for (size_t i = 0; rows != NULL && i < count; i++) {
+        free(rows[i]);
+    }
+    free(rows);
+}
+
 void pl_fold_end(pl_fold *fold)
 {
-    const size_t sites =
-        fold->scales != NULL ? pl_model_site_count(fold->cx.state->source->model) : 0;
-    for (size_t i = 0; i < sites; i++) {
-        free(fold->scales[i]);
+    if (fold->cx.state == NULL) {
+        return; /* not begun */
     }
-    free(fold->scales);
+    const pl_model *model = fold->cx.state->source->model;
+    free_rows(fold->scales, pl_model_site_count(model));
+    free_rows(fold->factors, pl_model_layer_count(model));
     pl_transform_destroy(fold->first);
     free(fold->gain);
     *fold = (pl_fold){0};

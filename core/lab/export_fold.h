@@ -6,7 +6,7 @@
  *
  * Of transforms that are diagonals (SmoothQuant, AWQ) a site's layers are written as W T^-T, on
  * the rounder's grid, too, and what makes its input is multiplied by T: the norm's gain and bias,
- * or rows and biases of the layer before (v_proj, up_proj). */
+ * or rows and biases of the layer before (v_proj, kv_b_proj's values, up_proj). */
 #ifndef PL_LAB_EXPORT_FOLD_H
 #define PL_LAB_EXPORT_FOLD_H
 
@@ -19,6 +19,7 @@ typedef struct pl_fold {
     pl_transform *first; /* of a rotation: block 0's o_proj's, whose outputs go to the stream */
     float *gain;         /* [hidden], of the norm before what is being written */
     float **scales;      /* [sites], of diagonals: T of its inputs, NULL where it has none */
+    float **factors;     /* [layers], of diagonals: what its rows are multiplied by, or NULL */
 } pl_fold;
 
 /* PL_ERR_STATE where the layers are not all solved behind one rotation of the model, or those of a

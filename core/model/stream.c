@@ -69,6 +69,21 @@ bool pl_model_reads_stream(const pl_model *model, size_t site)
     return model->bare == NULL && (role == PL_SITE_QKV || role == PL_SITE_GATE_UP);
 }
 
+/* The norms that stand before a site, by the role of its layers; PL_NORM_COUNT: none. */
+static const pl_norm_role norms_before[PL_ROLE_COUNT] = {
+    [PL_ROLE_Q] = PL_NORM_ATTENTION,    [PL_ROLE_K] = PL_NORM_ATTENTION,
+    [PL_ROLE_V] = PL_NORM_ATTENTION,    [PL_ROLE_O] = PL_NORM_COUNT,
+    [PL_ROLE_GATE] = PL_NORM_MLP,       [PL_ROLE_UP] = PL_NORM_MLP,
+    [PL_ROLE_DOWN] = PL_NORM_COUNT,     [PL_ROLE_Q_A] = PL_NORM_ATTENTION,
+    [PL_ROLE_KV_A] = PL_NORM_ATTENTION, [PL_ROLE_Q_B] = PL_NORM_Q_LATENT,
+    [PL_ROLE_KV_B] = PL_NORM_KV_LATENT,
+};
+
+static pl_norm_role norm_before(const pl_model *model, const pl_site *site)
+{
+    return norms_before[model->layers[site->layers[0]].role];
+}
+
 const char *pl_model_input_fold(const pl_model *model, const pl_site *site)
 {
     const pl_config *c = &model->config;
@@ -80,18 +95,45 @@ const char *pl_model_input_fold(const pl_model *model, const pl_site *site)
                : c->heads == c->kv_heads ? "v_proj's rows"
                                          : NULL;
     }
-    if (site->role == PL_SITE_LATENT) { /* nothing else reads the norm of a latent vector */
-        return "the gain of the latent vector's norm";
-    }
     if (site->role == PL_SITE_DOWN) {                    /* ReLU lets a positive scale through */
         return c->activation == PL_CLAMPED_SWIGLU ? NULL /* up is held below a limit */
                : c->gated                         ? "up_proj's rows"
                : c->activation == PL_RELU         ? "the rows of the layer before"
                                                   : NULL;
     }
-    const pl_norm_role norm = site->role == PL_SITE_QKV ? PL_NORM_ATTENTION : PL_NORM_MLP;
     const bool alone = site->expert == PL_NO_EXPERT && !c->arch->parallel;
-    return alone && c->arch->norms[norm].hf != NULL ? "the norm's gain" : NULL;
+    if (!alone || c->arch->norms[norm_before(model, site)].hf == NULL) {
+        return NULL;
+    }
+    return site->role == PL_SITE_LATENT ? "the gain of the latent vector's norm"
+                                        : "the norm's gain";
+}
+
+size_t pl_model_input_layer(const pl_model *model, const pl_site *site)
+{
+    const pl_role role = site->role == PL_SITE_DOWN    ? PL_ROLE_UP
+                         : site->role != PL_SITE_O     ? PL_ROLE_COUNT
+                         : model->config.kv_latent > 0 ? PL_ROLE_KV_B
+                                                       : PL_ROLE_V;
+    size_t first = 0;
+    const size_t count =
+        model->bare == NULL ? pl_model_block_layers(model, site->block, &first) : 0;
+    for (size_t i = first; i < first + count; i++) {
+        if (model->layers[i].role == role && model->layers[i].expert == site->expert) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+size_t pl_model_input_row(const pl_model *model, size_t layer, size_t col)
+{
+    const pl_config *c = &model->config;
+    if (model->layers[layer].role != PL_ROLE_KV_B) {
+        return col;
+    }
+    const size_t keys = c->head_dim - c->rotary_dim; /* of each head, before its values */
+    return col + (col / c->value_dim + 1) * keys;
 }
 
 pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out, pl_error *err)
@@ -99,8 +141,7 @@ pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out, pl_erro
     const pl_tensor *norm = model->norm;
     if (site != PL_FINAL_NORM) {
         const pl_site *at = &model->sites[site];
-        norm = model->blocks[at->block]
-                   .norms[at->role == PL_SITE_QKV ? PL_NORM_ATTENTION : PL_NORM_MLP];
+        norm = model->blocks[at->block].norms[norm_before(model, at)];
     }
     pl_status status =
         pl_checkpoint_read(model->checkpoint, norm, 0, pl_tensor_rows(norm), out, err);
@@ -132,12 +173,12 @@ static pl_stream_part part_of_block(const pl_model *model, size_t block, const p
             return PL_PART_BIAS;
         }
     }
-    for (pl_norm_role role = PL_NORM_ATTENTION; role <= PL_NORM_MLP; role++) {
-        const bool before = role == PL_NORM_ATTENTION || role == PL_NORM_MLP;
-        if (before && (tensor == parts->norms[role] || tensor == parts->norm_biases[role])) {
-            const bool gain = tensor == parts->norms[role];
-            *of = parts->first_site + (role == PL_NORM_MLP ? PL_SITE_GATE_UP : PL_SITE_QKV);
-            return gain ? PL_PART_GAIN : PL_PART_SHIFT;
+    for (size_t i = parts->first_site; i < parts->first_site + parts->n_sites; i++) {
+        const pl_norm_role role = norm_before(model, &model->sites[i]);
+        if (role < PL_NORM_COUNT &&
+            (tensor == parts->norms[role] || tensor == parts->norm_biases[role])) {
+            *of = i;
+            return tensor == parts->norms[role] ? PL_PART_GAIN : PL_PART_SHIFT;
         }
     }
     if (tensor == parts->router || tensor == parts->shared_gate) {

@@ -30,6 +30,14 @@ bool pl_model_reads_stream(const pl_model *model, size_t site);
  */
 const char *pl_model_input_fold(const pl_model *model, const pl_site *site);
 
+/* The layer of which a row each makes a site's inputs: v_proj or kv_b_proj before o_proj, up_proj
+ * before down_proj; SIZE_MAX: a norm makes them. */
+size_t pl_model_input_layer(const pl_model *model, const pl_site *site);
+
+/* Which of its rows makes input `col`: kv_b_proj's are keys and values, head by head.  Where heads
+ * share values it is the row of the first that does. */
+size_t pl_model_input_row(const pl_model *model, size_t layer, size_t col);
+
 /* The gain of the norm before such a site, or (PL_FINAL_NORM) of the one before lm_head, as it
  * multiplies; out[hidden_size]. */
 #define PL_FINAL_NORM SIZE_MAX
@@ -48,13 +56,13 @@ typedef enum pl_stream_part {
     PL_PART_EMBEDDING, /* [vocab, hidden]: rows that begin it, and lm_head where that is tied */
     PL_PART_HEAD,      /* [vocab, hidden]: reads it behind the final norm */
     PL_PART_ROUTER,    /* [any, hidden]: reads it behind the norm before an MLP */
-    PL_PART_GAIN,      /* [hidden]: of a norm between it and who reads it */
-    PL_PART_SHIFT,     /* [hidden]: the bias of such a norm in a block */
+    PL_PART_GAIN,      /* [cols]: of a norm before a site, or the final one */
+    PL_PART_SHIFT,     /* [cols]: the bias of a norm before a site */
     PL_PART_BIAS,      /* of a layer */
 } pl_stream_part;
 
-/* *of: the layer of a bias, a fused one's first; the site that reads what a router does, or what a
- * norm makes (PL_FINAL_NORM: none); else SIZE_MAX. */
+/* *of: the layer of a bias, a fused one's first; the first site that reads what a router does, or
+ * what a norm makes (PL_FINAL_NORM: none); else SIZE_MAX. */
 pl_stream_part pl_model_stream_part(const pl_model *model, const pl_tensor *tensor, size_t *of);
 
 #endif

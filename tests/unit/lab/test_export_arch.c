@@ -221,6 +221,9 @@ static void a_diagonal_folds_where_nobody_else_reads(void **ctx)
         {"deepseek_v3", "0.kv_b_proj", "the gain of the latent vector's norm"},
         {"deepseek_v3", "0.o_proj", "kv_b_proj's rows of values"},
         {"deepseek_v3", "1.2.up", NULL},
+        {"deepseek_v3", "model.layers.1.mlp.shared_experts.up_proj", NULL},
+        {"deepseek_v3", "model.layers.1.mlp.shared_experts.down_proj", "up_proj's rows"},
+        {"deepseek_v2", "0.up", "the norm's gain"},
         {"gpt_oss", "0.1.down", NULL},
         {"llama4", "1.1.down", "up_proj's rows"},
     };
@@ -272,11 +275,13 @@ static void solve_behind_diagonals(arch_fixture *f)
 static void diagonals_go_into_what_makes_the_input(void **ctx)
 {
     (void)ctx;
-    static const char *const names[] = {"mistral",    "phi3",         "olmo2",  "gemma2",
-                                        "gemma3",     "llama_biases", "gpt2",   "opt",
-                                        "starcoder2", "glm4",         "cohere2"};
+    static const char *const names[] = {
+        "mistral", "phi3",       "olmo2",     "gemma2",  "gemma3",      "llama_biases", "gpt2",
+        "opt",     "starcoder2", "glm4",      "cohere2", "deepseek_v2", "deepseek_v3",  "gpt_oss",
+        "llama4",  "qwen3_moe",  "qwen2_moe", "olmoe",   "mixtral"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        for (int gguf = 0; gguf < (strcmp(names[i], "opt") != 0 ? 2 : 1); gguf++) {
+        const bool both = json_object_get(formula_case(arch_values, names[i]), "gguf") != NULL;
+        for (int gguf = 0; gguf < (both ? 2 : 1); gguf++) {
             arch_fixture f;
             pl_error err;
             pl_export_report report;

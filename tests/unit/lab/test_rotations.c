@@ -101,11 +101,15 @@ static void folded_models_compute_the_same(void **ctx)
     static const struct {
         const char *name;
         bool gguf;
-    } cases[] = {{"llama_biases", false}, {"llama_biases", true},    {"mistral", false},
-                 {"qwen2_window", false}, {"qwen3", true},           {"qwen3_window", false},
-                 {"qwen3_biases", false}, {"phi3", false},           {"phi3", true},
-                 {"mixtral", false},      {"mixtral", true},         {"qwen2_moe", false},
-                 {"qwen2_moe", true},     {"qwen2_moe_mixed", false}};
+    } cases[] = {{"llama_biases", false}, {"llama_biases", true},
+                 {"mistral", false},      {"qwen2_window", false},
+                 {"qwen3", true},         {"qwen3_window", false},
+                 {"qwen3_biases", false}, {"phi3", false},
+                 {"phi3", true},          {"mixtral", false},
+                 {"mixtral", true},       {"qwen2_moe", false},
+                 {"qwen2_moe", true},     {"qwen2_moe_mixed", false},
+                 {"qwen3_moe", true},     {"gpt_oss", false},
+                 {"gpt_oss", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fixture f;
         pl_error err;
