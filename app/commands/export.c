@@ -20,6 +20,19 @@ static bool has_rounder(const pl_state *state)
     return found;
 }
 
+/* Whether the model is to be written as it is by default: nothing is solved, and no method named.
+ */
+static bool is_untouched(const pl_state *state)
+{
+    bool named = pl_state_solved_count(state) > 0;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model) && !state->suggested; i++) {
+        for (int slot = 0; slot < PL_SLOT_COUNT; slot++) {
+            named = named || pl_state_spec(state, i, (pl_slot)slot)->method != NULL;
+        }
+    }
+    return !named;
+}
+
 /* A checkpoint of which a part is as it was is made only where that is asked for. */
 static pl_status check_whole(const pl_call *call, const pl_state *state, pl_which which,
                              size_t *left, pl_error *err)
@@ -97,15 +110,16 @@ static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
 }
 
 /* Keys that some layouts have and others have not. */
-static pl_status check_packing(const pl_call *call, const pl_export_spec *spec, size_t weights,
-                               pl_error *err)
+static pl_status check_packing(const pl_call *call, const pl_export_spec *spec, pl_error *err)
 {
     const bool orders = spec->packing != NULL && spec->packing->orders;
-    if (weights == 0 && spec->packing != NULL) {
+    if (spec->which != PL_WHICH_AFTER && spec->packing != NULL) {
         return pl_error_set(err, PL_ERR_USAGE,
-                            "export: format=%s holds codes, which weights=preconditioned has none "
-                            "of",
-                            spec->packing->name);
+                            "export: format=%s holds codes, which weights=%s has none of: `method "
+                            "gptq bits=4; solve all` makes some, format=hf and format=gguf hold "
+                            "floats",
+                            spec->packing->name,
+                            spec->which == PL_WHICH_BEFORE ? "original" : "preconditioned");
     }
     if (pl_call_value(call, "packing") != NULL && !orders) {
         return pl_error_set(err, PL_ERR_USAGE,
@@ -114,12 +128,31 @@ static pl_status check_packing(const pl_call *call, const pl_export_spec *spec, 
     return PL_OK;
 }
 
+/* Of a model as it is: what goes with it. */
+static pl_status check_original(const pl_export_spec *spec, pl_error *err)
+{
+    if (spec->which == PL_WHICH_BEFORE && spec->fold) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "export: fold=yes writes solved layers, which weights=original has "
+                            "none of");
+    }
+    if (spec->dtype == PL_Q8_0 && (spec->which != PL_WHICH_BEFORE || !spec->gguf)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "export: dtype=q8_0 goes with format=gguf weights=original: solved "
+                            "layers have the types of their codes, or floats");
+    }
+    return PL_OK;
+}
+
 static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
 {
     double start = pl_clock_now();
-    static const pl_dtype dtypes[] = {PL_F16, PL_BF16, PL_F32, PL_DTYPE_OTHER};
-    size_t weights = 1; /* rounded: where no rounder is set, the preconditioned ones */
-    size_t dtype = 3;
+    static const pl_dtype dtypes[] = {PL_F16, PL_BF16, PL_F32, PL_Q8_0, PL_DTYPE_OTHER};
+    static const char *const words[] = {"preconditioned", "rounded", "original"};
+    static const pl_which whichs[] = {PL_WHICH_PRECONDITIONED, PL_WHICH_AFTER, PL_WHICH_BEFORE};
+    /* rounded: where no rounder is set, the preconditioned ones */
+    size_t weights = is_untouched(cx.state) ? 2 : 1;
+    size_t dtype = 4;
     pl_export_report report = {0};
     pl_export_spec spec = {.folder = pl_call_value(call, "dir")};
     if (spec.folder == NULL || spec.folder[0] == '\0') {
@@ -138,13 +171,17 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
                               "format=%s: format=hf holds the weights as they are",
                               pl_packing_at(0)->name);
     }
+    spec.which = whichs[weights];
+    spec.dtype = dtypes[dtype];
+    spec.fold = fold > 0;
     if (status == PL_OK && format > 0) {
         spec.gguf = format > PL_PACKING_COUNT;
         spec.packing = spec.gguf ? NULL : pl_packing_at(format - 1);
         spec.order = (pl_pack_order)order;
         spec.lossy = lossy > 0;
-        status = check_packing(call, &spec, weights, err);
+        status = check_packing(call, &spec, err);
     }
+    PL_THEN(check_original(&spec, err));
     if (status == PL_OK && spec.gguf && fold > 0) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "export: fold=yes changes more than layers, which format=gguf cannot "
@@ -152,20 +189,19 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
     }
     PL_THEN(check_online(call, cx.state, err));
     PL_THEN(pl_state_check_origin(cx.state, false, err));
-    if (status == PL_OK && pl_state_solved_count(cx.state) == 0) {
+    const bool original = spec.which == PL_WHICH_BEFORE;
+    if (status == PL_OK && !original && pl_state_solved_count(cx.state) == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
                               "export: no layer is solved with the present methods: run `solve "
-                              "all` first");
+                              "all` first, or weights=original writes the model as it is");
     }
-    if (status == PL_OK) {
-        spec.which = weights == 0 ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
-        spec.dtype = dtypes[dtype];
-        spec.fold = fold > 0;
+    if (status == PL_OK && !original) {
         status = check_whole(call, cx.state, spec.which, &left, err);
     }
     if (status == PL_OK) {
         spec.partial = left > 0;
         status = pl_export(cx, &spec, &report, err);
+        left = original ? pl_model_layer_count(cx.state->source->model) : left;
     }
     if (status == PL_OK) {
         pl_json_set(call->result, "files", json_integer((json_int_t)report.files));
@@ -173,6 +209,7 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
         pl_json_set(call->result, "max_dtype_error", pl_json_number(report.max_dtype_error));
         pl_json_set(call->result, "other_dtype_error", pl_json_number(report.other_dtype_error));
         pl_json_set(call->result, "layers_packed", json_integer((json_int_t)report.packed));
+        pl_json_set(call->result, "weights", json_string(words[weights]));
         if (spec.gguf) {
             pl_json_set(call->result, "types", json_string(report.types));
         }
@@ -184,7 +221,7 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
         pl_json_set(call->result, "loaded_error", pl_json_number(report.loaded_error));
         pl_json_set(call->result, "bits_per_weight", pl_json_number(report.bits_per_weight));
         pl_json_set(call->result, "layers_solved",
-                    json_integer((json_int_t)pl_state_solved_count(cx.state)));
+                    json_integer(original ? 0 : (json_int_t)pl_state_solved_count(cx.state)));
         pl_json_set(call->result, "layers_left", json_integer((json_int_t)left));
         warn_of_activations(cx.state, cx.lab);
         warn_of_scales(&report, cx.lab);
@@ -201,10 +238,10 @@ static const pl_key export_keys[] = {
      "of compressed-tensors, 3, 5, 6 and 7 bits: as version 0.17 and later read them, or earlier"},
     {"lossy", PL_KEY_CHOICE, "no", "no|yes",
      "also layers that the format cannot hold exactly: they are rounded anew"},
-    {"weights", PL_KEY_CHOICE, NULL, "preconditioned|rounded",
-     "which weights (rounded where a rounder is set)"},
-    {"dtype", PL_KEY_CHOICE, NULL, "f16|bf16|f32",
-     "element type (the checkpoint's own; f16 from a GGUF)"},
+    {"weights", PL_KEY_CHOICE, NULL, "preconditioned|rounded|original",
+     "which weights (rounded where a rounder is set; the model as it is where no method is named)"},
+    {"dtype", PL_KEY_CHOICE, NULL, "f16|bf16|f32|q8_0",
+     "element type (the checkpoint's own; f16 from a GGUF); q8_0: of a GGUF with weights=original"},
     {"fold", PL_KEY_CHOICE, "no", "no|yes",
      "in the coordinates of `method quarot online=no` (embedding and lm_head rotated, norms of 1), "
      "`smoothquant` or `awq` (scales in norms and rows): weights on their grid"},

@@ -235,13 +235,17 @@ void pl_line_export(const pl_call *call, pl_buf *out)
     const double bits = pl_json_number_of(call->result, "bits_per_weight");
     put_count(pl_json_number_of(call->result, "files"), " files, ", out);
     put_count(pl_json_number_of(call->result, "bytes"), " bytes: ", out);
-    put_count(pl_json_number_of(call->result, "layers_solved"), " solved layers", out);
+    if (strcmp(word(call->result, "weights"), "original") == 0) {
+        pl_buf_puts(out, "the model as it is");
+    } else {
+        put_count(pl_json_number_of(call->result, "layers_solved"), " solved layers", out);
+    }
     if (isfinite(bits)) {
         put_number(" of ", bits, out);
         pl_buf_puts(out, " bits a weight");
     }
     const char *types = json_string_value(json_object_get(call->result, "types"));
-    if (types != NULL) {
+    if (types != NULL && types[0] != '\0') {
         pl_buf_printf(out, ", as %s", types);
     }
     if (pl_json_number_of(call->result, "layers_requantized") > 0) {

@@ -470,7 +470,7 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
     pl_st_writer *writer = NULL;
     st_list list = {0};
     pl_buf commands = {0};
-    pl_state_commands(x->cx.state, true, &commands);
+    pl_status status = pl_export_commands(x, &commands, err);
     const char *const metadata[] = {"format",
                                     "pt",
                                     "planish",
@@ -479,7 +479,7 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
                                     commands.data != NULL ? commands.data : "",
                                     NULL};
     pl_path_join(&path, x->made.path, name);
-    pl_status status = path.failed || commands.failed ? pl_export_no_memory(err) : PL_OK;
+    PL_THEN(pl_buf_check(&path, err));
     PL_THEN(list_entries(x, members, count, &list, err));
     PL_THEN(pl_st_writer_create_raw(path.data, list.entries, list.raws, list.count, metadata,
                                     &writer, err));

@@ -14,8 +14,10 @@
 
 typedef struct pl_export_spec {
     const char *folder; /* must not exist yet */
-    pl_which which;     /* PL_WHICH_PRECONDITIONED or PL_WHICH_AFTER (rounded) */
-    pl_dtype dtype;     /* of floats; PL_DTYPE_OTHER: the checkpoint's own (f16 from a GGUF) */
+    pl_which which; /* PL_WHICH_PRECONDITIONED or PL_WHICH_AFTER (rounded); or, without a packing
+                       and a fold, PL_WHICH_BEFORE: the model as it is */
+    pl_dtype dtype; /* of floats; PL_DTYPE_OTHER: the checkpoint's own (f16 from a GGUF); of a
+                       GGUF of a model as it is PL_Q8_0, too, rounded as ggml does */
     const pl_packing *packing; /* NULL: all weights as floats; else `which` is PL_WHICH_AFTER */
     pl_pack_order order;       /* of a packing that has both */
     bool gguf;                 /* one GGUF, in a folder as well; of a model that is one */
@@ -28,11 +30,11 @@ typedef struct pl_export_spec {
 typedef struct pl_export_report {
     size_t files;
     uint64_t bytes;
-    double max_dtype_error;    /* largest |written - meant| over all layers' weights */
-    double other_dtype_error;  /* the same over the other tensors: norms, embeddings, biases */
-    size_t packed;             /* layers written as codes */
-    size_t requantized;        /* of them: rounded anew */
-    char types[160];           /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers */
+    double max_dtype_error;   /* largest |written - meant| over all layers' weights */
+    double other_dtype_error; /* the same over the other tensors: norms, embeddings, biases */
+    size_t packed;            /* layers written as codes */
+    size_t requantized;       /* of them: rounded anew */
+    char types[160]; /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers, or all */
     double fused_scales_apart; /* as `export` tells it (app/json.md); 0 without such scales */
     double loaded_error;       /* ||loaded - written|| / ||written|| over the packed layers, as who
                                   computes in the configuration's dtype has them: scales and

@@ -7,6 +7,24 @@
 #include <math.h>
 #include <string.h>
 
+pl_status pl_export_commands(const pl_exporter *x, pl_buf *out, pl_error *err)
+{
+    pl_state opened;
+    const pl_state *state = x->cx.state;
+    pl_status status = PL_OK;
+    pl_state_init(&opened);
+    if (x->spec->which == PL_WHICH_BEFORE) {
+        status = pl_state_set_source(&opened, state->source, err);
+        state = &opened;
+    }
+    if (status == PL_OK) {
+        pl_state_commands(state, true, out);
+        status = pl_buf_check(out, err);
+    }
+    pl_state_deinit(&opened);
+    return status;
+}
+
 static const char *format_of(const pl_exporter *x)
 {
     return x->spec->gguf ? "GGUF" : x->packing != NULL ? x->packing->name : "floats (safetensors)";
@@ -15,7 +33,8 @@ static const char *format_of(const pl_exporter *x)
 static void put_measured(const pl_exporter *x, pl_buf *out)
 {
     pl_measurement found;
-    const pl_id setting = pl_state_setting(x->cx.state);
+    const bool original = x->spec->which == PL_WHICH_BEFORE;
+    const pl_id setting = original ? (pl_id){0} : pl_state_setting(x->cx.state);
     if (!pl_record_find(x->cx.state->source, &setting, NULL, &found)) {
         pl_buf_puts(out, "No perplexity was measured before the export.\n");
         return;
@@ -24,7 +43,9 @@ static void put_measured(const pl_exporter *x, pl_buf *out)
     if (isfinite(found.original)) {
         pl_buf_printf(out, "| original | %.6g | %s |\n", found.original, found.protocol);
     }
-    pl_buf_printf(out, "| this one | %.6g | %s |\n", found.perplexity, found.protocol);
+    if (!original) {
+        pl_buf_printf(out, "| this one | %.6g | %s |\n", found.perplexity, found.protocol);
+    }
     if (isfinite(found.kl_mean)) {
         pl_buf_printf(out, "\nMean KL divergence from the original: %.4g nats a token.\n",
                       found.kl_mean);
@@ -81,8 +102,12 @@ static void put_export(const pl_exporter *x, pl_buf *out)
                   spec->gguf           ? "gguf"
                   : x->packing != NULL ? x->packing->name
                                        : "hf",
-                  spec->which == PL_WHICH_AFTER ? "rounded" : "preconditioned",
-                  spec->dtype <= PL_BF16 ? dtypes[spec->dtype] : "",
+                  spec->which == PL_WHICH_AFTER    ? "rounded"
+                  : spec->which == PL_WHICH_BEFORE ? "original"
+                                                   : "preconditioned",
+                  spec->dtype <= PL_BF16   ? dtypes[spec->dtype]
+                  : spec->dtype == PL_Q8_0 ? " dtype=q8_0"
+                                           : "",
                   spec->order == PL_PACK_PADDED ? " packing=padded" : "",
                   spec->lossy ? " lossy=yes" : "", spec->fold ? " fold=yes" : "",
                   spec->partial ? " partial=yes" : "",
@@ -92,9 +117,13 @@ static void put_export(const pl_exporter *x, pl_buf *out)
 pl_status pl_export_write_card(const pl_exporter *x, pl_error *err)
 {
     pl_buf text = {0}, path = {0}, commands = {0};
-    pl_state_commands(x->cx.state, true, &commands);
-    pl_buf_printf(&text, "# %s, quantized with Planish " PL_VERSION "\n\nFormat: %s",
-                  pl_model_name(x->model), format_of(x));
+    pl_status status = pl_export_commands(x, &commands, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_buf_printf(&text, "# %s, %s with Planish " PL_VERSION "\n\nFormat: %s",
+                  pl_model_name(x->model),
+                  x->spec->which == PL_WHICH_BEFORE ? "converted" : "quantized", format_of(x));
     pl_buf_printf(&text, x->report.types[0] != '\0' ? " (%s)" : "%s", x->report.types);
     pl_buf_puts(&text, ".\n\n## Perplexity\n\n");
     put_measured(x, &text);
@@ -104,9 +133,8 @@ pl_status pl_export_write_card(const pl_exporter *x, pl_error *err)
     pl_buf_append(&text, commands.data != NULL ? commands.data : "", commands.size);
     put_export(x, &text);
     pl_buf_puts(&text, "```\n");
-    text.failed = text.failed || commands.failed;
     pl_path_join(&path, x->made.path, "README.md");
-    pl_status status = pl_buf_check(&text, err);
+    status = pl_buf_check(&text, err);
     PL_THEN(pl_buf_check(&path, err));
     PL_THEN(pl_file_write_all(path.data, text.data, text.size, err));
     pl_buf_deinit(&text);

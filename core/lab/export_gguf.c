@@ -85,15 +85,19 @@ static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *er
     const char *why = NULL;
     size_t solved = 0;
     pl_status status = PL_OK;
+    if (x->spec->which == PL_WHICH_BEFORE) {
+        return pl_gguf_plan_original(f, it, err);
+    }
     memset(fits, true, sizeof fits);
     for (size_t i = 0; i < it->n_layers; i++) {
         solved += pl_state_result(x->cx.state, it->layers[i]) != NULL;
     }
     if (solved == 0) {
         it->left = true;
-        it->n_layers = f->from_hf ? it->n_layers : 0; /* as it is in the file */
+        it->copied = !f->from_hf;
         return PL_OK;
     }
+    it->copied = false;
     if (x->spec->dtype == PL_DTYPE_OTHER) {
         why = x->spec->which != PL_WHICH_AFTER        ? "weights=preconditioned have no codes"
               : solved < it->n_layers                 ? "some of the layers in it are not solved"
@@ -139,6 +143,12 @@ static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *er
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+/* Whether it is written layer by layer. */
+static bool has_layers(const pl_gguf_item *it)
+{
+    return it->n_layers > 0 && !it->copied;
+}
+
 /* Over how many heads the rows of a layer are permuted. */
 static size_t heads_of(const pl_gguf_item *it, const pl_layer *info)
 {
@@ -150,15 +160,13 @@ static void encode_row(const pl_gguf_item *it, const pl_codes *codes, const floa
 {
     const size_t bytes = pl_dtype_block_bytes(it->dtype);
     int steps[PL_GGUF_BLOCK];
-    if (pl_dtype_block(it->dtype) == 1) {
-        pl_dtype_encode(it->dtype, w, cols, out);
+    if (it->rounded || pl_dtype_block(it->dtype) == 1) {
+        pl_gguf_encode(it->dtype, w, cols, out);
         return;
     }
     for (size_t c = 0; c < cols; c += PL_GGUF_BLOCK, out += bytes) {
         float scale = 0.0f;
-        if (it->rounded) {
-            pl_gguf_block_round(it->dtype, w + c, out);
-        } else if (steps_of(codes, row, c, &scale, steps)) {
+        if (steps_of(codes, row, c, &scale, steps)) {
             (void)pl_gguf_block_exact(it->dtype, scale, steps, out);
         }
     }
@@ -240,8 +248,16 @@ static pl_dtype main_type(const pl_gguf_file *f)
     return most;
 }
 
-static uint32_t file_type(pl_dtype dtype)
+/* What general.file_type says: of a copy what the source's does. */
+static uint32_t file_type(const pl_gguf_file *f)
 {
+    const pl_dtype dtype = main_type(f);
+    const json_t *stated =
+        json_object_get(pl_checkpoint_metadata(f->x->checkpoint), "general.file_type");
+    if (f->x->spec->which == PL_WHICH_BEFORE && f->x->spec->dtype == PL_DTYPE_OTHER &&
+        !f->from_hf && json_is_integer(stated)) {
+        return (uint32_t)json_integer_value(stated);
+    }
     for (size_t i = 0; pl_gguf_choices[i].dtype != PL_DTYPE_OTHER; i++) {
         if (pl_gguf_choices[i].dtype == dtype) {
             return pl_gguf_choices[i].file_type;
@@ -260,7 +276,7 @@ static pl_status write_file(pl_gguf_file *f, const char *path, pl_task *task, pl
         const pl_gguf_item *it = &f->items[i];
         entries[i] = (pl_gguf_entry){
             .name = it->name,
-            .type = it->n_layers > 0 ? pl_dtype_name(it->dtype) : it->type,
+            .type = has_layers(it) ? pl_dtype_name(it->dtype) : it->type,
             .n_dims = it->n_dims,
             .dims = it->dims,
             .bytes = it->bytes,
@@ -268,16 +284,15 @@ static pl_status write_file(pl_gguf_file *f, const char *path, pl_task *task, pl
         all += (double)pl_gguf_elements(it);
     }
     pl_status status = entries == NULL ? pl_export_no_memory(err) : PL_OK;
-    PL_THEN(pl_gguf_writer_create(path, &f->keys, file_type(main_type(f)), entries, f->count,
-                                  &writer, err));
+    PL_THEN(pl_gguf_writer_create(path, &f->keys, file_type(f), entries, f->count, &writer, err));
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
         pl_gguf_item *it = &f->items[i];
         pl_task_progress(task, "elements", done, all);
-        if (it->n_layers == 0) {
-            status = f->from_hf ? pl_gguf_write_values(x, it, writer, task, err)
-                                : copy_bytes(x, it, writer, err);
+        if (!has_layers(it)) {
+            status = it->copied ? copy_bytes(x, it, writer, err)
+                                : pl_gguf_write_values(x, it, writer, task, err);
         }
-        for (size_t k = 0; k < it->n_layers && status == PL_OK; k++) {
+        for (size_t k = 0; has_layers(it) && k < it->n_layers && status == PL_OK; k++) {
             status = write_layer(x, it, it->layers[k], writer, err);
         }
         done += (double)pl_gguf_elements(it);
@@ -309,7 +324,7 @@ static pl_status read_back(pl_gguf_file *f, const char *path, pl_task *task, pl_
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
         const pl_gguf_item *it = &f->items[i];
         pl_id own = {0}, copy = {0};
-        for (size_t k = 0; k < it->n_layers && status == PL_OK; k++) {
+        for (size_t k = 0; has_layers(it) && k < it->n_layers && status == PL_OK; k++) {
             const pl_layer *info = pl_model_layer(x->model, it->layers[k]);
             const size_t count = info->rows * info->cols;
             pl_mat w = {0};
@@ -330,9 +345,9 @@ static pl_status read_back(pl_gguf_file *f, const char *path, pl_task *task, pl_
             free(found);
             pl_mat_deinit(&w);
         }
-        if (status == PL_OK && it->n_layers == 0 && f->from_hf) {
+        if (status == PL_OK && !has_layers(it) && !it->copied) {
             status = pl_gguf_check_values(it, written, task, err);
-        } else if (status == PL_OK && it->n_layers == 0) {
+        } else if (status == PL_OK && it->copied) {
             status = pl_tensor_identity(x->checkpoint, it->tensor, &own, task, err);
             PL_THEN(pl_tensor_identity(pl_model_checkpoint(written),
                                        pl_checkpoint_find(pl_model_checkpoint(written), it->name),
@@ -350,7 +365,7 @@ static pl_status read_back(pl_gguf_file *f, const char *path, pl_task *task, pl_
     return status;
 }
 
-/* "Q4_0 180, Q5_0 30": types of the solved layers. */
+/* "Q4_0 180, Q5_0 30": types of the layers that are solved, or that all are as they were. */
 static void tell_types(const pl_gguf_file *f, char *out, size_t capacity)
 {
     size_t at = 0;

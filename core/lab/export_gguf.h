@@ -15,7 +15,8 @@ typedef struct pl_gguf_item {
     const float *vector;     /* borrowed from the file below */
     size_t *layers;          /* whose rows it holds, in their order; NULL: a copy */
     size_t n_layers;
-    bool left; /* no layer in it is solved: floats as in the source */
+    bool left;   /* no layer in it is solved: floats as in the source */
+    bool copied; /* the bytes of the source's GGUF, whatever layers they hold */
     pl_dtype dtype;
     bool rounded; /* anew: the type does not hold its codes exactly */
     uint64_t bytes;
@@ -37,6 +38,14 @@ PL_NODISCARD pl_status pl_gguf_list(pl_gguf_file *f, pl_error *err);
 /* What a Hugging Face folder tells of the model in words: its name, and of its card (README.md) the
  * author, the licence and the models it comes from, as llama.cpp's converter writes them. */
 PL_NODISCARD pl_status pl_gguf_put_about(pl_gguf_file *f, pl_error *err);
+
+/* Plans an item of a model that is written as it is (PL_WHICH_BEFORE): in the type that was asked
+ * for, or the source's bytes. */
+PL_NODISCARD pl_status pl_gguf_plan_original(const pl_gguf_file *f, pl_gguf_item *it,
+                                             pl_error *err);
+
+/* Values [count] of whole blocks in any type that is written, to out. */
+void pl_gguf_encode(pl_dtype dtype, const float *values, size_t count, uint8_t *out);
 
 uint64_t pl_gguf_elements(const pl_gguf_item *it);
 size_t pl_gguf_cols(const pl_gguf_item *it);

@@ -60,6 +60,7 @@ static pl_status list_same(pl_gguf_file *f, pl_error *err)
         pl_gguf_item *it = &f->items[i];
         const pl_tensor *tensor = pl_checkpoint_tensor(checkpoint, i);
         it->tensor = tensor;
+        it->copied = true;
         it->dtype = tensor->dtype;
         it->bytes = tensor->bytes;
         it->n_dims = tensor->n_dims;
@@ -97,14 +98,28 @@ static pl_status list_same(pl_gguf_file *f, pl_error *err)
 
 /* --- from a Hugging Face folder --------------------------------------------------------------- */
 
-/* Floats of a source: vectors and routers in float32, as llama.cpp wants them. */
+/* What llama.cpp wants in float32 whatever the rest is in: vectors, routers, learned positions. */
+static bool stays_single(const pl_gguf_item *it)
+{
+    return it->n_dims == 1 || strstr(it->name, "ffn_gate_inp") != NULL ||
+           strstr(it->name, "position_embd") != NULL;
+}
+
+/* A type that was asked for; float16 where rows are no whole blocks of it, as llama.cpp's converter
+ * has it. */
+static pl_dtype wanted_type(const pl_exporter *x, const pl_gguf_item *it)
+{
+    const pl_dtype dtype = x->spec->dtype;
+    return pl_gguf_cols(it) % pl_dtype_block(dtype) == 0 ? dtype : PL_F16;
+}
+
+/* Floats of a source. */
 static pl_dtype float_type(const pl_exporter *x, const pl_gguf_item *it)
 {
-    const bool router = strstr(it->name, "ffn_gate_inp") != NULL;
-    if (it->n_dims == 1 || router) {
+    if (stays_single(it)) {
         return PL_F32;
     }
-    return x->spec->dtype != PL_DTYPE_OTHER                            ? x->spec->dtype
+    return x->spec->dtype != PL_DTYPE_OTHER                            ? wanted_type(x, it)
            : it->tensor->packed != NULL || it->tensor->dtype > PL_BF16 ? PL_F32
                                                                        : it->tensor->dtype;
 }
@@ -229,6 +244,30 @@ pl_status pl_gguf_list(pl_gguf_file *f, pl_error *err)
     return f->from_hf ? list_converted(f, err) : list_same(f, err);
 }
 
+/* --- a model as it is ------------------------------------------------------------------------- */
+
+pl_status pl_gguf_plan_original(const pl_gguf_file *f, pl_gguf_item *it, pl_error *err)
+{
+    pl_exporter *x = f->x;
+    size_t bytes = 0;
+    if (!f->from_hf && (x->spec->dtype == PL_DTYPE_OTHER || stays_single(it))) {
+        return PL_OK;
+    }
+    if (!f->from_hf) {
+        it->copied = false;
+        it->dtype = wanted_type(x, it);
+        snprintf(it->type, sizeof it->type, "%s", pl_dtype_name(it->dtype));
+    }
+    if (!pl_dtype_bytes(it->dtype, (size_t)pl_gguf_elements(it), &bytes)) {
+        return pl_export_no_memory(err);
+    }
+    it->bytes = bytes;
+    it->rounded = pl_dtype_block(it->dtype) > 1;
+    x->report.packed += it->rounded ? it->n_layers : 0;
+    x->report.requantized += it->rounded ? it->n_layers : 0;
+    return PL_OK;
+}
+
 /* --- copies of values ------------------------------------------------------------------------- */
 
 enum { PIECE = 1 << 20 }; /* elements at once, about */
@@ -250,6 +289,9 @@ static pl_status read_rows(pl_exporter *x, const pl_gguf_item *it, size_t first,
         memcpy(out, it->vector, count * cols * sizeof *out);
         return PL_OK;
     }
+    if (it->named.tensor == NULL) { /* of a GGUF, which has them so */
+        return pl_checkpoint_read(x->checkpoint, it->tensor, first, count, out, err);
+    }
     pl_status status = pl_model_read_named(x->model, &it->named, first, count, out, err);
     for (size_t i = 0; status == PL_OK && i < count * cols; i++) {
         out[i] += it->named.gguf_add;
@@ -269,14 +311,27 @@ static pl_status read_rows(pl_exporter *x, const pl_gguf_item *it, size_t first,
     return PL_OK;
 }
 
+void pl_gguf_encode(pl_dtype dtype, const float *values, size_t count, uint8_t *out)
+{
+    const size_t block = pl_dtype_block(dtype);
+    if (block == 1) {
+        pl_dtype_encode(dtype, values, count, out);
+        return;
+    }
+    for (size_t i = 0; i < count; i += block, out += pl_dtype_block_bytes(dtype)) {
+        pl_gguf_block_round(dtype, values + i, out);
+    }
+}
+
 pl_status pl_gguf_write_values(pl_exporter *x, pl_gguf_item *it, pl_gguf_writer *writer,
                                pl_task *task, pl_error *err)
 {
     const size_t cols = pl_gguf_cols(it), rows = (size_t)pl_gguf_elements(it) / cols;
-    const size_t step = rows_at_once(it), width = pl_dtype_block_bytes(it->dtype);
+    const size_t step = rows_at_once(it), block = pl_dtype_block(it->dtype);
+    const size_t width = cols / block * pl_dtype_block_bytes(it->dtype); /* of a row */
     float *values = pl_alloc(step * cols, sizeof *values);
     float *back = pl_alloc(step * cols, sizeof *back);
-    char *bytes = pl_alloc(step * cols, width);
+    uint8_t *bytes = pl_alloc(step, width);
     pl_hasher *hasher = NULL;
     pl_status status =
         values == NULL || back == NULL || bytes == NULL ? pl_export_no_memory(err) : PL_OK;
@@ -287,7 +342,7 @@ pl_status pl_gguf_write_values(pl_exporter *x, pl_gguf_item *it, pl_gguf_writer 
         if (status != PL_OK) {
             break;
         }
-        pl_dtype_encode(it->dtype, values, count, bytes);
+        pl_gguf_encode(it->dtype, values, count, bytes);
         pl_dtype_decode(it->dtype, bytes, count, back);
         for (size_t i = 0; i < count; i++) {
             const double lost = (double)back[i] - (double)values[i];
@@ -297,7 +352,7 @@ pl_status pl_gguf_write_values(pl_exporter *x, pl_gguf_item *it, pl_gguf_writer 
             }
         }
         pl_hasher_bytes(hasher, back, count * sizeof *back);
-        status = pl_gguf_writer_put(writer, bytes, count * width, err);
+        status = pl_gguf_writer_put(writer, bytes, count / cols * width, err);
         PL_THEN(pl_task_tick(task, err));
     }
     if (status == PL_OK) {

@@ -59,6 +59,9 @@ typedef struct pl_exporter {
 uint64_t pl_export_elements(const pl_export_item *item);
 pl_status pl_export_no_memory(pl_error *err);
 
+/* Appends the commands that made what is written: of a model as it is those that open it. */
+PL_NODISCARD pl_status pl_export_commands(const pl_exporter *x, pl_buf *out, pl_error *err);
+
 /* The i-th of the layers that an item holds. */
 size_t pl_export_layer(const pl_export_item *item, size_t i);
 

@@ -56,6 +56,7 @@ static const scenario scenarios[] = {
     {"awq", SHORT "method rtn bits=4 symmetric=no group_size=64; solve all sequential=no; "
                   "export dir=@o/awq format=awq"},
     {"gguf", ROUNDED "export dir=@o/gguf format=gguf dtype=f16"},
+    {"converted", "export dir=@o/hf weights=original; export dir=@o/gguf format=gguf dtype=q8_0"},
     {"fp8", SHORT "method rtn format=fp8; solve all sequential=no; export dir=@o/fp8 format=fp8"},
     {"nvfp4", SHORT "method rtn format=nvfp4; solve all sequential=no; "
                     "export dir=@o/nvfp4 format=nvfp4"},

@@ -364,7 +364,14 @@ static void test_what_does_not_fit(void **ctx)
          "its sides times its bits are no multiples of 32"},
         {"method rtn bits=4 scale_dtype=f32; solve all sequential=no; export format=gptq",
          "its scales are no float16 numbers (scale_dtype=f16)"},
-        {"export format=nvfp4",
+        {"method none slot=precondition; method none slot=round; export format=awq",
+         "export: format=awq holds codes, which weights=original has none of: `method gptq"},
+        {"export dtype=q8_0", "export: dtype=q8_0 goes with format=gguf weights=original"},
+        {"export fold=yes", "export: fold=yes writes solved layers, which weights=original has"},
+        {"method rtn bits=4 scale_dtype=f32 group_size=32; export",
+         "`solve all` first, or weights=original writes the model as it is"},
+        {"method rtn bits=4 group_size=0 scale_dtype=f32; solve all sequential=no; export "
+         "format=nvfp4",
          "its codes are of another number format (`method rtn format=nvfp4` or another rounder"},
         {"method rtn format=mxfp4; solve 1.q_proj; export format=mxfp4 partial=yes",
          "its inputs are no multiple of its block"},
@@ -491,6 +498,36 @@ static void test_the_card_says_how(void **ctx)
     check_card("folded", "\nexport format=hf weights=rounded dtype=f32 fold=yes dir=FOLDER\n");
 }
 
+/* Where nothing is solved it is the model as it is that is written; where something is, that is
+ * said by a word. */
+static void test_a_model_is_converted(void **ctx)
+{
+    (void)ctx;
+    char script[3000];
+    snprintf(script, sizeof script,
+             "export dir=%s; export dir=%s format=gguf; method rtn bits=4; solve all "
+             "sequential=no; perplexity which=after length=64 windows=1; export dir=%s format=gguf "
+             "weights=original dtype=q8_0",
+             run_path("as-it-is"), run_path("as-gguf"), run_path("as-blocks"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    assert_string_equal(json_string_value(json_object_get(run_result(&r, 0), "weights")),
+                        "original");
+    pl_check_close(run_number(run_result(&r, 1), "layers_left"), 28, 0, 0);
+    assert_string_equal(json_string_value(json_object_get(run_result(&r, 1), "types")), "F16 28");
+    run_free(&r);
+    r = RUN("--json", "-c", "perplexity length=64 windows=1");
+    const double own = run_number(run_last(&r), "perplexity");
+    run_free(&r);
+    pl_check_close(perplexity_of(run_path("as-it-is")), own, 1e-6, 0);
+    pl_check_close(perplexity_of(run_path("as-gguf")), own, 1e-6, 0);
+    pl_check_close(perplexity_of(run_path("as-blocks")), own, 1e-2, 0);
+    check_card("as-blocks", "converted with Planish");
+    check_card("as-blocks", "No perplexity was measured");
+    check_card("as-blocks", "\n```\nselect model.layers.0.self_attn.q_proj\n"
+                            "export format=gguf weights=original dtype=q8_0 dir=FOLDER\n");
+}
+
 /* transformers, compressed-tensors and the owners' unpacking rules, in the Python of
  * PLANISH_BENCH_PYTHON: with --all. */
 static void test_owners_load_them(void **ctx)
@@ -519,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_what_does_not_fit),
         cmocka_unit_test(test_lossy_says_what_is_lost),
         cmocka_unit_test(test_the_card_says_how),
+        cmocka_unit_test(test_a_model_is_converted),
         cmocka_unit_test(test_a_version_is_another_model),
     };
     const struct CMUnitTest owners[] = {cmocka_unit_test(test_owners_load_them)};

@@ -1,6 +1,7 @@
 /* GGUFs written of models of any architecture. */
 #include "tests/unit/lab/export_arch.h"
 
+#include <math.h>
 #include <unistd.h>
 
 /* Rounds the layers by `method` and writes a GGUF; the caller closes what is read back. */
@@ -250,6 +251,128 @@ static void gguf_refuses_what_no_type_holds(void **ctx)
     }
 }
 
+/* The model as it is, unsolved; the caller closes what is read back. */
+static pl_model *convert(arch_fixture *f, bool gguf, pl_dtype dtype, pl_export_report *report)
+{
+    pl_error err;
+    pl_model *written = NULL;
+    char path[620];
+    const pl_export_spec spec = {
+        .folder = f->out, .which = PL_WHICH_BEFORE, .dtype = dtype, .gguf = gguf};
+    pl_check_ok(pl_export((pl_context){f->lab, &f->state, NULL}, &spec, report, &err), err);
+    snprintf(path, sizeof path, "%s%s", f->out, gguf ? "/model.gguf" : "");
+    pl_check_ok(pl_model_open(path, &written, &err), err);
+    return written;
+}
+
+static void a_model_is_converted_as_it_is(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[] = {"mistral", "phi3",        "gemma2",
+                                        "mixtral", "deepseek_v3", "llama_biases"};
+    for (size_t i = 0; i < 4 * sizeof names / sizeof names[0]; i++) {
+        const bool from = i % 4 / 2 > 0, to = i % 2 > 0;
+        arch_fixture f;
+        pl_export_report report;
+        print_message("  %s: %s to %s\n", names[i / 4], from ? "gguf" : "hf", to ? "gguf" : "hf");
+        arch_open(&f, names[i / 4], from, 100);
+        if (!to || !from) {
+            arch_solve(&f, arch_any_layer(&f)); /* which does not matter */
+        }
+        pl_model *written = convert(&f, to, PL_F32, &report);
+        assert_int_equal(arch_check_weights(&f, written, PL_WHICH_BEFORE), 0);
+        pl_check_close(report.max_dtype_error, 0, 0, 0);
+        pl_check_close(report.other_dtype_error, 0, 0, 0);
+        assert_true(isnan(report.bits_per_weight));
+        if (to && !from) {
+            check_converted(formula_case(arch_values, names[i / 4]), written);
+        }
+        pl_check_close(arch_measure(written), arch_measure(f.state.source->model), 1e-6, 0);
+        pl_model_close(written);
+        arch_close(&f);
+    }
+}
+
+/* Blocks of 32 around 0: no value is further from its own than half a step, which is the largest
+ * magnitude / 127 in float16. */
+static void check_q8_0(const float *own, const float *found, size_t count)
+{
+    bool other = false;
+    for (size_t i = 0; i < count; i += 32) {
+        double most = 0.0;
+        for (size_t k = i; k < i + 32; k++) {
+            most = fmax(most, fabs((double)own[k]));
+        }
+        for (size_t k = i; k < i + 32; k++) {
+            expect_at_most(fabs((double)own[k] - (double)found[k]), most * (0.5 / 127 + 0x1p-11));
+            other = other || found[k] < own[k] || found[k] > own[k];
+        }
+    }
+    assert_true(other);
+}
+
+/* Rows of whole blocks as Q8_0, others in float16, vectors and routers in float32; from a GGUF with
+ * the same keys, and without a type byte by byte. */
+static void a_model_is_converted_to_blocks(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[] = {"mistral", "mixtral", "deepseek_v3"};
+    static const char *const stay[] = {"blk.1.attn_norm.weight", "blk.1.ffn_gate_inp.weight",
+                                       "output_norm.weight"};
+    for (size_t i = 0; i < 2 * sizeof names / sizeof names[0]; i++) {
+        arch_fixture f;
+        pl_error err;
+        pl_export_report report;
+        size_t blocks = 0;
+        arch_open(&f, names[i / 2], i % 2 > 0, 100);
+        pl_model *source = f.state.source->model;
+        pl_model *written = convert(&f, true, PL_Q8_0, &report);
+        const pl_checkpoint *file = pl_model_checkpoint(written);
+        for (size_t k = 0; k < pl_model_layer_count(written); k++) {
+            const pl_layer *layer = pl_model_layer(written, k);
+            const size_t count = layer->rows * layer->cols;
+            float *own = malloc(count * sizeof *own), *found = malloc(count * sizeof *found);
+            assert_true(own != NULL && found != NULL);
+            assert_int_equal(layer->tensor->dtype, layer->cols % 32 == 0 ? PL_Q8_0 : PL_F16);
+            pl_check_ok(pl_model_read_weight(source, k, own, &err), err);
+            pl_check_ok(pl_model_read_weight(written, k, found, &err), err);
+            if (layer->tensor->dtype == PL_Q8_0) {
+                check_q8_0(own, found, count);
+                blocks++;
+            }
+            free(own);
+            free(found);
+        }
+        expect_less(0, blocks);
+        assert_int_equal(report.requantized, blocks);
+        assert_int_equal(pl_checkpoint_find(file, "token_embd.weight")->dtype, PL_Q8_0);
+        for (size_t k = 0; k < sizeof stay / sizeof stay[0]; k++) {
+            const pl_tensor *tensor = pl_checkpoint_find(file, stay[k]);
+            assert_true(tensor == NULL || tensor->dtype == PL_F32);
+        }
+        assert_int_equal(
+            json_integer_value(json_object_get(pl_checkpoint_metadata(file), "general.file_type")),
+            strcmp(names[i / 2], "deepseek_v3") == 0 ? 1 : 7);
+        pl_model_close(written);
+        arch_close(&f);
+    }
+    arch_fixture f;
+    pl_error err;
+    pl_export_report report;
+    pl_id own, copy;
+    arch_open(&f, "mistral", true, 100);
+    pl_model *written = convert(&f, true, PL_DTYPE_OTHER, &report);
+    for (size_t i = 0; i < pl_checkpoint_count(pl_model_checkpoint(written)); i++) {
+        pl_checkpoint *from = pl_model_checkpoint(f.state.source->model);
+        pl_checkpoint *to = pl_model_checkpoint(written);
+        pl_check_ok(pl_tensor_identity(from, pl_checkpoint_tensor(from, i), &own, NULL, &err), err);
+        pl_check_ok(pl_tensor_identity(to, pl_checkpoint_tensor(to, i), &copy, NULL, &err), err);
+        assert_true(pl_id_equal(own, copy));
+    }
+    pl_model_close(written);
+    arch_close(&f);
+}
+
 int main(void)
 {
     arch_values = formula_cases();
@@ -258,6 +381,8 @@ int main(void)
         cmocka_unit_test(hugging_face_becomes_the_same_gguf),
         cmocka_unit_test(a_card_becomes_keys),
         cmocka_unit_test(hugging_face_codes_become_blocks),
+        cmocka_unit_test(a_model_is_converted_as_it_is),
+        cmocka_unit_test(a_model_is_converted_to_blocks),
         cmocka_unit_test(gguf_refuses_what_no_type_holds),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
