@@ -230,7 +230,7 @@ static pl_status read_magic(pl_gguf_reader *r, pl_error *err)
     return PL_OK;
 }
 
-static pl_status read_header(pl_gguf_reader *r, pl_error *err)
+static pl_status read_gguf_header(pl_gguf_reader *r, pl_error *err)
 {
     uint64_t counts[2] = {0}; /* tensors, keys */
     pl_status status = read_magic(r, err);
@@ -275,7 +275,7 @@ static pl_status add_file(pl_checkpoint *checkpoint, const char *path, json_t *m
     pl_status status = pl_checkpoint_add_shard(checkpoint, path, &file, err);
     PL_THEN(pl_cursor_init(&r.cursor, file, err));
     if (status == PL_OK) {
-        status = read_header(&r, err);
+        status = read_gguf_header(&r, err);
         pl_cursor_deinit(&r.cursor);
     }
     return status;
@@ -283,7 +283,7 @@ static pl_status add_file(pl_checkpoint *checkpoint, const char *path, json_t *m
 
 /* --- split files ------------------------------------------------------------------------------ */
 
-static json_int_t number_of(const json_t *metadata, const char *key)
+static json_int_t metadata_integer(const json_t *metadata, const char *key)
 {
     const json_t *value = json_object_get(metadata, key);
     return json_is_integer(value) ? json_integer_value(value) : 0;
@@ -318,12 +318,12 @@ static pl_status add_part(pl_checkpoint *checkpoint, const char *first, size_t n
                                   first, no + 1, count, pl_path_name(path.data));
         }
     }
-    if (status == PL_OK && (number_of(metadata, "split.no") != (json_int_t)no ||
-                            number_of(metadata, "split.count") != (json_int_t)count)) {
+    if (status == PL_OK && (metadata_integer(metadata, "split.no") != (json_int_t)no ||
+                            metadata_integer(metadata, "split.count") != (json_int_t)count)) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: split.no is %lld and split.count %lld, expected %zu and %zu",
-                              path.data, (long long)number_of(metadata, "split.no"),
-                              (long long)number_of(metadata, "split.count"), no, count);
+                              path.data, (long long)metadata_integer(metadata, "split.no"),
+                              (long long)metadata_integer(metadata, "split.count"), no, count);
     }
     json_decref(metadata);
     pl_buf_deinit(&path);
@@ -338,7 +338,7 @@ static pl_status add_other_parts(pl_checkpoint *checkpoint, const char *path, si
     for (size_t no = 1; no < count && status == PL_OK; no++) {
         status = add_part(checkpoint, path, no, count, err);
     }
-    json_int_t tensors = number_of(checkpoint->metadata, "split.tensors.count");
+    json_int_t tensors = metadata_integer(checkpoint->metadata, "split.tensors.count");
     if (status == PL_OK && tensors > 0 && (size_t)tensors != checkpoint->count) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: split.tensors.count is %lld, but its parts hold %zu tensors",
@@ -351,17 +351,17 @@ pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *er
 {
     pl_buf first = {0};
     pl_status status = add_file(checkpoint, path, checkpoint->metadata, err);
-    json_int_t count = number_of(checkpoint->metadata, "split.count");
+    json_int_t count = metadata_integer(checkpoint->metadata, "split.count");
     if (status == PL_OK && count > UINT16_MAX) {
         status = pl_error_set(err, PL_ERR_FORMAT, "%s: split.count is %lld, expected at most %d",
                               path, (long long)count, UINT16_MAX);
     }
-    if (status == PL_OK && count > 1 && number_of(checkpoint->metadata, "split.no") != 0) {
+    if (status == PL_OK && count > 1 && metadata_integer(checkpoint->metadata, "split.no") != 0) {
         pl_checkpoint_clear(checkpoint); /* another part was named: begin with the first */
         status = part_path(path, 0, (size_t)count, &first, err);
         PL_THEN(add_file(checkpoint, first.data, checkpoint->metadata, err));
-        if (status == PL_OK && (number_of(checkpoint->metadata, "split.no") != 0 ||
-                                number_of(checkpoint->metadata, "split.count") != count)) {
+        if (status == PL_OK && (metadata_integer(checkpoint->metadata, "split.no") != 0 ||
+                                metadata_integer(checkpoint->metadata, "split.count") != count)) {
             status =
                 pl_error_set(err, PL_ERR_FORMAT, "%s: expected split.no 0 and split.count %lld",
                              first.data, (long long)count);

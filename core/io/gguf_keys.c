@@ -20,7 +20,7 @@ typedef struct walk {
     bool short_;
 } walk;
 
-static uint64_t take(walk *w, size_t size)
+static uint64_t take_bytes(walk *w, size_t size)
 {
     uint64_t value = 0;
     if ((size_t)(w->end - w->at) < size) {
@@ -45,12 +45,12 @@ static void skip_value(walk *w, uint32_t type)
 {
     uint64_t count = 1;
     if (type == PL_GGUF_ARRAY) {
-        type = (uint32_t)take(w, sizeof type);
-        count = take(w, sizeof count);
+        type = (uint32_t)take_bytes(w, sizeof type);
+        count = take_bytes(w, sizeof count);
     }
     if (type == PL_GGUF_STRING) {
         for (uint64_t i = 0; i < count && !w->short_; i++) {
-            skip(w, take(w, sizeof(uint64_t)));
+            skip(w, take_bytes(w, sizeof(uint64_t)));
         }
     } else {
         skip(w, count * pl_gguf_value_bytes(type));
@@ -88,13 +88,13 @@ pl_status pl_gguf_keys_copy(pl_checkpoint *source, pl_gguf_keys *keys, pl_error 
     if (status == PL_OK) {
         walk w = {.at = header, .end = header + size};
         skip(&w, 4 + sizeof(uint32_t) + sizeof(uint64_t)); /* magic, version, tensors */
-        const uint64_t count = take(&w, sizeof count);
+        const uint64_t count = take_bytes(&w, sizeof count);
         for (uint64_t i = 0; i < count && !w.short_; i++) {
             const char *first = w.at;
-            const uint64_t length = take(&w, sizeof length);
+            const uint64_t length = take_bytes(&w, sizeof length);
             const char *key = w.at;
             skip(&w, length);
-            const uint32_t type = (uint32_t)take(&w, sizeof type);
+            const uint32_t type = (uint32_t)take_bytes(&w, sizeof type);
             skip_value(&w, type);
             if (!w.short_ && !is_replaced(key, (size_t)length)) {
                 pl_buf_append(&keys->bytes, first, (size_t)(w.at - first));
@@ -145,7 +145,7 @@ void pl_gguf_element_bool(pl_gguf_keys *keys, bool value)
     pl_buf_append(&keys->bytes, &byte, sizeof byte);
 }
 
-static void begin(pl_gguf_keys *keys, const char *key, uint32_t type)
+static void begin_key(pl_gguf_keys *keys, const char *key, uint32_t type)
 {
     pl_gguf_element_text(keys, key, strlen(key));
     put_type(keys, type);
@@ -154,25 +154,25 @@ static void begin(pl_gguf_keys *keys, const char *key, uint32_t type)
 
 void pl_gguf_put_u32(pl_gguf_keys *keys, const char *key, uint32_t value)
 {
-    begin(keys, key, PL_GGUF_U32);
+    begin_key(keys, key, PL_GGUF_U32);
     pl_buf_append(&keys->bytes, &value, sizeof value);
 }
 
 void pl_gguf_put_f32(pl_gguf_keys *keys, const char *key, float value)
 {
-    begin(keys, key, PL_GGUF_F32);
+    begin_key(keys, key, PL_GGUF_F32);
     pl_gguf_element_f32(keys, value);
 }
 
 void pl_gguf_put_bool(pl_gguf_keys *keys, const char *key, bool value)
 {
-    begin(keys, key, PL_GGUF_BOOL);
+    begin_key(keys, key, PL_GGUF_BOOL);
     pl_gguf_element_bool(keys, value);
 }
 
 void pl_gguf_put_text(pl_gguf_keys *keys, const char *key, const char *text, size_t size)
 {
-    begin(keys, key, PL_GGUF_STRING);
+    begin_key(keys, key, PL_GGUF_STRING);
     pl_gguf_element_text(keys, text, size);
 }
 
@@ -182,7 +182,7 @@ void pl_gguf_put_array(pl_gguf_keys *keys, const char *key, pl_gguf_element of, 
                                      [PL_GGUF_I32S] = PL_GGUF_I32,
                                      [PL_GGUF_F32S] = PL_GGUF_F32,
                                      [PL_GGUF_BOOLS] = PL_GGUF_BOOL};
-    begin(keys, key, PL_GGUF_ARRAY);
+    begin_key(keys, key, PL_GGUF_ARRAY);
     put_type(keys, types[of]);
     put_size(keys, count);
 }

@@ -27,7 +27,7 @@ uint64_t pl_cursor_left(const pl_cursor *cursor)
     return pl_file_size(cursor->file) - cursor->offset;
 }
 
-static pl_status fill(pl_cursor *cursor, pl_error *err)
+static pl_status fill_window(pl_cursor *cursor, pl_error *err)
 {
     uint64_t left = pl_cursor_left(cursor);
     size_t size = left < WINDOW ? (size_t)left : WINDOW;
@@ -50,7 +50,7 @@ pl_status pl_cursor_take(pl_cursor *cursor, void *out, size_t size, const char *
     while (size > 0) {
         uint64_t used = cursor->offset - cursor->window_offset;
         if (used >= cursor->window_size) {
-            pl_status status = fill(cursor, err);
+            pl_status status = fill_window(cursor, err);
             if (status != PL_OK) {
                 return status;
             }

@@ -22,8 +22,8 @@ static pl_status info_error(const pl_gguf_reader *r, const info *t, const char *
 }
 
 /* Fills bytes, or leaves it 0 and sets *known false for a type of unknown size. */
-static pl_status measure(const pl_gguf_reader *r, info *t, const pl_gguf_type *type, bool *known,
-                         pl_error *err)
+static pl_status measure_tensor(const pl_gguf_reader *r, info *t, const pl_gguf_type *type,
+                                bool *known, pl_error *err)
 {
     pl_tensor *tensor = &t->tensor;
     uint64_t elements = 0;
@@ -85,7 +85,8 @@ static bool padded_end(const pl_gguf_reader *r, const info *t, uint64_t *out)
 
 /* Checks one tensor's place against those before it and the file; advances r->running.
  * section: bytes from the data section's start to the file's end. */
-static pl_status place(pl_gguf_reader *r, info *t, bool known, uint64_t section, pl_error *err)
+static pl_status place_tensor(pl_gguf_reader *r, info *t, bool known, uint64_t section,
+                              pl_error *err)
 {
     char what[160];
     bool in_order = r->open_ended ? t->offset >= r->running && t->offset % r->alignment == 0
@@ -136,10 +137,10 @@ static pl_status add_infos(pl_gguf_reader *r, info *infos, size_t count, pl_erro
         snprintf(number, sizeof number, "type %u", t->type);
         t->tensor.dtype = type.dtype;
         t->tensor.dtype_name = type.name != NULL ? type.name : number;
-        status = measure(r, t, &type, &known, err);
+        status = measure_tensor(r, t, &type, &known, err);
         if (status == PL_OK) {
             uint64_t section = pl_file_size(r->cursor.file) - r->data;
-            status = place(r, t, known, section, err);
+            status = place_tensor(r, t, known, section, err);
         }
         if (status == PL_OK) {
             t->tensor.shard = r->checkpoint->shard_count - 1;

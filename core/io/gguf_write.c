@@ -17,25 +17,25 @@ struct pl_gguf_writer {
     uint64_t alignment;
 };
 
-static void put(pl_buf *to, const void *bytes, size_t size)
+static void put_gguf_bytes(pl_buf *to, const void *bytes, size_t size)
 {
     pl_buf_append(to, bytes, size);
 }
 
 static void put_u32(pl_buf *to, uint32_t value)
 {
-    put(to, &value, sizeof value);
+    put_gguf_bytes(to, &value, sizeof value);
 }
 
 static void put_u64(pl_buf *to, uint64_t value)
 {
-    put(to, &value, sizeof value);
+    put_gguf_bytes(to, &value, sizeof value);
 }
 
-static void put_text(pl_buf *to, const char *text)
+static void put_gguf_text(pl_buf *to, const char *text)
 {
     put_u64(to, strlen(text));
-    put(to, text, strlen(text));
+    put_gguf_bytes(to, text, strlen(text));
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -50,27 +50,27 @@ static void put_zeros(pl_buf *to, uint64_t count)
     static const char zeros[64];
     while (count > 0) {
         const size_t now = count < sizeof zeros ? (size_t)count : sizeof zeros;
-        put(to, zeros, now);
+        put_gguf_bytes(to, zeros, now);
         count -= now;
     }
 }
 
-static pl_status write_header(pl_gguf_writer *writer, const pl_gguf_keys *keys, uint32_t file_type,
-                              const pl_gguf_entry *entries, pl_error *err)
+static pl_status write_gguf_header(pl_gguf_writer *writer, const pl_gguf_keys *keys,
+                                   uint32_t file_type, const pl_gguf_entry *entries, pl_error *err)
 {
     pl_buf header = {0};
     uint64_t offset = 0;
     pl_status status = pl_buf_check(&keys->bytes, err);
     if (status == PL_OK) {
-        put(&header, "GGUF", 4);
+        put_gguf_bytes(&header, "GGUF", 4);
         put_u32(&header, VERSION);
         put_u64(&header, writer->count);
         put_u64(&header, keys->count + 2);
-        put(&header, keys->bytes.data != NULL ? keys->bytes.data : "", keys->bytes.size);
-        put_text(&header, "general.file_type");
+        put_gguf_bytes(&header, keys->bytes.data != NULL ? keys->bytes.data : "", keys->bytes.size);
+        put_gguf_text(&header, "general.file_type");
         put_u32(&header, PL_GGUF_U32);
         put_u32(&header, file_type);
-        put_text(&header, "general.quantization_version");
+        put_gguf_text(&header, "general.quantization_version");
         put_u32(&header, PL_GGUF_U32);
         put_u32(&header, QUANTIZATION_VERSION);
     }
@@ -82,7 +82,7 @@ static pl_status write_header(pl_gguf_writer *writer, const pl_gguf_keys *keys, 
                                   "%s: tensor '%s' has the type %s, which is not written",
                                   writer->path, entry->name, entry->type);
         }
-        put_text(&header, entry->name);
+        put_gguf_text(&header, entry->name);
         put_u32(&header, (uint32_t)entry->n_dims);
         for (size_t d = entry->n_dims; d > 0; d--) {
             put_u64(&header, entry->dims[d - 1]);
@@ -123,7 +123,7 @@ pl_status pl_gguf_writer_create(const char *path, const pl_gguf_keys *keys, uint
         writer->bytes[i] = entries[i].bytes;
     }
     pl_status status = pl_writer_create(path, &writer->file, err);
-    PL_THEN(write_header(writer, keys, file_type, entries, err));
+    PL_THEN(write_gguf_header(writer, keys, file_type, entries, err));
     pass_empty(writer);
     if (status != PL_OK) {
         pl_gguf_writer_destroy(writer);

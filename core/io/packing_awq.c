@@ -23,13 +23,13 @@ static pl_lanes lanes_of(size_t rows)
                       .word_step = 1};
 }
 
-static const char *misfit(const pl_codes *codes)
+static const char *awq_misfit(const pl_codes *codes)
 {
     return codes->rows % PER_WORD != 0 ? "its outputs are no multiple of 8" : NULL;
 }
 
-static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
-                      pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+static pl_status pack_awq(const pl_codes *codes, pl_pack_order order, bool fill,
+                          pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
     (void)order;
     const size_t rows = codes->rows, groups = codes->groups, words = rows / PER_WORD;
@@ -52,7 +52,7 @@ static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
     return status;
 }
 
-static json_t *config(const pl_pack_module *modules, size_t count, pl_pack_order order)
+static json_t *config_awq(const pl_pack_module *modules, size_t count, pl_pack_order order)
 {
     (void)order;
     const pl_pack_module *base = NULL;
@@ -72,7 +72,7 @@ static json_t *config(const pl_pack_module *modules, size_t count, pl_pack_order
                      "zero_point", 1, "version", "gemm", "modules_to_not_convert", left);
 }
 
-static bool open_layer(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
+static bool open_awq(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
 {
     (void)checkpoint;
     const pl_tensor *codes = &packed->parts[CODES], *scales = &packed->parts[SCALES];
@@ -94,8 +94,8 @@ static bool open_layer(pl_checkpoint *checkpoint, const json_t *config, pl_packe
     return packed->rows > 0 && packed->cols > 0;
 }
 
-static pl_status unpack(const pl_packed *packed, void *const data[PL_PACK_PARTS], pl_codes *out,
-                        pl_error *err)
+static pl_status unpack_awq(const pl_packed *packed, void *const data[PL_PACK_PARTS], pl_codes *out,
+                            pl_error *err)
 {
     const size_t rows = packed->rows, cols = packed->cols, params = rows * packed->groups;
     const pl_lanes lanes = lanes_of(rows);
@@ -130,12 +130,12 @@ const pl_packing pl_packing_awq = {
     .bits = 1u << BITS,
     .one_group_size = true,
     .scale_dtype = PL_F16,
-    .misfit = misfit,
-    .pack = pack,
-    .config = config,
+    .misfit = awq_misfit,
+    .pack = pack_awq,
+    .config = config_awq,
     .method = "awq",
     .endings = {".qweight", ".scales", ".qzeros"},
     .needed = 3,
-    .open = open_layer,
-    .unpack = unpack,
+    .open = open_awq,
+    .unpack = unpack_awq,
 };

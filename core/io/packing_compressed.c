@@ -47,8 +47,8 @@ static void fill_zeros(const pl_codes *codes, pl_pack_order order, uint32_t *wor
     }
 }
 
-static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
-                      pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+static pl_status pack_compressed(const pl_codes *codes, pl_pack_order order, bool fill,
+                                 pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
     const size_t words = pl_lanes_words(codes->bits, order, codes->cols);
     const size_t zero_words = pl_lanes_words(codes->bits, order, codes->rows);
@@ -101,7 +101,7 @@ static json_t *scheme_json(const pl_pack_module *module, json_t *targets)
                      "output_activations", "weights", weights);
 }
 
-static json_t *config(const pl_pack_module *modules, size_t count, pl_pack_order order)
+static json_t *config_compressed(const pl_pack_module *modules, size_t count, pl_pack_order order)
 {
     json_t *groups = json_object(), *ignore = json_array();
     size_t n_groups = 0;
@@ -188,7 +188,7 @@ static bool find_bits(pl_packed *packed, size_t words, unsigned bits, bool dense
 }
 
 /* The shape [out, in] that the file states; false where it cannot be. */
-static bool read_shape(pl_checkpoint *checkpoint, const pl_tensor *part, int64_t shape[2])
+static bool read_packed_shape(pl_checkpoint *checkpoint, const pl_tensor *part, int64_t shape[2])
 {
     int32_t narrow[2];
     const bool wide = part->bytes == 2 * sizeof(int64_t);
@@ -206,13 +206,13 @@ static bool read_shape(pl_checkpoint *checkpoint, const pl_tensor *part, int64_t
     return shape[0] > 0 && shape[1] > 0 && shape[1] <= INT32_MAX;
 }
 
-static bool open_layer(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
+static bool open_compressed(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
 {
     const pl_tensor *codes = &packed->parts[CODES], *scales = &packed->parts[SCALES];
     const pl_tensor *zeros = &packed->parts[ZEROS];
     int64_t shape[2] = {0};
     if (!pl_part_is(codes, "I32", 2) || !pl_part_is_scale(scales, 2) ||
-        !read_shape(checkpoint, &packed->parts[SHAPE], shape) ||
+        !read_packed_shape(checkpoint, &packed->parts[SHAPE], shape) ||
         codes->dims[0] != (uint64_t)shape[0] || scales->dims[0] != codes->dims[0]) {
         return false;
     }
@@ -233,8 +233,8 @@ static bool open_layer(pl_checkpoint *checkpoint, const json_t *config, pl_packe
             (pl_part_is(groups, "I32", 1) && groups->dims[0] == packed->cols));
 }
 
-static pl_status unpack(const pl_packed *packed, void *const data[PL_PACK_PARTS], pl_codes *out,
-                        pl_error *err)
+static pl_status unpack_compressed(const pl_packed *packed, void *const data[PL_PACK_PARTS],
+                                   pl_codes *out, pl_error *err)
 {
     (void)err;
     const int middle = 1 << (packed->bits - 1);
@@ -274,12 +274,12 @@ const pl_packing pl_packing_compressed = {
     .orders = true,
     .act_order = true,
     .scale_dtype = PL_DTYPE_OTHER,
-    .pack = pack,
-    .config = config,
+    .pack = pack_compressed,
+    .config = config_compressed,
     .method = "compressed-tensors",
     .endings = {".weight_packed", ".weight_scale", ".weight_shape", ".weight_zero_point",
                 ".weight_g_idx"},
     .needed = 3,
-    .open = open_layer,
-    .unpack = unpack,
+    .open = open_compressed,
+    .unpack = unpack_compressed,
 };

@@ -71,13 +71,13 @@ static pl_status unpack_fp8(const pl_packed *packed, void *const data[PL_PACK_PA
     return PL_OK;
 }
 
-static const char *misfit(const pl_codes *codes)
+static const char *fp8_misfit(const pl_codes *codes)
 {
     return codes->groups > 1 ? "it has several scales a row, expected one" : NULL;
 }
 
-static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
-                      pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+static pl_status pack_fp8(const pl_codes *codes, pl_pack_order order, bool fill,
+                          pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
     (void)order;
     const size_t weights = codes->rows * codes->cols,
@@ -103,7 +103,7 @@ static json_t *scheme_json(bool one_scale, json_t *targets)
                      "group_size", "dynamic", 0);
 }
 
-static json_t *config(const pl_pack_module *modules, size_t count, pl_pack_order order)
+static json_t *config_fp8(const pl_pack_module *modules, size_t count, pl_pack_order order)
 {
     (void)order;
     json_t *groups = json_object(), *ignore = json_array();
@@ -132,9 +132,9 @@ const pl_packing pl_packing_fp8 = {
     .element = "fp8",
     .bits = 1u << 8,
     .scale_dtype = PL_DTYPE_OTHER,
-    .misfit = misfit,
-    .pack = pack,
-    .config = config,
+    .misfit = fp8_misfit,
+    .pack = pack_fp8,
+    .config = config_fp8,
     .method = "compressed-tensors",
     .endings = {".weight", ".weight_scale"},
     .needed = 2,

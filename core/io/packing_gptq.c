@@ -26,7 +26,7 @@ static pl_lanes zero_lanes(int bits, size_t rows)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static const char *misfit(const pl_codes *codes)
+static const char *gptq_misfit(const pl_codes *codes)
 {
     const size_t bits = (size_t)codes->bits;
     return codes->cols * bits % 32 != 0 || codes->rows * bits % 32 != 0
@@ -36,7 +36,7 @@ static const char *misfit(const pl_codes *codes)
 
 static const char *misfit_v1(const pl_codes *codes)
 {
-    const char *found = misfit(codes);
+    const char *found = gptq_misfit(codes);
     for (size_t i = 0; found == NULL && i < codes->rows * codes->groups; i++) {
         found = codes->zeros[i] == 0 ? "it has a zero point of 0, which version 1 cannot hold "
                                        "(format=gptq_v2 can)"
@@ -45,7 +45,7 @@ static const char *misfit_v1(const pl_codes *codes)
     return found;
 }
 
-static void fill(const pl_codes *codes, int offset, pl_pack_part *parts)
+static void fill_parts(const pl_codes *codes, int offset, pl_pack_part *parts)
 {
     const pl_lanes lanes = code_lanes(codes->bits, codes->rows, codes->cols);
     const pl_lanes zeros = zero_lanes(codes->bits, codes->rows);
@@ -63,8 +63,8 @@ static void fill(const pl_codes *codes, int offset, pl_pack_part *parts)
     memcpy(parts[GROUPS].data, codes->group_of, codes->cols * sizeof *codes->group_of);
 }
 
-static pl_status pack(const pl_codes *codes, int offset, bool filled, pl_pack_part *parts,
-                      size_t *count, pl_error *err)
+static pl_status pack_gptq(const pl_codes *codes, int offset, bool filled, pl_pack_part *parts,
+                           size_t *count, pl_error *err)
 {
     const size_t words = pl_lanes_words(codes->bits, PL_PACK_DENSE, codes->cols);
     const size_t zero_words = pl_lanes_words(codes->bits, PL_PACK_DENSE, codes->rows);
@@ -75,7 +75,7 @@ static pl_status pack(const pl_codes *codes, int offset, bool filled, pl_pack_pa
     *count = 4;
     pl_status status = filled ? pl_pack_rooms(parts, *count, err) : PL_OK;
     if (status == PL_OK && filled) {
-        fill(codes, offset, parts);
+        fill_parts(codes, offset, parts);
     }
     return status;
 }
@@ -84,14 +84,14 @@ static pl_status pack_v1(const pl_codes *codes, pl_pack_order order, bool filled
                          pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
     (void)order;
-    return pack(codes, 1, filled, parts, count, err);
+    return pack_gptq(codes, 1, filled, parts, count, err);
 }
 
 static pl_status pack_v2(const pl_codes *codes, pl_pack_order order, bool filled,
                          pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
     (void)order;
-    return pack(codes, 0, filled, parts, count, err);
+    return pack_gptq(codes, 0, filled, parts, count, err);
 }
 
 /* "+:^model\.layers\.0\.q_proj$" */
@@ -180,7 +180,7 @@ static json_t *config_v2(const pl_pack_module *modules, size_t count, pl_pack_or
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static bool open_layer(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
+static bool open_gptq(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
 {
     (void)checkpoint;
     const pl_tensor *codes = &packed->parts[CODES], *scales = &packed->parts[SCALES];
@@ -214,8 +214,8 @@ static bool open_layer(pl_checkpoint *checkpoint, const json_t *config, pl_packe
             (pl_part_is(groups, "I32", 1) && groups->dims[0] == packed->cols));
 }
 
-static pl_status unpack(const pl_packed *packed, void *const data[PL_PACK_PARTS], pl_codes *out,
-                        pl_error *err)
+static pl_status unpack_gptq(const pl_packed *packed, void *const data[PL_PACK_PARTS],
+                             pl_codes *out, pl_error *err)
 {
     const size_t rows = packed->rows, cols = packed->cols, params = rows * packed->groups;
     const pl_lanes lanes = code_lanes(packed->bits, rows, cols);
@@ -263,8 +263,8 @@ const pl_packing pl_packing_gptq = {
     .method = "gptq",
     .endings = {".qweight", ".scales", ".qzeros", ".g_idx"},
     .needed = 3,
-    .open = open_layer,
-    .unpack = unpack,
+    .open = open_gptq,
+    .unpack = unpack_gptq,
 };
 
 /* Reading tells the versions apart by the configuration, under the first one's row. */
@@ -276,12 +276,12 @@ const pl_packing pl_packing_gptq_v2 = {
     .file = "quantize_config.json",
     .act_order = true,
     .scale_dtype = PL_F16,
-    .misfit = misfit,
+    .misfit = gptq_misfit,
     .pack = pack_v2,
     .config = config_v2,
     .method = "gptq",
     .endings = {".qweight", ".scales", ".qzeros", ".g_idx"},
     .needed = 3,
-    .open = open_layer,
-    .unpack = unpack,
+    .open = open_gptq,
+    .unpack = unpack_gptq,
 };

@@ -79,7 +79,7 @@ static pl_status check_bytes(const char *path, const entry *e, unsigned bits, pl
     return PL_OK;
 }
 
-static pl_status read_shape(const char *path, entry *e, const json_t *shape, pl_error *err)
+static pl_status read_entry_shape(const char *path, entry *e, const json_t *shape, pl_error *err)
 {
     if (!json_is_array(shape)) {
         return entry_error(path, e->name, "shape: expected an array of sizes", err);
@@ -109,7 +109,7 @@ static pl_status read_entry(const char *path, const char *name, const json_t *va
     if (word == NULL || *word == '\0') {
         return entry_error(path, name, "dtype: expected a name such as F32", err);
     }
-    pl_status status = read_shape(path, e, json_object_get(value, "shape"), err);
+    pl_status status = read_entry_shape(path, e, json_object_get(value, "shape"), err);
     if (status != PL_OK) {
         return status;
     }
@@ -194,7 +194,7 @@ static pl_status add_metadata(pl_checkpoint *checkpoint, const char *path, json_
 }
 
 /* Reads the 8-byte length and the JSON; *data becomes the offset of the first data byte. */
-static pl_status read_header(pl_file *file, json_t **out, uint64_t *data, pl_error *err)
+static pl_status read_safetensors_header(pl_file *file, json_t **out, uint64_t *data, pl_error *err)
 {
     const char *path = pl_file_path(file);
     const uint64_t size = pl_file_size(file);
@@ -267,7 +267,7 @@ pl_status pl_safetensors_add_file(pl_checkpoint *checkpoint, const char *path, p
     uint64_t data = 0;
     size_t count = 0;
     pl_status status = pl_checkpoint_add_shard(checkpoint, path, &file, err);
-    PL_THEN(read_header(file, &header, &data, err));
+    PL_THEN(read_safetensors_header(file, &header, &data, err));
     if (status != PL_OK) {
         return status;
     }

@@ -141,7 +141,7 @@ failed:
     return NULL;
 }
 
-static pl_status write_header(pl_st_writer *writer, json_t *header, pl_error *err)
+static pl_status write_safetensors_header(pl_st_writer *writer, json_t *header, pl_error *err)
 {
     char *text = header != NULL ? pl_json_text(header, JSON_COMPACT) : NULL;
     if (text == NULL) {
@@ -205,7 +205,7 @@ pl_status pl_st_writer_create_raw(const char *path, const pl_st_entry *entries,
         goto done;
     }
     header = header_object(writer, entries, metadata);
-    status = write_header(writer, header, err);
+    status = write_safetensors_header(writer, header, err);
     skip_empty(writer);
 done:
     json_decref(header);

@@ -41,7 +41,7 @@ static pl_status damaged(const char *path, const char *what, pl_error *err)
 
 /* ---- reading ---- */
 
-static pl_status read_header(pl_file *file, entry_header *header, pl_error *err)
+static pl_status read_entry_header(pl_file *file, entry_header *header, pl_error *err)
 {
     const char *path = pl_file_path(file);
     if (pl_file_size(file) < sizeof *header) {
@@ -129,7 +129,7 @@ pl_status pl_entry_open(const char *path, const char *kind, pl_id key, pl_entry 
         return pl_error_memory(err, "%s", path);
     }
     pl_status status = pl_file_open(path, &entry->file, err);
-    PL_THEN(read_header(entry->file, &header, err));
+    PL_THEN(read_entry_header(entry->file, &header, err));
     if (status == PL_OK) {
         entry->data = sizeof header + header.table_bytes;
         status = read_table(entry, &header, err);

@@ -55,7 +55,7 @@ void pl_kept_forget(pl_kept *kept, const char *kind, pl_id key)
 }
 
 /* In place of one of that kind and key. */
-static pl_status put(pl_kept *kept, const char *kind, pl_id key, int fd, uint64_t bytes)
+static pl_status put_kept_entry(pl_kept *kept, const char *kind, pl_id key, int fd, uint64_t bytes)
 {
     pl_kept_forget(kept, kind, key);
     pl_kept_entry *list = realloc(kept->list, (kept->count + 1) * sizeof *list);
@@ -74,7 +74,7 @@ static pl_status put(pl_kept *kept, const char *kind, pl_id key, int fd, uint64_
 
 pl_status pl_kept_hide(pl_kept *kept, const char *kind, pl_id key)
 {
-    return put(kept, kind, key, -1, 0);
+    return put_kept_entry(kept, kind, key, -1, 0);
 }
 
 pl_status pl_kept_add(pl_kept *kept, const pl_entry_content *content)
@@ -88,7 +88,7 @@ pl_status pl_kept_add(pl_kept *kept, const pl_entry_content *content)
     PL_THEN(pl_entry_put(writer, content, NULL));
     if (status == PL_OK) {
         const int fd = pl_writer_take_memory(writer);
-        status = put(kept, content->kind, content->key, fd, bytes);
+        status = put_kept_entry(kept, content->kind, content->key, fd, bytes);
         if (status != PL_OK) {
             close(fd);
         }

@@ -21,7 +21,7 @@ bool pl_store_fetch(const pl_store *store, const char *kind, pl_id key, const ch
            store->peer->fetch(store->peer->ctx, kind, key, path);
 }
 
-static pl_status write_file(const char *path, const void *bytes, size_t size, pl_error *err)
+static pl_status write_peer_file(const char *path, const void *bytes, size_t size, pl_error *err)
 {
     pl_writer *writer = NULL;
     pl_status status = pl_writer_create(path, &writer, err);
@@ -43,7 +43,7 @@ pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key, const
     status = pl_store_make_folder(store, kind, err);
     pl_store_be_present(store);
     (void)pl_store_make_room(store, size);
-    PL_THEN(write_file(path.data, bytes, size, err));
+    PL_THEN(write_peer_file(path.data, bytes, size, err));
     if (status == PL_OK && !pl_store_is_sound(path.data, kind, key)) {
         (void)unlink(path.data);
         status = pl_error_set(err, PL_ERR_FORMAT, "%s: a damaged entry was sent", path.data);

@@ -64,7 +64,7 @@ static pl_status add_item(pl_exporter *x, pl_export_item given, pl_error *err)
 }
 
 /* The first layer with rows in a tensor, and how many there are: a fused one's follow. */
-static size_t layers_of(const pl_exporter *x, const pl_tensor *tensor, size_t *count)
+static size_t tensor_layers(const pl_exporter *x, const pl_tensor *tensor, size_t *count)
 {
     size_t first = SIZE_MAX;
     *count = 0;
@@ -156,7 +156,7 @@ static pl_status list_items(pl_exporter *x, pl_error *err)
         pl_export_item it = {.tensor = tensor, .n_dims = tensor->n_dims, .bias_of = SIZE_MAX};
         char *name = strdup(tensor->name);
         memcpy(it.dims, tensor->dims, sizeof it.dims);
-        it.layer = layers_of(x, tensor, &it.n_layers);
+        it.layer = tensor_layers(x, tensor, &it.n_layers);
         it.transposed = it.layer != SIZE_MAX && pl_model_layer(x->model, it.layer)->transposed;
         stack_item(x, &it);
         it.name = name;
@@ -389,8 +389,8 @@ static pl_status write_item(pl_exporter *x, pl_st_writer *writer, pl_export_item
 }
 
 /* Reads a written file back and compares what it holds. */
-static pl_status read_back(pl_exporter *x, const char *path, const size_t *members, size_t count,
-                           pl_error *err)
+static pl_status check_written_file(pl_exporter *x, const char *path, const size_t *members,
+                                    size_t count, pl_error *err)
 {
     pl_checkpoint *written = NULL;
     pl_status status = pl_checkpoint_open(path, &written, err);
@@ -489,7 +489,7 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
     }
     PL_THEN(pl_st_writer_commit(writer, err));
     pl_st_writer_destroy(writer);
-    PL_THEN(read_back(x, path.data, members, count, err));
+    PL_THEN(check_written_file(x, path.data, members, count, err));
     free(list.entries);
     free(list.raws);
     free(list.items);

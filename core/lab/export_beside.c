@@ -321,7 +321,7 @@ pl_status pl_export_licences(const pl_exporter *x, bool write, pl_error *err)
 }
 
 /* A file of matrices stands alone: what lies beside it is not its own. */
-static bool stands_alone(const pl_exporter *x)
+static bool model_stands_alone(const pl_exporter *x)
 {
     const char *path = pl_model_path(x->model);
     return pl_model_is_bare(x->model) && pl_checkpoint_kind(path) != PL_NO_CONTAINER;
@@ -412,22 +412,23 @@ static pl_status write_packing_file(const pl_exporter *x, pl_error *err)
 
 pl_status pl_export_check_beside(const pl_exporter *x, pl_error *err)
 {
-    return from_gguf(x) || stands_alone(x) ? PL_OK
-                                           : copy_companions(x, 0, COMPANIONS + 1, false, err);
+    return from_gguf(x) || model_stands_alone(x)
+               ? PL_OK
+               : copy_companions(x, 0, COMPANIONS + 1, false, err);
 }
 
 pl_status pl_export_write_config(const pl_exporter *x, pl_error *err)
 {
-    return stands_alone(x) ? PL_OK
-           : from_gguf(x)  ? write_gguf_config(x, err)
-                           : copy_companions(x, 0, 1, true, err);
+    return model_stands_alone(x) ? PL_OK
+           : from_gguf(x)        ? write_gguf_config(x, err)
+                                 : copy_companions(x, 0, 1, true, err);
 }
 
 pl_status pl_export_write_beside(const pl_exporter *x, pl_error *err)
 {
-    pl_status status = stands_alone(x) ? PL_OK
-                       : from_gguf(x)  ? write_gguf_tokenizer(x, err)
-                                       : copy_companions(x, 1, COMPANIONS + 1, true, err);
+    pl_status status = model_stands_alone(x) ? PL_OK
+                       : from_gguf(x)        ? write_gguf_tokenizer(x, err)
+                                             : copy_companions(x, 1, COMPANIONS + 1, true, err);
     PL_THEN(write_packing_file(x, err));
-    return status == PL_OK && !stands_alone(x) ? pl_export_write_card(x, err) : status;
+    return status == PL_OK && !model_stands_alone(x) ? pl_export_write_card(x, err) : status;
 }

@@ -25,12 +25,12 @@ pl_status pl_export_commands(const pl_exporter *x, pl_buf *out, pl_error *err)
     return status;
 }
 
-static const char *format_of(const pl_exporter *x)
+static const char *format_name(const pl_exporter *x)
 {
     return x->spec->gguf ? "GGUF" : x->packing != NULL ? x->packing->name : "floats (safetensors)";
 }
 
-static void put_measured(const pl_exporter *x, pl_buf *out)
+static void put_card_perplexity(const pl_exporter *x, pl_buf *out)
 {
     pl_measurement found;
     const bool original = x->spec->which == PL_WHICH_BEFORE;
@@ -119,14 +119,15 @@ pl_status pl_export_write_card(const pl_exporter *x, pl_error *err)
     pl_buf text = {0}, path = {0}, commands = {0};
     pl_status status = pl_export_commands(x, &commands, err);
     if (status != PL_OK) {
+        pl_buf_deinit(&commands);
         return status;
     }
     pl_buf_printf(&text, "# %s, %s with Planish " PL_VERSION "\n\nFormat: %s",
                   pl_model_name(x->model),
-                  x->spec->which == PL_WHICH_BEFORE ? "converted" : "quantized", format_of(x));
+                  x->spec->which == PL_WHICH_BEFORE ? "converted" : "quantized", format_name(x));
     pl_buf_printf(&text, x->report.types[0] != '\0' ? " (%s)" : "%s", x->report.types);
     pl_buf_puts(&text, ".\n\n## Perplexity\n\n");
-    put_measured(x, &text);
+    put_card_perplexity(x, &text);
     pl_buf_puts(&text, "\n## Loading\n\n");
     put_loading(x, &text);
     pl_buf_puts(&text, "\n## Commands that made it\n\n```\n");

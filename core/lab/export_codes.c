@@ -81,8 +81,8 @@ static void fit_grid(const pl_packing *packing, pl_grid *grid)
     }
 }
 
-static pl_status refuse(const pl_exporter *x, const pl_export_item *it, const char *why,
-                        pl_error *err)
+static pl_status refuse_codes(const pl_exporter *x, const pl_export_item *it, const char *why,
+                              pl_error *err)
 {
     return pl_error_set(err, PL_ERR_STATE, "export: %s: format=%s cannot hold it exactly: %s%s",
                         it->name, x->packing->name, why,
@@ -131,7 +131,7 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
                             it->name, x->packing->name);
     }
     if (!linear) {
-        return refuse(x, it, "it is no linear layer's own tensor", err);
+        return refuse_codes(x, it, "it is no linear layer's own tensor", err);
     }
     if (why == NULL && x->packing->element != NULL && it->grid.group_size > 0 &&
         it->dims[1] % it->grid.group_size != 0) {
@@ -144,12 +144,13 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
                             it->name, x->packing->name, why, x->packing->element);
     }
     if (why != NULL && !x->spec->lossy) {
-        return refuse(x, it, why, err);
+        return refuse_codes(x, it, why, err);
     }
     if (why != NULL) {
         const pl_spec *round = &x->cx.state->slots[PL_SLOT_ROUND];
         if (it->grid.bits == 0 && round->method == NULL) {
-            return refuse(x, it, "no rounder says onto which bits (`method rtn bits=4`)", err);
+            return refuse_codes(x, it, "no rounder says onto which bits (`method rtn bits=4`)",
+                                err);
         }
         it->grid = it->grid.bits == 0 ? pl_spec_grid(round) : it->grid;
         it->requantized = true;
@@ -264,15 +265,16 @@ static pl_status take_codes(pl_exporter *x, const pl_export_item *it, size_t lay
     pl_codes own = {0};
     pl_status status = pl_export_layer_codes(x, layer, &own, &why, err);
     if (status == PL_OK && (why != NULL || own.groups != out->groups)) {
-        status = refuse(x, it, why != NULL ? why : "its groups are others than its grid says", err);
+        status = refuse_codes(x, it, why != NULL ? why : "its groups are others than its grid says",
+                              err);
     }
     if (status == PL_OK && first > 0 &&
         memcmp(out->group_of, own.group_of, own.cols * sizeof *own.group_of) != 0) {
-        status = refuse(x, it, "the layers in it have different groups", err);
+        status = refuse_codes(x, it, "the layers in it have different groups", err);
     }
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): to the bit */
     if (status == PL_OK && first > 0 && memcmp(&out->whole, &own.whole, sizeof own.whole) != 0) {
-        status = refuse(x, it, "the layers in it have different scales of the tensor", err);
+        status = refuse_codes(x, it, "the layers in it have different scales of the tensor", err);
     }
     if (status == PL_OK) {
         const size_t params = own.rows * own.groups;
@@ -401,7 +403,7 @@ pl_status pl_export_count_loaded(pl_exporter *x, const pl_codes *codes, pl_error
 }
 
 /* Why the codes do not fit, though their grid does; NULL: they do. */
-static const char *misfit(const pl_packing *packing, const pl_codes *codes)
+static const char *codes_misfit(const pl_packing *packing, const pl_codes *codes)
 {
     const pl_dtype dtype = packing->scale_dtype;
     if (!codes->in_order && !packing->act_order) {
@@ -440,13 +442,13 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
     pl_codes codes = {0};
     const char *why = NULL;
     pl_status status = pl_export_codes(x, it, &codes, err);
-    while (status == PL_OK && (why = misfit(x->packing, &codes)) != NULL && x->spec->lossy &&
+    while (status == PL_OK && (why = codes_misfit(x->packing, &codes)) != NULL && x->spec->lossy &&
            next_grid(x->packing, it)) {
         pl_codes_deinit(&codes);
         status = pl_export_codes(x, it, &codes, err);
     }
     if (status == PL_OK && why != NULL) {
-        status = refuse(x, it, why, err);
+        status = refuse_codes(x, it, why, err);
     }
     PL_THEN(x->packing->pack(&codes, x->spec->order, false, it->parts, &it->n_parts, err));
     for (size_t p = 0; status == PL_OK && p < it->n_parts; p++) {

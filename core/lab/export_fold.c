@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static const pl_layer *layer_at(const pl_fold *fold, size_t layer)
+static const pl_layer *fold_layer(const pl_fold *fold, size_t layer)
 {
     return pl_model_layer(fold->cx.state->source->model, layer);
 }
@@ -16,7 +16,7 @@ static pl_status read_solved(const pl_fold *fold, size_t layer, pl_transform **o
 {
     const pl_state *state = fold->cx.state;
     const pl_id *result = pl_state_result(state, layer);
-    const char *name = layer_at(fold, layer)->name;
+    const char *name = fold_layer(fold, layer)->name;
     pl_result parts = {0};
     *out = NULL;
     if (result == NULL || pl_state_is_imported(state, layer)) {
@@ -37,7 +37,7 @@ static pl_status read_solved(const pl_fold *fold, size_t layer, pl_transform **o
 /* The same, which must be. */
 static pl_status read_own(const pl_fold *fold, size_t layer, pl_transform **out, pl_error *err)
 {
-    const char *name = layer_at(fold, layer)->name;
+    const char *name = fold_layer(fold, layer)->name;
     *out = NULL;
     if (pl_state_result(fold->cx.state, layer) == NULL) {
         return pl_error_set(err, PL_ERR_STATE,
@@ -72,7 +72,7 @@ static pl_status check_plan(const pl_state *state, pl_error *err)
     return pl_model_need_stream(model, "export fold=yes", err);
 }
 
-static pl_status check_site(const pl_fold *fold, size_t site, pl_error *err)
+static pl_status check_folded_site(const pl_fold *fold, size_t site, pl_error *err)
 {
     const pl_site *at = pl_model_site(fold->cx.state->source->model, site);
     pl_status status = PL_OK;
@@ -101,7 +101,7 @@ static pl_status begin_rotation(pl_fold *fold, pl_error *err)
     pl_model *model = cx.state->source->model;
     pl_status status = check_plan(cx.state, err);
     for (size_t i = 0; status == PL_OK && i < pl_model_site_count(model); i++) {
-        status = check_site(fold, i, err);
+        status = check_folded_site(fold, i, err);
     }
     if (status == PL_OK) {
         fold->gain = pl_alloc(pl_model_config(model)->hidden_size, sizeof *fold->gain);
@@ -126,8 +126,8 @@ static pl_status read_site(const pl_fold *fold, const pl_site *site, pl_transfor
             status = pl_error_set(err, PL_ERR_STATE,
                                   "export fold=yes: %s and %s share one input, and are not solved "
                                   "behind one transform of it: solve both",
-                                  layer_at(fold, site->layers[0])->name,
-                                  layer_at(fold, site->layers[i])->name);
+                                  fold_layer(fold, site->layers[0])->name,
+                                  fold_layer(fold, site->layers[i])->name);
         }
         if (i == 0) {
             *out = t;
@@ -142,7 +142,7 @@ static pl_status read_site(const pl_fold *fold, const pl_site *site, pl_transfor
 static pl_status check_diagonal(const pl_fold *fold, const pl_site *site, const pl_transform *t,
                                 pl_error *err)
 {
-    const char *name = layer_at(fold, site->layers[0])->name;
+    const char *name = fold_layer(fold, site->layers[0])->name;
     bool alone = pl_transform_keeps_channels(t) && pl_transform_keys(t) == NULL;
     for (size_t i = 0; i < site->n_layers; i++) {
         alone = alone && pl_transform_outputs(t, i) == NULL;
@@ -312,10 +312,10 @@ static void scale_norm(const pl_fold *fold, pl_stream_part part, size_t site, fl
 /* A bias of one layer, or of all that are fused with `first`. */
 static void scale_bias(const pl_fold *fold, size_t first, float *bias, size_t cols)
 {
-    const pl_layer *base = layer_at(fold, first);
+    const pl_layer *base = fold_layer(fold, first);
     const size_t count = pl_model_layer_count(fold->cx.state->source->model);
-    for (size_t i = first; i < count && layer_at(fold, i)->bias == base->bias; i++) {
-        const pl_layer *info = layer_at(fold, i);
+    for (size_t i = first; i < count && fold_layer(fold, i)->bias == base->bias; i++) {
+        const pl_layer *info = fold_layer(fold, i);
         const size_t at = info->first_row - base->first_row;
         const float *factors = pl_fold_row_factors(fold, i);
         for (size_t r = 0; factors != NULL && r < info->rows && at + r < cols; r++) {

@@ -14,7 +14,7 @@ enum { MOST_TYPES = 8 }; /* more than pl_gguf_choices has */
 /* --- which type ------------------------------------------------------------------------------- */
 
 /* A block of a row as whole steps of one scale; false where its columns have several. */
-static bool steps_of(const pl_codes *codes, size_t row, size_t first, float *scale, int *steps)
+static bool block_steps(const pl_codes *codes, size_t row, size_t first, float *scale, int *steps)
 {
     const uint32_t group = codes->group_of[first];
     *scale = codes->scales[row * codes->groups + group];
@@ -44,7 +44,7 @@ static void find_fits(const pl_codes *codes, bool fits[MOST_TYPES])
     for (size_t r = 0; r < codes->rows; r++) {
         for (size_t c = 0; c < codes->cols; c += PL_GGUF_BLOCK) {
             float scale = 0.0f;
-            const bool one = steps_of(codes, r, c, &scale, steps);
+            const bool one = block_steps(codes, r, c, &scale, steps);
             for (size_t i = 0; pl_gguf_choices[i].dtype != PL_DTYPE_OTHER; i++) {
                 fits[i] = fits[i] && one &&
                           pl_gguf_block_exact(pl_gguf_choices[i].dtype, scale, steps, block);
@@ -70,7 +70,7 @@ static pl_dtype nearest_type(const pl_exporter *x)
     return PL_Q8_0;
 }
 
-static pl_status refuse(const pl_gguf_item *it, const char *why, pl_error *err)
+static pl_status refuse_item(const pl_gguf_item *it, const char *why, pl_error *err)
 {
     return pl_error_set(err, PL_ERR_STATE,
                         "export: %s: format=gguf cannot hold it exactly: %s (lossy=yes rounds it "
@@ -104,7 +104,7 @@ static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *er
               : pl_gguf_cols(it) % PL_GGUF_BLOCK != 0 ? "its inputs are no multiple of 32"
                                                       : NULL;
         if (why != NULL && pl_gguf_cols(it) % PL_GGUF_BLOCK != 0) {
-            return refuse(it, why, err);
+            return refuse_item(it, why, err);
         }
     }
     for (size_t i = 0;
@@ -126,7 +126,7 @@ static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *er
     }
     if (status == PL_OK && it->dtype == PL_DTYPE_OTHER) {
         why = why != NULL ? why : "no type has its levels, its scales and its groups";
-        status = x->spec->lossy ? PL_OK : refuse(it, why, err);
+        status = x->spec->lossy ? PL_OK : refuse_item(it, why, err);
         it->rounded = true;
         it->dtype = nearest_type(x);
     }
@@ -166,7 +166,7 @@ static void encode_row(const pl_gguf_item *it, const pl_codes *codes, const floa
     }
     for (size_t c = 0; c < cols; c += PL_GGUF_BLOCK, out += bytes) {
         float scale = 0.0f;
-        if (steps_of(codes, row, c, &scale, steps)) {
+        if (block_steps(codes, row, c, &scale, steps)) {
             (void)pl_gguf_block_exact(it->dtype, scale, steps, out);
         }
     }
@@ -266,7 +266,7 @@ static uint32_t file_type(const pl_gguf_file *f)
     return pl_gguf_float_file_type(dtype);
 }
 
-static pl_status write_file(pl_gguf_file *f, const char *path, pl_task *task, pl_error *err)
+static pl_status write_gguf(pl_gguf_file *f, const char *path, pl_task *task, pl_error *err)
 {
     pl_exporter *x = f->x;
     pl_gguf_writer *writer = NULL;
@@ -316,7 +316,7 @@ static pl_status compare_tokenizers(pl_model *source, pl_model *written, pl_erro
 
 /* The written file opens as a model, its layers are what was measured, its other tensors are the
  * source's. */
-static pl_status read_back(pl_gguf_file *f, const char *path, pl_task *task, pl_error *err)
+static pl_status check_written_gguf(pl_gguf_file *f, const char *path, pl_task *task, pl_error *err)
 {
     pl_exporter *x = f->x;
     pl_model *written = NULL;
@@ -411,8 +411,8 @@ pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_error *err)
     pl_buf path = {0};
     pl_path_join(&path, x->made.path, "model.gguf");
     pl_status status = pl_buf_check(&path, err);
-    PL_THEN(write_file(f, path.data, x->cx.task, err));
-    PL_THEN(read_back(f, path.data, x->cx.task, err));
+    PL_THEN(write_gguf(f, path.data, x->cx.task, err));
+    PL_THEN(check_written_gguf(f, path.data, x->cx.task, err));
     tell_types(f, x->report.types, sizeof x->report.types);
     PL_THEN(pl_export_licences(x, true, err));
     PL_THEN(pl_export_write_card(x, err));

@@ -34,7 +34,7 @@ static span bare(span s)
     return quoted ? (span){s.text + 1, s.size - 2} : s;
 }
 
-static bool take_line(span *rest, span *line)
+static bool next_line(span *rest, span *line)
 {
     const char *end = rest->size > 0 ? memchr(rest->text, '\n', rest->size) : NULL;
     const size_t size = end != NULL ? (size_t)(end - rest->text) : rest->size;
@@ -56,11 +56,11 @@ static bool is_text(span s, const char *text)
 static span front_matter(span card)
 {
     span line, rest = card;
-    if (!take_line(&rest, &line) || !is_text(trimmed(line), "---")) {
+    if (!next_line(&rest, &line) || !is_text(trimmed(line), "---")) {
         return (span){0};
     }
     const char *first = rest.text;
-    while (take_line(&rest, &line)) {
+    while (next_line(&rest, &line)) {
         if (is_text(trimmed(line), "---")) {
             return (span){first, (size_t)(line.text - first)};
         }
@@ -70,11 +70,11 @@ static span front_matter(span card)
 
 /* The index-th value of a key at the margin: `key: value`, `key: [a, b]`, or a list of `- a` below
  * it.  Empty where there is none; what else YAML has (blocks of lines, mappings) is not read. */
-static span value_of(span matter, const char *key, size_t index)
+static span matter_value(span matter, const char *key, size_t index)
 {
     const size_t length = strlen(key);
     span line, rest = matter;
-    while (take_line(&rest, &line)) {
+    while (next_line(&rest, &line)) {
         const bool found =
             line.size > length && memcmp(line.text, key, length) == 0 && line.text[length] == ':';
         if (!found) {
@@ -99,7 +99,7 @@ static span value_of(span matter, const char *key, size_t index)
         if (value.size > 0) {
             return index == 0 && !block ? bare(value) : (span){0};
         }
-        for (size_t i = 0; take_line(&rest, &line); i++) {
+        for (size_t i = 0; next_line(&rest, &line); i++) {
             const span item = trimmed(line);
             if (item.size < 2 || item.text[0] != '-' || item.text[1] != ' ') {
                 break;
@@ -115,7 +115,7 @@ static span value_of(span matter, const char *key, size_t index)
 
 /* "smollm2-135M" as "Smollm2 135M": words of lower case begin with a capital, but for versions and
  * numbers. */
-static void put_title(span words, pl_buf *out)
+static void put_title_words(span words, pl_buf *out)
 {
     words = trimmed(words);
     for (size_t i = 0; i < words.size;) {
@@ -158,7 +158,7 @@ static pl_status put_title_key(pl_gguf_keys *keys, size_t base, const char *what
     char key[64];
     pl_buf title = {0};
     snprintf(key, sizeof key, "general.base_model.%zu.%s", base, what);
-    put_title(words, &title);
+    put_title_words(words, &title);
     pl_status status = pl_buf_check(&title, err);
     if (status == PL_OK && title.size > 0) {
         pl_gguf_put_text(keys, key, title.data, title.size);
@@ -195,22 +195,22 @@ static pl_status put_card(pl_gguf_file *f, span matter, pl_error *err)
 {
     enum { MOST_BASES = 16 };
     const char *own = pl_model_name(f->x->model);
-    const span name = value_of(matter, "model_name", 0);
+    const span name = matter_value(matter, "model_name", 0);
     pl_status status = PL_OK;
     uint32_t bases = 0;
     put_span(&f->keys, "general.name", name.size > 0 ? name : (span){own, strlen(own)});
-    put_span(&f->keys, "general.author", value_of(matter, "model_creator", 0));
-    put_span(&f->keys, "general.license", value_of(matter, "license", 0));
-    put_span(&f->keys, "general.license.name", value_of(matter, "license_name", 0));
-    put_span(&f->keys, "general.license.link", value_of(matter, "license_link", 0));
-    while (bases < MOST_BASES && value_of(matter, "base_model", bases).size > 0) {
+    put_span(&f->keys, "general.author", matter_value(matter, "model_creator", 0));
+    put_span(&f->keys, "general.license", matter_value(matter, "license", 0));
+    put_span(&f->keys, "general.license.name", matter_value(matter, "license_name", 0));
+    put_span(&f->keys, "general.license.link", matter_value(matter, "license_link", 0));
+    while (bases < MOST_BASES && matter_value(matter, "base_model", bases).size > 0) {
         bases++;
     }
     if (bases > 0) {
         pl_gguf_put_u32(&f->keys, "general.base_model.count", bases);
     }
     for (uint32_t i = 0; status == PL_OK && i < bases; i++) {
-        status = put_base(&f->keys, i, value_of(matter, "base_model", i), err);
+        status = put_base(&f->keys, i, matter_value(matter, "base_model", i), err);
     }
     return status;
 }

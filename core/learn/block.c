@@ -10,7 +10,7 @@
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static pl_status no_memory(const char *name, pl_error *err)
+static pl_status no_memory_block(const char *name, pl_error *err)
 {
     return pl_error_memory(err, "learning the transforms of %s", name);
 }
@@ -90,7 +90,7 @@ static pl_status share_floats(pl_block_objective *o, pl_error *err)
     }
     o->floats = pl_alloc(all, sizeof *o->floats);
     if (o->floats == NULL) {
-        return no_memory(o->in.name, err);
+        return no_memory_block(o->in.name, err);
     }
     float *next = o->floats;
     for (size_t i = 0; i < count; i++) {
@@ -100,7 +100,7 @@ static pl_status share_floats(pl_block_objective *o, pl_error *err)
     return PL_OK;
 }
 
-static pl_status allocate(pl_block_objective *o, pl_error *err)
+static pl_status allocate_block(pl_block_objective *o, pl_error *err)
 {
     const size_t square = o->in.head_dim * o->in.head_dim;
     o->order = pl_alloc(o->in.windows, sizeof *o->order);
@@ -111,7 +111,7 @@ static pl_status allocate(pl_block_objective *o, pl_error *err)
     o->targets = pl_alloc(o->in.windows * o->in.length * o->in.hidden, sizeof *o->targets);
     if (o->order == NULL || o->window_sums == NULL || o->cached == NULL || o->ends == NULL ||
         o->key_sum == NULL || o->targets == NULL) {
-        return no_memory(o->in.name, err);
+        return no_memory_block(o->in.name, err);
     }
     o->key_back_sum = o->key_sum + square;
     o->unused_sum = o->key_back_sum + square;
@@ -168,7 +168,7 @@ pl_status pl_block_objective_init(pl_block_objective *o, const pl_block_input *i
                                    batch_rows(o), err);
     }
     PL_THEN(pl_round_check(in->name, &o->cache, err));
-    PL_THEN(allocate(o, err));
+    PL_THEN(allocate_block(o, err));
     if (status == PL_OK) {
         shuffle_windows(o, seed);
         status = find_targets(o, task, err);
@@ -342,18 +342,18 @@ static size_t plain_rows(const pl_block_objective *o, pl_site_role role)
     return role == PL_SITE_QKV ? value_first(o) : o->at.sites[role].rows;
 }
 
-static const float *weights_of(const pl_block_objective *o, pl_site_role role)
+static const float *block_weights(const pl_block_objective *o, pl_site_role role)
 {
     size_t rows, cols;
     return pl_tape_weights(o->in.tape, role, &rows, &cols);
 }
 
-static pl_status make_weights(pl_block_objective *o, pl_task *task, pl_error *err)
+static pl_status round_block_weights(pl_block_objective *o, pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
     for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
         const pl_scaled_kron map = pl_flat_site_weight_map(&o->sites[role]);
-        pl_scaled_kron_rows(&map, weights_of(o, role), o->at.sites[role].rows, o->wt[role],
+        pl_scaled_kron_rows(&map, block_weights(o, role), o->at.sites[role].rows, o->wt[role],
                             o->wg[role]);
         pl_flat_site_round_weights(&o->sites[role], o->params, 0, plain_rows(o, role), o->wt[role],
                                    o->wq[role]);
@@ -379,7 +379,7 @@ static pl_status weights_back(pl_block_objective *o, pl_task *task, pl_error *er
         const pl_scaled_kron map = pl_flat_site_weight_map(s);
         pl_flat_site_weights_back(s, o->params, 0, plain_rows(o, role), o->wt[role], o->wg[role],
                                   o->gradient);
-        status = pl_scaled_kron_gradient(&map, weights_of(o, role), s->at.rows, o->wg[role],
+        status = pl_scaled_kron_gradient(&map, block_weights(o, role), s->at.rows, o->wg[role],
                                          s->g1_sum, s->g2_sum, s->unscale_sum, err);
         PL_THEN(pl_task_tick(task, err));
     }
@@ -626,7 +626,7 @@ pl_status pl_block_objective_value(pl_block_objective *o, const double *params, 
     *value = (double)NAN;
     o->gradient = gradient;
     pl_status status = make_parts(o, params, err);
-    PL_THEN(make_weights(o, task, err));
+    PL_THEN(round_block_weights(o, task, err));
     for (size_t i = 0; status == PL_OK && i < o->batch; i++) {
         memcpy(o->batch_x + i * each, o->in.x + o->order[batch * o->batch + i] * each,
                each * sizeof *o->batch_x);

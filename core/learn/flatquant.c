@@ -69,8 +69,8 @@ static pl_status take_over(pl_flatquant *f, const pl_learning *from, pl_error *e
 }
 
 /* Room for the steps, and what was learned before. */
-static pl_status begin(pl_flatquant *f, const pl_spec *spec, const pl_flat_layout *at,
-                       const pl_learning *from, pl_error *err)
+static pl_status begin_flatquant(pl_flatquant *f, const pl_spec *spec, const pl_flat_layout *at,
+                                 const pl_learning *from, pl_error *err)
 {
     pl_status status =
         pl_learning_init(&f->now, at, (uint64_t)spec->values[PL_FLATQUANT_STEPS], err);
@@ -98,7 +98,7 @@ pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_
     const size_t rows = (size_t)spec->values[PL_FLATQUANT_ROWS];
     *f = flatquant_of(spec, in->site);
     pl_status status = pl_objective_init(&f->objective, in, rows, seed, task, err);
-    PL_THEN(begin(f, spec, &f->objective.at, from, err));
+    PL_THEN(begin_flatquant(f, spec, &f->objective.at, from, err));
     if (status == PL_OK && from == NULL) {
         status = pl_flat_start(&f->objective.at, in, spec->values[PL_FLATQUANT_ALPHA], seed,
                                f->now.params, err);
@@ -117,7 +117,7 @@ pl_status pl_flatquant_init_block(pl_flatquant *f, const pl_spec *spec, const pl
     *f = flatquant_of(spec, in->name);
     f->of_block = true;
     pl_status status = pl_block_objective_init(&f->block, in, windows, seed, task, err);
-    PL_THEN(begin(f, spec, &f->block.at.sites[0], from, err));
+    PL_THEN(begin_flatquant(f, spec, &f->block.at.sites[0], from, err));
     if (status == PL_OK && from == NULL) {
         status = pl_block_start(&f->block.at, in, spec->values[PL_FLATQUANT_ALPHA], seed,
                                 f->now.params, err);
@@ -169,7 +169,8 @@ static void update(pl_flatquant *f)
 }
 
 /* The objective's value, and its gradient where a step follows, on the step's own batch. */
-static pl_status evaluate(pl_flatquant *f, bool last, double *loss, pl_task *task, pl_error *err)
+static pl_status evaluate_step(pl_flatquant *f, bool last, double *loss, pl_task *task,
+                               pl_error *err)
 {
     const pl_learning *now = &f->now;
     double *gradient = last ? NULL : f->gradient;
@@ -189,7 +190,7 @@ pl_status pl_flatquant_step(pl_flatquant *f, pl_task *task, pl_error *err)
     pl_error why = {0};
     double loss = 0.0;
     const bool last = now->step == now->steps;
-    pl_status status = evaluate(f, last, &loss, task, &why);
+    pl_status status = evaluate_step(f, last, &loss, task, &why);
     if (status == PL_OK && loss > EXPLODES * now->losses[0]) {
         status = pl_error_set(&why, PL_ERR_NUMERIC, "the loss explodes, from %.3g to %.3g",
                               now->losses[0], loss);

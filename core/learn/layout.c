@@ -135,8 +135,9 @@ static pl_act_range shares_at(const double *params, size_t low, size_t high)
 }
 
 /* floats: [n + 2 (n1^2 + n2^2)]. */
-static pl_status make_kron(const pl_flat_layout *at, const double *params, const pl_factor *p1,
-                           const pl_factor *p2, float *floats, pl_transform **out, pl_error *err)
+static pl_status kron_of_params(const pl_flat_layout *at, const double *params, const pl_factor *p1,
+                                const pl_factor *p2, float *floats, pl_transform **out,
+                                pl_error *err)
 {
     const size_t a = at->n1 * at->n1, b = at->n2 * at->n2;
     float *f1 = floats + at->n, *f2 = f1 + a, *i1 = f2 + b, *i2 = i1 + a;
@@ -187,7 +188,7 @@ pl_status pl_flat_transform(const pl_flat_layout *at, const double *params, pl_t
     float *floats = pl_alloc(at->n + 2 * (at->n1 * at->n1 + at->n2 * at->n2), sizeof *floats);
     pl_status status = floats != NULL ? PL_OK : pl_error_memory(err, "a transform");
     PL_THEN(make_factors(at, params, &p1, &p2, err));
-    PL_THEN(make_kron(at, params, &p1, &p2, floats, out, err));
+    PL_THEN(kron_of_params(at, params, &p1, &p2, floats, out, err));
     PL_THEN(set_clips(at, params, *out, err));
     if (status != PL_OK) {
         pl_transform_destroy(*out);

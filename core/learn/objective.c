@@ -11,12 +11,12 @@
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static pl_status no_memory(const char *site, pl_error *err)
+static pl_status no_memory_objective(const char *site, pl_error *err)
 {
     return pl_error_memory(err, "learning a transform of %s", site);
 }
 
-static pl_status check_site(const pl_site_input *in, pl_error *err)
+static pl_status check_learnable(const pl_site_input *in, pl_error *err)
 {
     if (in->sample.rows == 0) {
         return pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored to learn from",
@@ -37,7 +37,7 @@ static pl_status shuffle_rows(const pl_site_input *in, uint64_t seed, float *out
     const size_t rows = in->sample.rows, n = in->n;
     size_t *order = pl_alloc(rows, sizeof *order);
     if (order == NULL) {
-        return no_memory(in->site, err);
+        return no_memory_objective(in->site, err);
     }
     pl_rng rng;
     pl_rng_init(&rng, seed);
@@ -64,7 +64,7 @@ static void copy_weights(const pl_site_input *in, float *out)
     }
 }
 
-static pl_status allocate(pl_objective *o, pl_error *err)
+static pl_status allocate_objective(pl_objective *o, pl_error *err)
 {
     const pl_flat_layout *at = &o->at;
     const size_t n = at->n, inputs = o->batch * n, weights = at->rows * n;
@@ -79,7 +79,7 @@ static pl_status allocate(pl_objective *o, pl_error *err)
     o->y = pl_alloc(o->samples * at->rows, sizeof *o->y);
     o->work = pl_alloc(all, sizeof *o->work);
     if (o->x == NULL || o->w == NULL || o->y == NULL || o->work == NULL) {
-        return no_memory(o->name, err);
+        return no_memory_objective(o->name, err);
     }
     float *next = o->work;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -99,9 +99,9 @@ pl_status pl_objective_init(pl_objective *o, const pl_site_input *in, size_t bat
         .samples = samples,
         .batch = batch < samples ? batch : samples,
     };
-    pl_status status = check_site(in, err);
+    pl_status status = check_learnable(in, err);
     PL_THEN(pl_flat_site_init(&o->site, &o->at, in, o->batch, err));
-    PL_THEN(allocate(o, err));
+    PL_THEN(allocate_objective(o, err));
     PL_THEN(shuffle_rows(in, seed, o->x, err));
     if (status == PL_OK) {
         copy_weights(in, o->w);

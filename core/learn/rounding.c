@@ -27,7 +27,7 @@ pl_status pl_round_check(const char *name, const pl_rounding *rounding, pl_error
                               name, format->key);
 }
 
-static double steps_of(const pl_rounding *rounding)
+static double rounding_steps(const pl_rounding *rounding)
 {
     return rounding->format->steps(rounding->bits);
 }
@@ -38,9 +38,10 @@ pl_round_group pl_round_fit(const pl_rounding *rounding, pl_act_range own, pl_ac
     const bool asymmetric = rounding->format->zero_point;
     const double reach =
         asymmetric ? (double)kept.hi - (double)kept.lo : fmax((double)kept.hi, -(double)kept.lo);
-    pl_round_group group = {own, kept, (float)(reach / steps_of(rounding)), 0.0f};
+    pl_round_group group = {own, kept, (float)(reach / rounding_steps(rounding)), 0.0f};
     if (asymmetric && group.scale > 0.0f) {
-        group.zero = (float)fmin(rint(-(double)kept.lo / (double)group.scale), steps_of(rounding));
+        group.zero =
+            (float)fmin(rint(-(double)kept.lo / (double)group.scale), rounding_steps(rounding));
     }
     return group;
 }
@@ -167,7 +168,7 @@ static void round_range_gradient(const pl_rounding *rounding, const pl_round_gro
     if (rounding->bits == 0 || !(group->scale > 0.0f)) {
         return;
     }
-    const double share = sums->scale / steps_of(rounding);
+    const double share = sums->scale / rounding_steps(rounding);
     const bool upper = group->kept.hi >= -group->kept.lo;
     *low = sums->low;
     *high = sums->high;

@@ -76,7 +76,7 @@ static void add(const float *from, size_t count, double *to)
     }
 }
 
-static void gather(const double *from, size_t count, double *to)
+static void add_doubles(const double *from, size_t count, double *to)
 {
     for (size_t i = 0; i < count; i++) {
         to[i] += from[i];
@@ -132,9 +132,9 @@ pl_status pl_scaled_kron_gradient(const pl_scaled_kron *product, const float *x,
     }
     for (size_t i = 0; i < threads; i++) {
         const bench b = bench_of(&s, floats, doubles, i);
-        gather(b.p1, s.n1 * s.n1, p1_grad);
-        gather(b.p2, s.n2 * s.n2, p2_grad);
-        gather(b.scale, s.n, scale_grad);
+        add_doubles(b.p1, s.n1 * s.n1, p1_grad);
+        add_doubles(b.p2, s.n2 * s.n2, p2_grad);
+        add_doubles(b.scale, s.n, scale_grad);
     }
     free(floats);
     free(doubles);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status allocate(pl_flat_site *s, const char *site, pl_error *err)
+static pl_status allocate_site(pl_flat_site *s, const char *site, pl_error *err)
 {
     const pl_flat_layout *at = &s->at;
     const size_t a = at->n1 * at->n1, b = at->n2 * at->n2, n = at->n;
@@ -53,7 +53,7 @@ pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at, const pl_
     }
     pl_status status = pl_round_check(in->site, &s->inputs, err);
     PL_THEN(pl_round_check(in->site, &s->weights, err));
-    return status == PL_OK ? allocate(s, in->site, err) : status;
+    return status == PL_OK ? allocate_site(s, in->site, err) : status;
 }
 
 void pl_flat_site_deinit(pl_flat_site *s)

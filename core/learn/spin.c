@@ -38,17 +38,17 @@ struct pl_spin {
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static size_t widest(const pl_config *c)
+static size_t widest_input(const pl_config *c)
 {
     const size_t heads = c->heads * c->head_dim, inner = c->intermediate_size;
     const size_t most = heads > inner ? heads : inner;
     return most > c->hidden_size ? most : c->hidden_size;
 }
 
-static bool allocate(pl_spin *s)
+static bool allocate_spin(pl_spin *s)
 {
     const pl_config *c = s->c;
-    const size_t hidden = c->hidden_size, wide = widest(c);
+    const size_t hidden = c->hidden_size, wide = widest_input(c);
     s->head = pl_alloc(c->vocab_size * hidden, sizeof *s->head);
     s->final_gain = pl_alloc(hidden, sizeof *s->final_gain);
     s->states = pl_alloc((c->blocks + 1) * s->rows * hidden, sizeof *s->states);
@@ -84,7 +84,7 @@ pl_status pl_spin_create(const pl_spin_request *request, pl_spin **out, pl_error
     s->r = *request;
     s->c = pl_model_config(model);
     s->rows = request->windows * request->length;
-    status = allocate(s) ? PL_OK : pl_error_memory(err, "learning on %zu tokens", s->rows);
+    status = allocate_spin(s) ? PL_OK : pl_error_memory(err, "learning on %zu tokens", s->rows);
     PL_THEN(pl_forward_create(model, request->length, &s->forward, err));
     PL_THEN(pl_tape_create(model, request->length, request->windows, &s->tape, err));
     PL_THEN(pl_model_read_head(model, s->head, err));
@@ -154,7 +154,7 @@ static pl_status turn_site(pl_spin *s, size_t index, pl_error *err)
     return status;
 }
 
-static pl_status load_block(pl_spin *s, size_t block, pl_task *task, pl_error *err)
+static pl_status load_turned_block(pl_spin *s, size_t block, pl_task *task, pl_error *err)
 {
     size_t first = 0;
     const size_t sites = pl_model_block_sites(s->r.model, block, &first);
@@ -419,7 +419,7 @@ static pl_status run_forward(pl_spin *s, size_t block, const float *r2, const pl
                              pl_task *task, pl_error *err)
 {
     s->r2 = r2 + block * s->c->head_dim * s->c->head_dim;
-    pl_status status = load_block(s, block, task, err);
+    pl_status status = load_turned_block(s, block, task, err);
     return status == PL_OK ? pl_tape_forward(s->tape, state_of(s, block), s->r.windows, hooks,
                                              state_of(s, block + 1), task, err)
                            : status;

@@ -85,7 +85,7 @@ static bool is_space(int32_t c)
 }
 
 /* \w of UTS 18: alphabetic, marks, decimal digits, connectors, joiners. */
-static bool is_word(int32_t c)
+static bool is_word_character(int32_t c)
 {
     if (c < 0) {
         return false;
@@ -126,14 +126,14 @@ static size_t longest(const pl_trie *trie, const char *text, size_t size, size_t
     return found;
 }
 
-static bool stands_alone(const char *text, size_t size, size_t start, size_t end)
+static bool token_stands_alone(const char *text, size_t size, size_t start, size_t end)
 {
     bool left = start > 0;
     if (left) {
         size_t before = char_before(text, start);
-        left = is_word(code_at(text + before, start - before));
+        left = is_word_character(code_at(text + before, start - before));
     }
-    return !left && !(end < size && is_word(code_at(text + end, size - end)));
+    return !left && !(end < size && is_word_character(code_at(text + end, size - end)));
 }
 
 pl_status pl_trie_next(const pl_trie *trie, const pl_added *added, const char *text, size_t size,
@@ -154,7 +154,7 @@ pl_status pl_trie_next(const pl_trie *trie, const pl_added *added, const char *t
         size_t start = at;
         size_t end = at + length;
         *from = end;
-        if (added[index].single_word && !stands_alone(text, size, start, end)) {
+        if (added[index].single_word && !token_stands_alone(text, size, start, end)) {
             at = end - 1;
             continue;
         }

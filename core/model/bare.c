@@ -177,8 +177,8 @@ static const pl_tensor *find_inputs(const pl_model *model, const pl_tensor *weig
     return found;
 }
 
-static pl_status check_inputs(const pl_model *model, const pl_tensor *weight, const pl_tensor *x,
-                              pl_error *err)
+static pl_status check_bare_inputs(const pl_model *model, const pl_tensor *weight,
+                                   const pl_tensor *x, pl_error *err)
 {
     const pl_bare *bare = model->bare;
     char needed[192], found[192], name[100], input[100];
@@ -284,7 +284,7 @@ static pl_status build_sites(pl_model *model, pl_error *err)
     for (size_t i = 0; i < model->n_layers; i++) {
         const pl_tensor *weight = model->layers[i].tensor;
         const pl_tensor *x = bare->inputs != NULL ? find_inputs(model, weight) : NULL;
-        pl_status status = x != NULL ? check_inputs(model, weight, x, err) : PL_OK;
+        pl_status status = x != NULL ? check_bare_inputs(model, weight, x, err) : PL_OK;
         if (status != PL_OK) {
             return status;
         }

@@ -102,7 +102,7 @@ static bool has_tail(const char *name, const char *word)
     return size > need && name[size - need - 1] == '.' && strcmp(name + size - need, word) == 0;
 }
 
-static bool is_named(const pl_layer *layer, const char *name)
+static bool is_layer_name(const pl_layer *layer, const char *name)
 {
     return strcmp(layer->name, name) == 0 || strcmp(layer->tensor->name, name) == 0 ||
            strcmp(layer->brief, name) == 0;
@@ -138,7 +138,7 @@ pl_status pl_bare_find_layer(const pl_model *model, const char *name, size_t *in
 {
     size_t count = 0, other = 0;
     for (size_t i = 0; i < model->n_layers; i++) {
-        if (strcmp(model->layers[i].name, name) == 0 || is_named(&model->layers[i], name)) {
+        if (strcmp(model->layers[i].name, name) == 0 || is_layer_name(&model->layers[i], name)) {
             *index = i;
             return PL_OK;
         }

@@ -16,7 +16,7 @@ struct pl_kept {
 
 _Static_assert(sizeof(struct pl_kept) == 64, "a place is a cache line");
 
-static pl_status make(pl_bpe_work *work, pl_error *err)
+static pl_status make_token_cache(pl_bpe_work *work, pl_error *err)
 {
     work->kept = calloc(PLACES, sizeof *work->kept);
     return work->kept == NULL ? pl_error_memory(err, "the tokens of a text of this size")
@@ -39,7 +39,7 @@ pl_status pl_bpe_piece_kept(const pl_bpe *bpe, const pl_vocab *vocab, const char
     if (size > MOST_BYTES || size == 0) {
         return pl_bpe_piece(bpe, vocab, raw, size, work, err);
     }
-    if (work->kept == NULL && (status = make(work, err)) != PL_OK) {
+    if (work->kept == NULL && (status = make_token_cache(work, err)) != PL_OK) {
         return status;
     }
     struct pl_kept *kept = &work->kept[XXH3_64bits(raw, size) & (PLACES - 1)];

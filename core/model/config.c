@@ -11,7 +11,8 @@
 
 enum { MAX_SIZE = 1 << 24 };
 
-static pl_status refuse(pl_error *err, const char *path, const char *field, const char *expected)
+static pl_status refuse_field(pl_error *err, const char *path, const char *field,
+                              const char *expected)
 {
     return pl_error_set(err, PL_ERR_FORMAT, "%s: %s: expected %s", path, field, expected);
 }
@@ -31,7 +32,7 @@ pl_status pl_config_size(const json_t *json, const char *path, const char *field
     }
     json_int_t number = json_is_integer(value) ? json_integer_value(value) : 0;
     if (number < 1 || number > MAX_SIZE) {
-        return refuse(err, path, field, "an integer from 1 to 16777216");
+        return refuse_field(err, path, field, "an integer from 1 to 16777216");
     }
     *out = (size_t)number;
     return PL_OK;
@@ -47,7 +48,7 @@ pl_status pl_config_real(const json_t *json, const char *path, const char *field
     }
     double number = json_number_value(value);
     if (!json_is_number(value) || !isfinite(number) || number <= 0) {
-        return refuse(err, path, field, "a positive number");
+        return refuse_field(err, path, field, "a positive number");
     }
     *out = number;
     return PL_OK;
@@ -61,7 +62,7 @@ static pl_status read_llama3(const json_t *rope, const char *path, pl_config *ou
     PL_THEN(pl_config_size(rope, path, "original_max_position_embeddings", out->max_positions,
                            &out->rope_original_positions, err));
     if (status == PL_OK && !(out->rope_high_freq_factor > out->rope_low_freq_factor)) {
-        status = refuse(err, path, "high_freq_factor", "more than low_freq_factor");
+        status = refuse_field(err, path, "high_freq_factor", "more than low_freq_factor");
     }
     return status;
 }
@@ -88,8 +89,8 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
         name = "default";
     }
     if (name == NULL) {
-        return refuse(err, path, is_new ? "rope_parameters.rope_type" : "rope_scaling.rope_type",
-                      "a string");
+        return refuse_field(
+            err, path, is_new ? "rope_parameters.rope_type" : "rope_scaling.rope_type", "a string");
     }
     if (strcmp(name, "default") == 0) {
         return PL_OK;
@@ -332,7 +333,7 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
         (json_is_number(partial) || arch->default_partial > 0)) {
         double share = json_is_number(partial) ? json_number_value(partial) : arch->default_partial;
         if (!(share > 0 && share <= 1)) {
-            return refuse(err, path, "partial_rotary_factor", "a number above 0 and up to 1");
+            return refuse_field(err, path, "partial_rotary_factor", "a number above 0 and up to 1");
         }
         out->rotary_dim = (size_t)((double)out->head_dim * share);
     }
@@ -378,7 +379,7 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
     *out = (pl_config){.bos_id = -1, .eos_id = -1};
     const char *type = json_string_value(json_object_get(json, "model_type"));
     if (type == NULL) {
-        return refuse(err, path, "model_type", "a string");
+        return refuse_field(err, path, "model_type", "a string");
     }
     pl_config config = *out;
     config.bos_id = read_id(json, "bos_token_id");

@@ -20,8 +20,8 @@ static const json_t *get(const source *from, const char *key, char name[96])
 }
 
 /* A positive integer, or an array of equal ones (some writers give one a block). */
-static pl_status read_size(const source *from, const char *key, size_t fallback, size_t *out,
-                           pl_error *err)
+static pl_status read_gguf_size(const source *from, const char *key, size_t fallback, size_t *out,
+                                pl_error *err)
 {
     char name[96];
     const json_t *value = get(from, key, name);
@@ -193,8 +193,8 @@ static pl_status read_long_rope(const source *from, pl_config *config, pl_error 
     pl_status status =
         read_factors(from, "rope_factors_short.weight", count, config->rope_divisor, err);
     PL_THEN(read_factors(from, "rope_factors_long.weight", count, config->rope_long_divisor, err));
-    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions,
-                      &config->rope_original_positions, err));
+    PL_THEN(read_gguf_size(from, "rope.scaling.original_context_length", config->max_positions,
+                           &config->rope_original_positions, err));
     config->rope = PL_ROPE_LONG;
     config->rope_divisors = count;
     return status == PL_OK
@@ -229,8 +229,8 @@ static pl_status read_yarn(const source *from, pl_config *config, pl_error *err)
     double factor = 1;
     pl_status status = refuse_yarn_keys(from, config->arch->deep_yarn, err);
     PL_THEN(read_real(from, "rope.scaling.factor", 0, &config->rope_factor, err));
-    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions,
-                      &config->rope_original_positions, err));
+    PL_THEN(read_gguf_size(from, "rope.scaling.original_context_length", config->max_positions,
+                           &config->rope_original_positions, err));
     PL_THEN(read_real(from, "rope.scaling.yarn_beta_fast", 32, &config->rope_beta_fast, err));
     PL_THEN(read_real(from, "rope.scaling.yarn_beta_slow", 1, &config->rope_beta_slow, err));
     PL_THEN(read_real(from, "rope.scaling.attn_factor", 1, &factor, err));
@@ -296,16 +296,16 @@ static pl_status read_latent_sizes(const source *from, pl_config *config, pl_err
     char name[96];
     const bool split = get(from, "attention.key_length_mla", name) != NULL;
     pl_status status =
-        read_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
-    PL_THEN(read_size(from, split ? "attention.key_length_mla" : "attention.key_length", 0,
-                      &config->head_dim, err));
-    PL_THEN(read_size(from, split ? "attention.value_length_mla" : "attention.value_length", 0,
-                      &config->value_dim, err));
+        read_gguf_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
+    PL_THEN(read_gguf_size(from, split ? "attention.key_length_mla" : "attention.key_length", 0,
+                           &config->head_dim, err));
+    PL_THEN(read_gguf_size(from, split ? "attention.value_length_mla" : "attention.value_length", 0,
+                           &config->value_dim, err));
     config->kv_heads = split ? config->heads : config->kv_heads;
-    PL_THEN(read_size(from, "rope.dimension_count", 0, &config->rotary_dim, err));
-    PL_THEN(read_size(from, "attention.kv_lora_rank", 0, &config->kv_latent, err));
+    PL_THEN(read_gguf_size(from, "rope.dimension_count", 0, &config->rotary_dim, err));
+    PL_THEN(read_gguf_size(from, "attention.kv_lora_rank", 0, &config->kv_latent, err));
     if (status == PL_OK && get(from, "attention.q_lora_rank", name) != NULL) {
-        status = read_size(from, "attention.q_lora_rank", 0, &config->q_latent, err);
+        status = read_gguf_size(from, "attention.q_lora_rank", 0, &config->q_latent, err);
     }
     if (status == PL_OK &&
         (config->kv_heads != config->heads || config->rotary_dim > config->head_dim)) {
@@ -335,7 +335,7 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
     };
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
         pl_status status =
-            read_size(from, required[i].key, required[i].fallback, required[i].to, err);
+            read_gguf_size(from, required[i].key, required[i].fallback, required[i].to, err);
         if (status != PL_OK) {
             return status;
         }
@@ -346,9 +346,9 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
     size_t head_dim = config->hidden_size / config->heads;
     head_dim = head_dim > 0 ? head_dim : 1;
     pl_status status =
-        read_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
-    PL_THEN(read_size(from, "attention.key_length", head_dim, &config->head_dim, err));
-    PL_THEN(read_size(from, "rope.dimension_count", config->head_dim, &rotated, err));
+        read_gguf_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
+    PL_THEN(read_gguf_size(from, "attention.key_length", head_dim, &config->head_dim, err));
+    PL_THEN(read_gguf_size(from, "rope.dimension_count", config->head_dim, &rotated, err));
     rotated = config->arch->positions.hf != NULL ? 0 : rotated;
     config->rotary_dim = rotated;
     if (status == PL_OK && rotated > 0 && rotated != config->head_dim &&
@@ -358,7 +358,7 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
                               rotated, config->head_dim);
     }
     config->value_dim = config->head_dim;
-    PL_THEN(read_size(from, "attention.value_length", config->head_dim, &rotated, err));
+    PL_THEN(read_gguf_size(from, "attention.value_length", config->head_dim, &rotated, err));
     if (status == PL_OK && rotated != config->head_dim) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: values of %zu beside keys of %zu dimensions are not supported",
@@ -429,8 +429,8 @@ static pl_status read_windows(const source *from, pl_config *config, pl_error *e
         return PL_OK;
     }
     size_t pattern = patterned ? arch->window_pattern : 0;
-    pl_status status = read_size(from, "attention.sliding_window",
-                                 patterned ? arch->default_window : 0, &config->window, err);
+    pl_status status = read_gguf_size(from, "attention.sliding_window",
+                                      patterned ? arch->default_window : 0, &config->window, err);
     const json_t *list = get(from, "attention.sliding_window_pattern", name);
     if (status != PL_OK) {
         return status;
@@ -448,7 +448,7 @@ static pl_status read_windows(const source *from, pl_config *config, pl_error *e
         return PL_OK;
     }
     if (patterned) {
-        status = read_size(from, "attention.sliding_window_pattern", pattern, &pattern, err);
+        status = read_gguf_size(from, "attention.sliding_window_pattern", pattern, &pattern, err);
     }
     pl_config_mark_windows(config, pattern);
     return status;
@@ -530,7 +530,7 @@ static pl_status read_count(const source *from, const char *key, size_t *out, pl
     *out = 0;
     return value == NULL || (json_is_integer(value) && json_integer_value(value) == 0)
                ? PL_OK
-               : read_size(from, key, 0, out, err);
+               : read_gguf_size(from, key, 0, out, err);
 }
 
 /* What DeepSeek's have besides. */
@@ -567,14 +567,15 @@ static pl_status read_experts(const source *from, pl_config *config, pl_error *e
 {
     const pl_expert_names *names = config->arch->experts;
     char name[96];
-    pl_status status = read_size(from, "expert_count", 0, &config->experts, err);
-    PL_THEN(read_size(from, "expert_used_count", 0, &config->experts_used, err));
+    pl_status status = read_gguf_size(from, "expert_count", 0, &config->experts, err);
+    PL_THEN(read_gguf_size(from, "expert_used_count", 0, &config->experts_used, err));
     config->expert_size = config->intermediate_size;
     if (status == PL_OK && names->inner != NULL) {
-        status = read_size(from, "expert_feed_forward_length", 0, &config->expert_size, err);
+        status = read_gguf_size(from, "expert_feed_forward_length", 0, &config->expert_size, err);
     }
     if (status == PL_OK && names->shared_gate.hf != NULL) {
-        status = read_size(from, "expert_shared_feed_forward_length", 0, &config->shared_size, err);
+        status =
+            read_gguf_size(from, "expert_shared_feed_forward_length", 0, &config->shared_size, err);
     }
     config->experts_normalized = names->normalized || names->gguf_normalized ||
                                  json_is_true(get(from, "expert_weights_norm", name));
@@ -583,7 +584,7 @@ static pl_status read_experts(const source *from, pl_config *config, pl_error *e
 }
 
 /* Whether "<name>.<key>" is there and more than 0. */
-static bool has(const json_t *metadata, const char *name, const char *key)
+static bool has_positive(const json_t *metadata, const char *name, const char *key)
 {
     char whole[128];
     snprintf(whole, sizeof whole, "%.64s.%s", name, key);
@@ -596,14 +597,15 @@ enum { GATING_SIGMOID = 2 }; /* llama.cpp's LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOI
  * deepseek2 is also deepseek_v3, where the router's scores are sigmoids. */
 static const pl_arch *find_arch(const json_t *metadata, const char *name)
 {
-    bool experts = has(metadata, name, "expert_count");
+    bool experts = has_positive(metadata, name, "expert_count");
     char gating[128];
     snprintf(gating, sizeof gating, "%.64s.expert_gating_func", name);
     if (strcmp(name, "deepseek2") == 0 &&
         json_integer_value(json_object_get(metadata, gating)) == GATING_SIGMOID) {
         return pl_arch_by_type("deepseek_v3");
     }
-    if (strcmp(name, "llama") == 0 && !experts && has(metadata, name, "attention.sliding_window")) {
+    if (strcmp(name, "llama") == 0 && !experts &&
+        has_positive(metadata, name, "attention.sliding_window")) {
         return pl_arch_by_type("mistral");
     }
     return pl_arch_by_gguf(name, experts);

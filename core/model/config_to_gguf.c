@@ -38,7 +38,7 @@ static bool close_to(double a, double b)
     return fabs(a - b) <= 1e-6 * fabs(b);
 }
 
-static pl_status refuse(const pl_config *config, const char *what, pl_error *err)
+static pl_status refuse_config_key(const pl_config *config, const char *what, pl_error *err)
 {
     return pl_error_set(err, PL_ERR_UNSUPPORTED,
                         "export: format=gguf: llama.cpp's %s has no key for %s of this model",
@@ -79,7 +79,7 @@ static pl_status put_deep_yarn(sink *to, pl_error *err)
 {
     const pl_config *c = to->config;
     if (!close_to(c->rope_amplitude, 1) || !(c->rope_factor > 1)) {
-        return refuse(c, "a YaRN whose mscale is not its mscale_all_dim", err);
+        return refuse_config_key(c, "a YaRN whose mscale is not its mscale_all_dim", err);
     }
     real_key(to, "rope.scaling.yarn_log_multiplier",
              (sqrt(deep_scale(c)) - 1) / log(c->rope_factor));
@@ -111,7 +111,7 @@ static pl_status put_rope(sink *to, pl_error *err)
         real_key(to, "rope.scaling.attn_factor", c->rope_amplitude);
         break;
     case PL_ROPE_DYNAMIC:
-        return refuse(c, "the dynamic RoPE scaling", err);
+        return refuse_config_key(c, "the dynamic RoPE scaling", err);
     case PL_ROPE_PLAIN:
     case PL_ROPE_LLAMA3: /* a tensor */
         break;
@@ -138,7 +138,7 @@ static pl_status put_windows(sink *to, pl_error *err)
     }
     size_key(to, "attention.sliding_window", c->window);
     if (!usual && !patterned) {
-        return refuse(c, "windows in some blocks only", err);
+        return refuse_config_key(c, "windows in some blocks only", err);
     }
     if (!usual) {
         pl_gguf_put_array(to->keys, whole(to, "attention.sliding_window_pattern"), PL_GGUF_BOOLS,
@@ -160,13 +160,13 @@ static pl_status put_scales(sink *to, pl_error *err)
                               : c->head_dim;
     const bool deep = arch->deep_yarn && c->rope == PL_ROPE_YARN; /* put_rope has said it */
     if (!deep && !close_to(c->attention_scale, 1 / sqrt((double)scalar))) {
-        return refuse(c, "query_pre_attn_scalar", err);
+        return refuse_config_key(c, "query_pre_attn_scalar", err);
     }
     if (arch->soft_caps && arch->default_attention_cap > 0) {
         real_key(to, "attn_logit_softcapping", c->attention_cap);
         real_key(to, "final_logit_softcapping", c->logits_cap);
     } else if (c->attention_cap > 0 || c->logits_cap > 0) {
-        return refuse(c, "caps of scores and logits", err);
+        return refuse_config_key(c, "caps of scores and logits", err);
     }
     return PL_OK;
 }
@@ -185,11 +185,11 @@ static pl_status put_experts(sink *to, pl_error *err)
     }
     for (size_t b = dense; b < c->blocks; b++) {
         if ((c->block_kind[b] & PL_BLOCK_EXPERTS) == 0) {
-            return refuse(c, "blocks without experts", err);
+            return refuse_config_key(c, "blocks without experts", err);
         }
     }
     if (names->gguf_normalized && !c->experts_normalized) {
-        return refuse(c, "weights of experts that do not sum to 1", err);
+        return refuse_config_key(c, "weights of experts that do not sum to 1", err);
     }
     size_key(to, "expert_count", c->experts);
     size_key(to, "expert_used_count", c->experts_used);
@@ -204,7 +204,7 @@ static pl_status put_experts(sink *to, pl_error *err)
         size_key(to, "expert_gating_func", names->sigmoid ? 2 : 1);
     }
     if (c->expert_groups > 0 && !names->group_pairs) {
-        return refuse(c, "groups of experts, whose best expert counts", err);
+        return refuse_config_key(c, "groups of experts, whose best expert counts", err);
     }
     if (c->expert_groups > 0) {
         size_key(to, "expert_group_count", c->expert_groups);

@@ -60,7 +60,7 @@ static void limit_groups(const pl_config *c, float *choice)
 /* A token's router outputs [experts] become the weights of the best experts, -1 for the others:
  * scores, chosen by what a bias and groups make of them; then (where `normalized`) the chosen ones
  * are made to sum to 1. */
-static void choose(const pl_config *c, const float *bias, float *scores, float *choice)
+static void choose_experts(const pl_config *c, const float *bias, float *scores, float *choice)
 {
     const size_t n = c->experts, used = c->experts_used;
     score(scores, n, c->arch->experts->sigmoid);
@@ -105,7 +105,7 @@ static void choose(const pl_config *c, const float *bias, float *scores, float *
 }
 
 /* The tokens of expert e, and their rows of the input; how many. */
-static size_t gather(const pl_step *s, size_t e)
+static size_t gather_tokens(const pl_step *s, size_t e)
 {
     pl_forward *f = s->f;
     size_t hidden = s->c->hidden_size;
@@ -157,7 +157,7 @@ static pl_status run_expert(const pl_step *s, size_t e, pl_site_role until, pl_e
     pl_forward *f = s->f;
     const pl_config *c = s->c;
     size_t hidden = c->hidden_size;
-    size_t count = gather(s, e);
+    size_t count = gather_tokens(s, e);
     size_t site = f->model->blocks[f->w.block].sites[PL_SITE_GATE_UP] + 2 * e;
     const bool biased = f->w.expert_biases[0] != NULL;
     const float *const biases[2] = {biased ? f->w.expert_biases[0] + e * 2 * c->expert_size : NULL,
@@ -216,7 +216,7 @@ pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err
         pl_add_bias(f->shares, c->experts, s->length, c->experts, f->w.router_bias);
     }
     for (size_t t = 0; t < s->length; t++) {
-        choose(c, f->w.score_bias, f->shares + t * c->experts, f->choice);
+        choose_experts(c, f->w.score_bias, f->shares + t * c->experts, f->choice);
     }
     memset(f->mixed, 0, s->length * c->hidden_size * sizeof *f->mixed);
     pl_status status = PL_OK;

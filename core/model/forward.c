@@ -495,7 +495,7 @@ static pl_step step_of(pl_forward *forward, size_t length, size_t window, const 
                      .task = task};
 }
 
-static pl_status run_step(const pl_step *s, float *x, pl_error *err)
+static pl_status run_block_step(const pl_step *s, float *x, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_hooks *hooks = s->hooks;
@@ -519,7 +519,7 @@ pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t wi
                          const pl_hooks *hooks, pl_task *task, pl_error *err)
 {
     const pl_step s = step_of(forward, length, window, hooks, task);
-    return run_step(&s, x, err);
+    return run_block_step(&s, x, err);
 }
 
 pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length, size_t past,
@@ -530,7 +530,7 @@ pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length, si
     s.past = past;
     s.keys = keys;
     s.values = values;
-    return run_step(&s, x, err);
+    return run_block_step(&s, x, err);
 }
 
 pl_status pl_forward_run_packed(pl_forward *forward, float *x, size_t length, size_t row,
@@ -542,7 +542,7 @@ pl_status pl_forward_run_packed(pl_forward *forward, float *x, size_t length, si
     s.keys = packed->keys;
     s.values = packed->values;
     s.packed = packed;
-    return run_step(&s, x, err);
+    return run_block_step(&s, x, err);
 }
 
 /* --- in parts --------------------------------------------------------------------------------- */
@@ -567,8 +567,8 @@ size_t pl_forward_between(const pl_forward *forward)
     return widest_between(forward) + (c->arch->parallel ? c->hidden_size : 0);
 }
 
-static pl_step part_of(pl_forward *forward, float *between, size_t length, size_t window,
-                       const pl_hooks *hooks, pl_task *task)
+static pl_step pending_step(pl_forward *forward, float *between, size_t length, size_t window,
+                            const pl_hooks *hooks, pl_task *task)
 {
     pl_step s = step_of(forward, length, window, hooks, task);
     s.pending = s.pending != NULL ? between + length * widest_between(forward) : NULL;
@@ -579,7 +579,7 @@ pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x, 
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    const pl_step s = part_of(forward, between, length, window, hooks, task);
+    const pl_step s = pending_step(forward, between, length, window, hooks, task);
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;
@@ -608,7 +608,7 @@ pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x, 
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    const pl_step s = part_of(forward, between, length, window, hooks, task);
+    const pl_step s = pending_step(forward, between, length, window, hooks, task);
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;

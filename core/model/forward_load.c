@@ -150,7 +150,7 @@ void pl_block_weights_free(pl_block_weights *weights)
     *weights = (pl_block_weights){.block = SIZE_MAX};
 }
 
-static bool allocate(pl_forward *f, const pl_config *c)
+static bool allocate_forward(pl_forward *f, const pl_config *c)
 {
     bool failed = !pl_block_weights_init(&f->w, f);
     mlp_sizes mlp = measure_mlp(c);
@@ -222,7 +222,7 @@ pl_status pl_forward_create_at(pl_model *model, size_t max_length, size_t positi
     }
     int threads = pl_linalg_threads();
     f->scratch_threads = threads > 0 ? (size_t)threads : 1;
-    if (!allocate(f, config)) {
+    if (!allocate_forward(f, config)) {
         pl_forward_destroy(f);
         return pl_error_memory(err, "a forward pass over %zu tokens", max_length);
     }
@@ -267,7 +267,7 @@ pl_status pl_forward_gain(pl_forward *forward, const pl_tensor *tensor, float *o
 }
 
 /* Where a layer's weight belongs in the block's matrices. */
-static float *place_of(const pl_forward *f, const pl_layer *layer)
+static float *weight_place(const pl_forward *f, const pl_layer *layer)
 {
     const pl_config *c = &f->model->config;
     size_t hidden = c->hidden_size;
@@ -311,7 +311,7 @@ static size_t first_output(const pl_forward *f, const pl_layer *layer)
 static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, pl_error *err)
 {
     const pl_layer *info = &f->model->layers[layer];
-    float *out = place_of(f, info);
+    float *out = weight_place(f, info);
     int provided = 0;
     pl_status status = PL_OK;
     if (hooks != NULL && hooks->weight != NULL) {

@@ -84,8 +84,8 @@ static const char *const words[][2] = {{"model.", ""},
                                        {"model.language_model.", ""},
                                        {"", ""}};
 
-static void put_words(const char *body, const char *head, const char *hf, const char *ending,
-                      char out[128])
+static void put_module_name(const char *body, const char *head, const char *hf, const char *ending,
+                            char out[128])
 {
     static const char model[] = "model.";
     bool inside = strncmp(hf, model, strlen(model)) == 0;
@@ -97,7 +97,7 @@ const pl_tensor *pl_model_tensor_by_name(const pl_checkpoint *checkpoint, const 
     char name[128];
     const pl_tensor *found = NULL;
     for (size_t i = 0; i < sizeof words / sizeof words[0] && found == NULL; i++) {
-        put_words(words[i][0], words[i][1], hf, "", name);
+        put_module_name(words[i][0], words[i][1], hf, "", name);
         found = pl_checkpoint_find(checkpoint, name);
     }
     return found;
@@ -109,7 +109,7 @@ static void find_words(pl_model *model)
     pl_config *c = &model->config;
     char name[128];
     for (size_t i = 0; i < 2 && c->arch->body[i] != NULL && !is_gguf(model); i++) {
-        put_words(c->arch->body[i], "", c->arch->embedding.hf, ".weight", name);
+        put_module_name(c->arch->body[i], "", c->arch->embedding.hf, ".weight", name);
         if (pl_checkpoint_find(model->checkpoint, name) != NULL) {
             c->body = c->arch->body[i];
             return;
@@ -119,7 +119,7 @@ static void find_words(pl_model *model)
         return;
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0] && !is_gguf(model); i++) {
-        put_words(words[i][0], words[i][1], c->arch->embedding.hf, ".weight", name);
+        put_module_name(words[i][0], words[i][1], c->arch->embedding.hf, ".weight", name);
         if (pl_checkpoint_find(model->checkpoint, name) != NULL) {
             c->body = words[i][0];
             c->head = words[i][1];
@@ -565,7 +565,7 @@ static pl_status find_whole(pl_model *model, pl_names names, const char *ending,
     if (is_gguf(model)) {
         snprintf(name, sizeof name, "%s%s", names.gguf, ending);
     } else {
-        put_words(model->config.body, model->config.head, names.hf, ending, name);
+        put_module_name(model->config.body, model->config.head, names.hf, ending, name);
     }
     size_t hidden = model->config.hidden_size;
     return rows > 0 ? need_matrix(model, name, rows, hidden, out, err)

@@ -94,8 +94,8 @@ static pl_status compose(const char *text, size_t size, pl_buf *out, pl_meter *m
     return pl_meter_take(meter, 8 * size, 0, err);
 }
 
-static pl_status run_step(const pl_step *step, const pl_buf *from, pl_buf *out, pl_meter *meter,
-                          pl_error *err)
+static pl_status run_normalizer_step(const pl_step *step, const pl_buf *from, pl_buf *out,
+                                     pl_meter *meter, pl_error *err)
 {
     if (step->kind == PL_STEP_NFC) {
         return compose(from->data, from->size, out, meter, err);
@@ -125,7 +125,7 @@ pl_status pl_normalize(const pl_step *steps, size_t count, const char *text, siz
         from = *out;
         *out = swap;
         out->size = 0;
-        status = run_step(&steps[i], &from, out, meter, err);
+        status = run_normalizer_step(&steps[i], &from, out, meter, err);
         PL_THEN(pl_buf_check(from.failed ? &from : out, err));
         if (status == PL_OK) {
             const size_t has = from.capacity + out->capacity;

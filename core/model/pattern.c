@@ -111,7 +111,7 @@ void pl_matcher_destroy(pl_matcher *matcher)
     }
 }
 
-static pl_status refuse(int code, pl_error *err)
+static pl_status refuse_search(int code, pl_error *err)
 {
     if (code == ONIGERR_MATCH_STACK_LIMIT_OVER || code == ONIGERR_MEMORY) {
         return pl_error_set(err, PL_ERR_MEMORY,
@@ -176,7 +176,7 @@ pl_status pl_pattern_next(const pl_pattern *pattern, pl_matcher *matcher, const 
     while (at < size) {
         const int code = search(pattern, matcher, text, size, at, &b);
         if (code == ONIGERR_RETRY_LIMIT_IN_MATCH_OVER && b.retries == MOST_RETRIES) {
-            return refuse(code, err);
+            return refuse_search(code, err);
         }
         pl_status status = pl_meter_retry(meter, taken(&b, code, size, at), err);
         if (status != PL_OK) {
@@ -200,7 +200,7 @@ pl_status pl_pattern_next(const pl_pattern *pattern, pl_matcher *matcher, const 
             }
             b = bounds_behind(at < size ? size - at : 0);
         } else {
-            return refuse(code, err);
+            return refuse_search(code, err);
         }
     }
     return PL_OK;

@@ -3,7 +3,7 @@
 #include <math.h>
 
 /* 1 / theta^(2i/d), each step rounded to float32, as transformers' default RoPE does. */
-static void plain(const pl_config *config, double theta, float *out)
+static void plain_frequencies(const pl_config *config, double theta, float *out)
 {
     for (size_t i = 0; i < config->rotary_dim / 2; i++) {
         float exponent = (float)(2 * i) / (float)config->rotary_dim;
@@ -96,14 +96,14 @@ void pl_config_frequencies(const pl_config *config, size_t length, float *out)
         return;
     }
     if (config->rope == PL_ROPE_DYNAMIC) {
-        plain(config, dynamic_theta(config, length), out);
+        plain_frequencies(config, dynamic_theta(config, length), out);
         return;
     }
     if (config->rope == PL_ROPE_LONG) {
         stretch(config, config->rope_divisor, out);
         return;
     }
-    plain(config, config->rope_theta, out);
+    plain_frequencies(config, config->rope_theta, out);
     for (size_t i = 0; i < count; i++) {
         if (config->rope_divisors == count) {
             out[i] /= config->rope_divisor[i];
@@ -122,7 +122,7 @@ bool pl_config_other_frequencies(const pl_config *config, float *out)
         return true;
     }
     if (config->rope_local_theta > 0) {
-        plain(config, config->rope_local_theta, out);
+        plain_frequencies(config, config->rope_local_theta, out);
         return true;
     }
     return false;

@@ -53,7 +53,7 @@ static pl_status grow(pl_splitter *splitter, pl_pieces *pieces, pl_error *err)
 }
 
 /* Appends a piece; an empty one is dropped, as everywhere in Hugging Face's tokenizers. */
-static pl_status put(pl_splitter *splitter, size_t start, size_t end, pl_error *err)
+static pl_status put_piece(pl_splitter *splitter, size_t start, size_t end, pl_error *err)
 {
     pl_pieces *pieces = &splitter->next;
     if (start >= end) {
@@ -138,7 +138,8 @@ typedef struct making {
 
 static pl_status flush(making *m, pl_error *err)
 {
-    return m->any ? put(m->splitter, m->base + m->span.start, m->base + m->span.end, err) : PL_OK;
+    return m->any ? put_piece(m->splitter, m->base + m->span.start, m->base + m->span.end, err)
+                  : PL_OK;
 }
 
 /* A match, or what lies between two; a match may be empty. */
@@ -156,10 +157,10 @@ static pl_status add_span(making *m, size_t start, size_t end, bool match, pl_er
         joins = m->match && !match;
         break;
     case PL_SPLIT_REMOVED:
-        return match ? PL_OK : put(m->splitter, m->base + start, m->base + end, err);
+        return match ? PL_OK : put_piece(m->splitter, m->base + start, m->base + end, err);
     case PL_SPLIT_ISOLATED:
     case PL_SPLIT_COUNT:
-        return put(m->splitter, m->base + start, m->base + end, err);
+        return put_piece(m->splitter, m->base + start, m->base + end, err);
     }
     if (m->any && joins) {
         m->span.end = end;
@@ -222,7 +223,7 @@ static pl_status cut_before(pl_splitter *splitter, const pl_step *step, size_t s
                                                       step->content, step->content_size)
                                              : NULL;
         size_t stop = cut == NULL ? end : (size_t)(cut - base);
-        status = put(splitter, start, stop, err);
+        status = put_piece(splitter, start, stop, err);
         start = stop;
     }
     return status;
@@ -308,7 +309,7 @@ static pl_status rebuild(pl_splitter *splitter, const pl_step *step, change to, 
         if (status == PL_OK && to == TO_METASPACE && step->flag) {
             status = cut_before(splitter, step, start, splitter->spare.size, err);
         } else if (status == PL_OK) {
-            status = put(splitter, start, splitter->spare.size, err);
+            status = put_piece(splitter, start, splitter->spare.size, err);
         }
         status =
             status == PL_OK ? pl_meter_steps(splitter->meter, 1 + piece.size / 16, err) : status;
@@ -346,7 +347,8 @@ static pl_status change_all(pl_splitter *splitter, const pl_step *step, change t
     return status;
 }
 
-static pl_status run_step(pl_splitter *splitter, const pl_step *step, bool at_start, pl_error *err)
+static pl_status run_splitter_step(pl_splitter *splitter, const pl_step *step, bool at_start,
+                                   pl_error *err)
 {
     if (step->kind == PL_STEP_METASPACE) {
         return change_all(splitter, step, TO_METASPACE, at_start, err);
@@ -378,11 +380,11 @@ pl_status pl_splitter_run(pl_splitter *splitter, const pl_step *steps, size_t co
     pl_status status = pl_buf_check(&splitter->text, err);
     PL_THEN(pl_meter_take(splitter->meter, had, splitter->text.capacity, err));
     if (status == PL_OK) {
-        status = put(splitter, 0, size, err);
+        status = put_piece(splitter, 0, size, err);
         swap_pieces(splitter);
     }
     for (size_t i = 0; i < count && status == PL_OK; i++) {
-        status = run_step(splitter, &steps[i], at_start, err);
+        status = run_splitter_step(splitter, &steps[i], at_start, err);
         mapped = mapped || steps[i].mapped;
     }
     return status == PL_OK && mapped ? change_all(splitter, NULL, TO_RAW, at_start, err) : status;

@@ -32,7 +32,7 @@ static int by_rank(const void *a, const void *b)
     return (x->right > y->right) - (x->right < y->right);
 }
 
-static pl_status put(splits *list, split item, pl_error *err)
+static pl_status put_split(splits *list, split item, pl_error *err)
 {
     if (list->count == list->capacity) {
         const size_t capacity = list->capacity > 0 ? 2 * list->capacity : 1024;
@@ -83,7 +83,7 @@ static pl_status split_token(const pl_spm *spm, const pl_vocab *vocab, int32_t i
         } else if (left_is && right_is && (left < 0 || right < 0)) {
             status = cannot(vocab, id, "merges from a character without a token" CANNOT_SAY, err);
         } else if (left_is && right_is) {
-            status = put(list, (split){spm->rank[id], left, right, id}, err);
+            status = put_split(list, (split){spm->rank[id], left, right, id}, err);
         }
         cut += length;
     }

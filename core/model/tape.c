@@ -41,7 +41,7 @@ static size_t cols_of(const pl_tape *t, pl_site_role role)
                                   : t->c->hidden_size;
 }
 
-static size_t rows_of(const pl_tape *t, pl_site_role role)
+static size_t role_outputs(const pl_tape *t, pl_site_role role)
 {
     return role == PL_SITE_QKV       ? t->stride
            : role == PL_SITE_GATE_UP ? pl_forward_mlp_outputs(t->c, t->c->intermediate_size)
@@ -58,7 +58,7 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static bool allocate(pl_tape *t)
+static bool allocate_tape(pl_tape *t)
 {
     const pl_config *c = t->c;
     const size_t all = t->most * t->length, hidden = c->hidden_size;
@@ -107,7 +107,7 @@ pl_status pl_tape_create(pl_model *model, size_t length, size_t windows, pl_tape
                            : pl_error_memory(err, "a block's backward pass");
     if (status == PL_OK) {
         t->stride = t->f->q_rows + 2 * t->f->kv_rows;
-        status = allocate(t)
+        status = allocate_tape(t)
                      ? PL_OK
                      : pl_error_memory(err, "a block's backward pass over %zu tokens", rows);
     }
@@ -163,7 +163,7 @@ static float *site_weights(const pl_tape *t, pl_site_role role)
 
 float *pl_tape_weights(pl_tape *t, pl_site_role role, size_t *rows, size_t *cols)
 {
-    *rows = rows_of(t, role);
+    *rows = role_outputs(t, role);
     *cols = cols_of(t, role);
     return site_weights(t, role);
 }
@@ -176,7 +176,7 @@ float *pl_tape_biases(pl_tape *t, pl_site_role role)
 static void fold_gain(pl_tape *t, pl_norm_role norm, pl_site_role role)
 {
     float *gain = t->f->w.norms[norm], *w = site_weights(t, role);
-    const size_t rows = rows_of(t, role), cols = cols_of(t, role);
+    const size_t rows = role_outputs(t, role), cols = cols_of(t, role);
     for (size_t i = 0; gain != NULL && i < rows * cols; i++) {
         w[i] *= gain[i % cols];
     }
@@ -208,7 +208,7 @@ static pass pass_of(pl_tape *t, const pl_tape_hooks *hooks, pl_task *task)
     return (pass){t, hooks != NULL ? hooks : &no_hooks, t->windows * t->length, task};
 }
 
-static const float *weights_of(const pass *p, pl_site_role role)
+static const float *pass_weights(const pass *p, pl_site_role role)
 {
     return p->hooks->weights[role] != NULL ? p->hooks->weights[role] : site_weights(p->t, role);
 }
@@ -234,7 +234,7 @@ static void norm_rows(const pass *p, pl_norm_role role, const float *x, float *o
 static pl_status run_site(const pass *p, pl_site_role role, float *y, pl_error *err)
 {
     pl_tape *t = p->t;
-    const size_t cols = cols_of(t, role), outputs = rows_of(t, role);
+    const size_t cols = cols_of(t, role), outputs = role_outputs(t, role);
     const float *bias =
         p->hooks->biases[role] != NULL ? p->hooks->biases[role] : pl_tape_biases(t, role);
     pl_status status = PL_OK;
@@ -249,7 +249,7 @@ static pl_status run_site(const pass *p, pl_site_role role, float *y, pl_error *
             failed ? pl_error_memory(err, "a block's inputs")
                    : p->hooks->input(p->hooks->ctx, role, t->raw[role], p->rows, t->in[role], err);
     }
-    PL_THEN(pl_forward_multiply(t->in[role], p->rows, weights_of(p, role), outputs, cols, y,
+    PL_THEN(pl_forward_multiply(t->in[role], p->rows, pass_weights(p, role), outputs, cols, y,
                                 p->task, err));
     if (status == PL_OK && bias != NULL) {
         pl_add_bias(y, outputs, p->rows, outputs, bias);
@@ -435,8 +435,8 @@ static size_t piece_of(double flops_a_row, size_t rows)
 }
 
 /* sum[outputs, cols] += grad[rows, outputs]^T x[rows, cols]. */
-static pl_status add_weights(const pass *p, const float *grad, const float *x, size_t outputs,
-                             size_t cols, float *sum, pl_error *err)
+static pl_status add_weight_gradient(const pass *p, const float *grad, const float *x,
+                                     size_t outputs, size_t cols, float *sum, pl_error *err)
 {
     const size_t piece = piece_of(2.0 * (double)p->rows * (double)cols, outputs);
     pl_status status = PL_OK;
@@ -456,12 +456,12 @@ static pl_status site_back(const pass *p, pl_site_role role, const float *grad,
                            const pl_tape_sums *sums, float *in_grad, pl_error *err)
 {
     pl_tape *t = p->t;
-    const size_t cols = cols_of(t, role), outputs = rows_of(t, role);
-    const float *w = weights_of(p, role);
+    const size_t cols = cols_of(t, role), outputs = role_outputs(t, role);
+    const float *w = pass_weights(p, role);
     const size_t piece = piece_of(2.0 * (double)outputs * (double)cols, p->rows);
     pl_status status = PL_OK;
     if (sums != NULL && sums->weights[role] != NULL) {
-        status = add_weights(p, grad, t->in[role], outputs, cols, sums->weights[role], err);
+        status = add_weight_gradient(p, grad, t->in[role], outputs, cols, sums->weights[role], err);
     }
     if (sums != NULL && sums->biases[role] != NULL) {
         pl_add_bias_back(grad, p->rows, outputs, sums->biases[role]);

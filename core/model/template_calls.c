@@ -116,7 +116,7 @@ static bool need_text(pl_tpl_machine *m, pl_tpl_value value)
 
 /* ---- Texts ---- */
 
-static bool is_among(const char *at, size_t size, pl_tpl_value characters)
+static bool is_stripped(const char *at, size_t size, pl_tpl_value characters)
 {
     uint32_t code = 0;
     if (!given(characters)) {
@@ -136,7 +136,7 @@ static pl_tpl_value strip(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value cha
     const size_t steps = given(characters) ? 1 + characters.as.text.size / 64 : 0; /* a character */
     while (before && at < end && pl_tpl_step(m, steps)) {
         const size_t size = pl_text_utf8_length(at, end);
-        if (size == 0 || !is_among(at, size, characters)) {
+        if (size == 0 || !is_stripped(at, size, characters)) {
             break;
         }
         at += size;
@@ -146,7 +146,7 @@ static pl_tpl_value strip(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value cha
         while (last > at && ((unsigned char)*last & 0xc0) == 0x80) {
             last--;
         }
-        if (!is_among(last, (size_t)(end - last), characters)) {
+        if (!is_stripped(last, (size_t)(end - last), characters)) {
             break;
         }
         end = last;

@@ -74,7 +74,8 @@ static bool word(pl_tpl_reader *r, const char *text)
 }
 
 /* A node of two parts; the first may be NULL after a failure. */
-static pl_tpl_node *join(pl_tpl_reader *r, pl_tpl_node_kind kind, pl_tpl_node *a, pl_tpl_node *b)
+static pl_tpl_node *join_nodes(pl_tpl_reader *r, pl_tpl_node_kind kind, pl_tpl_node *a,
+                               pl_tpl_node *b)
 {
     pl_tpl_node *node = pl_tpl_node_new(r, kind);
     if (node != NULL) {
@@ -190,7 +191,7 @@ static pl_tpl_node *read_primary(pl_tpl_reader *r)
     case PL_TOKEN_SIGN:
         if (sign(r, "(")) {
             pl_tpl_node *inner = pl_tpl_token_is(r, PL_TOKEN_SIGN, ")")
-                                     ? join(r, PL_NODE_LIST, NULL, NULL)
+                                     ? join_nodes(r, PL_NODE_LIST, NULL, NULL)
                                      : pl_tpl_tuple(r, true);
             if (inner != NULL && inner->kind == PL_NODE_LIST && inner->list == NULL) {
                 inner->op = 1;
@@ -245,7 +246,7 @@ static pl_tpl_node *read_arguments(pl_tpl_reader *r)
 /* Behind "[": an item, or a part by start:stop:step. */
 static pl_tpl_node *read_subscript(pl_tpl_reader *r, pl_tpl_node *of)
 {
-    pl_tpl_node *node = join(r, PL_NODE_ITEM, of, NULL);
+    pl_tpl_node *node = join_nodes(r, PL_NODE_ITEM, of, NULL);
     pl_tpl_node *parts[3] = {NULL};
     size_t n = 0;
     if (node == NULL) {
@@ -275,7 +276,7 @@ static pl_tpl_node *read_postfix(pl_tpl_reader *r, pl_tpl_node *node)
     size_t links = 0;
     while (r->status == PL_OK && links++ < PL_TPL_DEPTH) {
         if (sign(r, ".")) {
-            node = join(r, PL_NODE_ATTR, node, NULL);
+            node = join_nodes(r, PL_NODE_ATTR, node, NULL);
             if (pl_tpl_token_is(r, PL_TOKEN_INT, NULL) && node != NULL) { /* x.0 is x[0] */
                 node->kind = PL_NODE_ITEM;
                 node->b = constant(r, pl_tpl_int(r->token.whole));
@@ -285,7 +286,7 @@ static pl_tpl_node *read_postfix(pl_tpl_reader *r, pl_tpl_node *node)
         } else if (sign(r, "[")) {
             node = read_subscript(r, node);
         } else if (sign(r, "(")) {
-            node = join(r, PL_NODE_CALL, node, NULL);
+            node = join_nodes(r, PL_NODE_CALL, node, NULL);
             pl_tpl_node *list = read_arguments(r);
             if (node != NULL) {
                 node->list = list;
@@ -320,7 +321,7 @@ static bool begins_operand(const pl_tpl_reader *r)
 
 static pl_tpl_node *read_test(pl_tpl_reader *r, pl_tpl_node *of)
 {
-    pl_tpl_node *node = join(r, PL_NODE_TEST, of, NULL);
+    pl_tpl_node *node = join_nodes(r, PL_NODE_TEST, of, NULL);
     const bool negated = word(r, "not");
     const pl_tpl_text name = pl_tpl_expect_name(r);
     pl_tpl_node *list = NULL;
@@ -343,7 +344,7 @@ static pl_tpl_node *read_test(pl_tpl_reader *r, pl_tpl_node *of)
 
 static pl_tpl_node *read_filter(pl_tpl_reader *r, pl_tpl_node *of)
 {
-    pl_tpl_node *node = join(r, PL_NODE_FILTER, of, NULL);
+    pl_tpl_node *node = join_nodes(r, PL_NODE_FILTER, of, NULL);
     const pl_tpl_text name = pl_tpl_expect_name(r);
     pl_tpl_node *list = sign(r, "(") ? read_arguments(r) : NULL;
     if (node != NULL) {
@@ -382,9 +383,9 @@ static pl_tpl_node *read_unary(pl_tpl_reader *r, bool with_filters)
     }
     r->depth++;
     if (sign(r, "-")) {
-        node = join(r, PL_NODE_NEGATIVE, read_unary(r, false), NULL);
+        node = join_nodes(r, PL_NODE_NEGATIVE, read_unary(r, false), NULL);
     } else if (sign(r, "+")) {
-        node = join(r, PL_NODE_POSITIVE, read_unary(r, false), NULL);
+        node = join_nodes(r, PL_NODE_POSITIVE, read_unary(r, false), NULL);
     } else {
         node = read_primary(r);
     }
@@ -406,7 +407,7 @@ static pl_tpl_node *read_products(pl_tpl_reader *r)
         for (size_t i = 0; !found && i < 4; i++) {
             found = sign(r, signs[i]);
             if (found) {
-                node = join(r, PL_NODE_BINARY, node, read_unary(r, true));
+                node = join_nodes(r, PL_NODE_BINARY, node, read_unary(r, true));
                 if (node != NULL) {
                     node->op = ops[i];
                 }
@@ -422,7 +423,7 @@ static pl_tpl_node *read_concat(pl_tpl_reader *r)
     if (!pl_tpl_token_is(r, PL_TOKEN_SIGN, "~")) {
         return node;
     }
-    pl_tpl_node *all = join(r, PL_NODE_CONCAT, NULL, NULL);
+    pl_tpl_node *all = join_nodes(r, PL_NODE_CONCAT, NULL, NULL);
     pl_tpl_node **end = append(all != NULL ? &all->list : &r->lost, node);
     while (sign(r, "~")) {
         end = append(end, read_products(r));
@@ -438,7 +439,7 @@ static pl_tpl_node *read_sums(pl_tpl_reader *r)
         if (!plus && !sign(r, "-")) {
             return node;
         }
-        node = join(r, PL_NODE_BINARY, node, read_concat(r));
+        node = join_nodes(r, PL_NODE_BINARY, node, read_concat(r));
         if (node != NULL) {
             node->op = plus ? '+' : '-';
         }
@@ -471,7 +472,7 @@ static pl_tpl_node *read_comparison(pl_tpl_reader *r)
     if (order < 0) {
         return node;
     }
-    pl_tpl_node *all = join(r, PL_NODE_COMPARE, node, NULL);
+    pl_tpl_node *all = join_nodes(r, PL_NODE_COMPARE, node, NULL);
     pl_tpl_node **end = all != NULL ? &all->list : &r->lost;
     for (; order >= 0 && r->status == PL_OK; order = read_order(r)) {
         pl_tpl_node *side = pl_tpl_node_new(r, PL_NODE_ARGUMENT);
@@ -492,7 +493,7 @@ static pl_tpl_node *read_not(pl_tpl_reader *r)
     }
     pl_tpl_node *node = read_comparison(r);
     for (nots = nots > 2 ? 2 - nots % 2 : nots; nots > 0; nots--) {
-        node = join(r, PL_NODE_NOT, node, NULL);
+        node = join_nodes(r, PL_NODE_NOT, node, NULL);
     }
     return node;
 }
@@ -501,7 +502,7 @@ static pl_tpl_node *read_and(pl_tpl_reader *r)
 {
     pl_tpl_node *node = read_not(r);
     while (word(r, "and")) {
-        node = join(r, PL_NODE_AND, node, read_not(r));
+        node = join_nodes(r, PL_NODE_AND, node, read_not(r));
     }
     return node;
 }
@@ -510,7 +511,7 @@ static pl_tpl_node *read_or(pl_tpl_reader *r)
 {
     pl_tpl_node *node = read_and(r);
     while (word(r, "or")) {
-        node = join(r, PL_NODE_OR, node, read_and(r));
+        node = join_nodes(r, PL_NODE_OR, node, read_and(r));
     }
     return node;
 }
@@ -525,7 +526,7 @@ static pl_tpl_node *read_choice(pl_tpl_reader *r, bool choices)
     pl_tpl_node *node = read_or(r);
     while (choices && word(r, "if")) {
         pl_tpl_node *condition = read_or(r);
-        node = join(r, PL_NODE_CHOICE, node, condition);
+        node = join_nodes(r, PL_NODE_CHOICE, node, condition);
         pl_tpl_node *otherwise = word(r, "else") ? read_choice(r, true) : NULL;
         if (node != NULL) {
             node->c = otherwise;
@@ -546,7 +547,7 @@ pl_tpl_node *pl_tpl_tuple(pl_tpl_reader *r, bool choices)
     if (!pl_tpl_token_is(r, PL_TOKEN_SIGN, ",")) {
         return first;
     }
-    pl_tpl_node *tuple = join(r, PL_NODE_LIST, NULL, NULL);
+    pl_tpl_node *tuple = join_nodes(r, PL_NODE_LIST, NULL, NULL);
     if (tuple == NULL) {
         return NULL;
     }

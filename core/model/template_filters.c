@@ -195,8 +195,8 @@ static bool passes(pl_tpl_machine *m, pl_tpl_value item, const pl_tpl_value *arg
     return pl_tpl_test(m, args[0].as.text, item, &given);
 }
 
-static pl_tpl_value choose(pl_tpl_machine *m, pl_tpl_value self, const pl_tpl_value *attribute,
-                           const pl_tpl_value *test, bool wanted)
+static pl_tpl_value keep_items(pl_tpl_machine *m, pl_tpl_value self, const pl_tpl_value *attribute,
+                               const pl_tpl_value *test, bool wanted)
 {
     pl_tpl_value made = pl_tpl_list_new(m, 0);
     const pl_tpl_value items = pl_tpl_items(m, self);
@@ -212,22 +212,22 @@ static pl_tpl_value choose(pl_tpl_machine *m, pl_tpl_value self, const pl_tpl_va
 
 static pl_tpl_value filter_select(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return choose(m, self, NULL, args, true);
+    return keep_items(m, self, NULL, args, true);
 }
 
 static pl_tpl_value filter_reject(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return choose(m, self, NULL, args, false);
+    return keep_items(m, self, NULL, args, false);
 }
 
 static pl_tpl_value filter_selectattr(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return choose(m, self, &args[0], args + 1, true);
+    return keep_items(m, self, &args[0], args + 1, true);
 }
 
 static pl_tpl_value filter_rejectattr(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return choose(m, self, &args[0], args + 1, false);
+    return keep_items(m, self, &args[0], args + 1, false);
 }
 
 /* args: a filter and up to two arguments of it, or an attribute and a default. */

@@ -28,7 +28,7 @@ static bool starts(const pl_tpl_reader *r, size_t at, const char *word)
 }
 
 /* Moves on to `at`, counting lines. */
-static void move_to(pl_tpl_reader *r, size_t at)
+static void read_up_to(pl_tpl_reader *r, size_t at)
 {
     for (; r->at < at; r->at++) {
         r->line += r->text[r->at] == '\n';
@@ -46,7 +46,7 @@ static void pass_end(pl_tpl_reader *r, size_t size, bool trims)
     } else if (trims && sign != '+' && at < r->size && r->text[at] == '\n') {
         at++;
     }
-    move_to(r, at);
+    read_up_to(r, at);
     r->line_starts = r->text[at - 1] == '\n';
 }
 
@@ -78,7 +78,7 @@ static void pass_comment(pl_tpl_reader *r)
         return;
     }
     const bool sign = at > r->at && (r->text[at - 1] == '-' || r->text[at - 1] == '+');
-    move_to(r, at - sign);
+    read_up_to(r, at - sign);
     pass_end(r, 2, true);
 }
 
@@ -99,13 +99,13 @@ pl_tpl_piece pl_tpl_next_piece(pl_tpl_reader *r, pl_tpl_text *text)
         if (kept > 0 && r->inside == PL_PIECE_END) {
             /* The text first: the tag is looked at once more, with what is before it passed. */
             *text = (pl_tpl_text){r->text + from, kept};
-            move_to(r, at);
+            read_up_to(r, at);
             r->inside = PL_PIECE_TEXT;
             return PL_PIECE_TEXT;
         }
         r->inside = PL_PIECE_END;
         r->line_starts = false;
-        move_to(r, at + (kind == '\0' ? 0 : 2) + (sign != '\0'));
+        read_up_to(r, at + (kind == '\0' ? 0 : 2) + (sign != '\0'));
         if (kind == '#') {
             pass_comment(r);
         } else if (kind != '\0') {
@@ -201,7 +201,7 @@ static void read_string(pl_tpl_reader *r)
     r->token.kind = PL_TOKEN_STRING;
     r->token.text = (pl_tpl_text){kept != NULL ? kept : "", kept != NULL ? meant.size : 0};
     pl_buf_deinit(&meant);
-    move_to(r, at < r->size ? at + 1 : at);
+    read_up_to(r, at < r->size ? at + 1 : at);
 }
 
 static bool is_digit(char c)
@@ -243,7 +243,7 @@ static void read_number(pl_tpl_reader *r)
     if (errno != 0 || n + 1 == sizeof digits || (at < r->size && begins_name(r->text[at]))) {
         pl_tpl_refuse(r, r->line, PL_ERR_UNSUPPORTED, "the number %s", digits);
     }
-    move_to(r, at);
+    read_up_to(r, at);
 }
 
 /* Whether the tag ends here; brackets hold it open, as a dictionary in an expression does. */
@@ -279,12 +279,12 @@ static void read_sign(pl_tpl_reader *r)
     r->brackets -= strchr(")]}", c) != NULL && r->brackets > 0;
     r->token.kind = PL_TOKEN_SIGN;
     r->token.text = (pl_tpl_text){r->text + r->at, size};
-    move_to(r, r->at + size);
+    read_up_to(r, r->at + size);
 }
 
 void pl_tpl_next_token(pl_tpl_reader *r)
 {
-    move_to(r, r->at + pl_tpl_spaces_before(r->text + r->at, r->size - r->at));
+    read_up_to(r, r->at + pl_tpl_spaces_before(r->text + r->at, r->size - r->at));
     r->token = (pl_tpl_token){.line = r->line};
     if (r->status != PL_OK) {
         return;
@@ -308,7 +308,7 @@ void pl_tpl_next_token(pl_tpl_reader *r)
         }
         r->token.kind = PL_TOKEN_NAME;
         r->token.text = (pl_tpl_text){r->text + r->at, at - r->at};
-        move_to(r, at);
+        read_up_to(r, at);
     } else {
         read_sign(r);
     }

@@ -73,7 +73,7 @@ static void print_map(pl_tpl_machine *m, const pl_tpl_map *map, pl_buf *out)
 }
 
 /* A budget for texts that are not in the room yet. */
-static bool fits(pl_tpl_machine *m, const pl_buf *out)
+static bool fits_budget(pl_tpl_machine *m, const pl_buf *out)
 {
     if (out->size > PL_TPL_OUTPUT) {
         pl_tpl_fail(m, PL_ERR_UNSUPPORTED, "a text of more than %d MB", PL_TPL_OUTPUT >> 20);
@@ -94,7 +94,7 @@ static void print_inside(pl_tpl_machine *m, pl_tpl_value value, pl_buf *out)
 
 void pl_tpl_print(pl_tpl_machine *m, pl_tpl_value value, pl_buf *out)
 {
-    if (!pl_tpl_step(m, 1) || !fits(m, out) || !pl_tpl_enter(m)) {
+    if (!pl_tpl_step(m, 1) || !fits_budget(m, out) || !pl_tpl_enter(m)) {
         return;
     }
     switch (value.kind) {
@@ -234,7 +234,7 @@ static void json_map(pl_tpl_machine *m, const pl_tpl_map *map, const pl_tpl_json
 void pl_tpl_print_json(pl_tpl_machine *m, pl_tpl_value value, const pl_tpl_json_style *style,
                        size_t level, pl_buf *out)
 {
-    if (!pl_tpl_step(m, 1) || !fits(m, out) || !pl_tpl_enter(m)) {
+    if (!pl_tpl_step(m, 1) || !fits_budget(m, out) || !pl_tpl_enter(m)) {
         return;
     }
     if (value.kind == PL_TPL_STRING) {

@@ -66,7 +66,7 @@ static void write_text(pl_tpl_machine *m, const char *data, size_t size)
 
 /* ---- Names ---- */
 
-static bool same_text(pl_tpl_text a, pl_tpl_text b)
+static bool same_tpl_text(pl_tpl_text a, pl_tpl_text b)
 {
     return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
@@ -74,7 +74,7 @@ static bool same_text(pl_tpl_text a, pl_tpl_text b)
 static pl_tpl_value *find_binding(pl_tpl_machine *m, const pl_tpl_frame *frame, pl_tpl_text name)
 {
     for (pl_tpl_binding *b = frame->bindings; b != NULL && pl_tpl_step(m, 1); b = b->next) {
-        if (same_text(b->name, name)) {
+        if (same_tpl_text(b->name, name)) {
             return &b->value;
         }
     }
@@ -343,7 +343,7 @@ static void bind_parameters(pl_tpl_machine *m, const pl_tpl_node *macro,
         const pl_tpl_value *given = NULL;
         for (size_t i = 0; i < args->count; i++) {
             const bool is =
-                args->names[i].data == NULL ? i == at : same_text(args->names[i], p->name);
+                args->names[i].data == NULL ? i == at : same_tpl_text(args->names[i], p->name);
             given = is ? &args->values[i] : given;
             used += is;
         }
@@ -585,7 +585,7 @@ static void run_for(pl_tpl_machine *m, const pl_tpl_node *node)
 }
 
 /* What a block writes, as a value. */
-static pl_tpl_value run_block(pl_tpl_machine *m, const pl_tpl_node *list)
+static pl_tpl_value run_template_block(pl_tpl_machine *m, const pl_tpl_node *list)
 {
     pl_buf text = {0};
     pl_buf *out = m->out;
@@ -630,7 +630,7 @@ static flow run_one(pl_tpl_machine *m, const pl_tpl_node *node)
         return FLOW_ON;
     case PL_NODE_SET: {
         const pl_tpl_value value =
-            node->b != NULL ? pl_tpl_eval(m, node->b) : run_block(m, node->list);
+            node->b != NULL ? pl_tpl_eval(m, node->b) : run_template_block(m, node->list);
         if (m->status == PL_OK) {
             assign(m, node->a, value);
         }

@@ -240,7 +240,7 @@ static pl_status read_byte_level(const pl_checkpoint *checkpoint, pl_tokenizer *
 
 /* ---- SentencePiece's BPE ---- */
 
-static json_int_t type_of(const json_t *metadata, size_t id)
+static json_int_t gguf_token_type(const json_t *metadata, size_t id)
 {
     const json_t *types = json_object_get(metadata, "tokenizer.ggml.token_type");
     return types == NULL ? TYPE_NORMAL : json_integer_value(json_array_get(types, id));
@@ -265,7 +265,7 @@ static pl_status apply_types(const json_t *metadata, pl_tokenizer *t, pl_error *
     for (size_t id = 0; id < t->vocab.count; id++) {
         pl_token *token = &t->vocab.tokens[id];
         const char *text = t->vocab.bytes.data + token->text;
-        const json_int_t type = type_of(metadata, id);
+        const json_int_t type = gguf_token_type(metadata, id);
         const int byte = written_byte(text, token->text_size);
         if (type == TYPE_BYTE && byte < 0) {
             return pl_error_set(err, PL_ERR_FORMAT,
@@ -300,7 +300,7 @@ static pl_status apply_types(const json_t *metadata, pl_tokenizer *t, pl_error *
     return PL_OK;
 }
 
-static pl_status read_scores(const json_t *metadata, pl_tokenizer *t, pl_error *err)
+static pl_status read_token_scores(const json_t *metadata, pl_tokenizer *t, pl_error *err)
 {
     const json_t *list = json_object_get(metadata, "tokenizer.ggml.scores");
     const size_t count = t->vocab.count;
@@ -355,7 +355,7 @@ static pl_status read_spm(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_e
     PL_THEN(read_types(metadata, t, err));
     PL_THEN(apply_types(metadata, t, err));
     PL_THEN(pl_vocab_index(&t->vocab, false, err));
-    PL_THEN(read_scores(metadata, t, err));
+    PL_THEN(read_token_scores(metadata, t, err));
     if (status != PL_OK) {
         return status;
     }
@@ -364,7 +364,8 @@ static pl_status read_spm(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_e
     return read_frame(metadata, t, true, "SentencePiece models", err);
 }
 
-static pl_status read_all(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
+static pl_status read_gguf_tokenizer(const pl_checkpoint *checkpoint, pl_tokenizer *t,
+                                     pl_error *err)
 {
     const json_t *metadata = pl_checkpoint_metadata(checkpoint);
     bool spm = false;
@@ -384,7 +385,7 @@ pl_status pl_tokenizer_from_gguf(const pl_checkpoint *checkpoint, pl_tokenizer *
     *out = NULL;
     pl_status status = pl_tokenizer_create(&tokenizer, err);
     if (status == PL_OK) {
-        status = read_all(checkpoint, tokenizer, err);
+        status = read_gguf_tokenizer(checkpoint, tokenizer, err);
         if (status != PL_OK) {
             const pl_file *file = pl_checkpoint_shard(checkpoint, 0);
             pl_error_prefix(err, "%s: ", pl_file_path(file));

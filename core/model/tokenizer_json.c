@@ -9,7 +9,7 @@
 
 enum { MAX_JSON = 1 << 29 };
 
-static const char *type_of(const json_t *object)
+static const char *type_member(const json_t *object)
 {
     const char *type = json_string_value(json_object_get(object, "type"));
     return type != NULL ? type : "(no type)";
@@ -54,7 +54,7 @@ static pl_step *add_step(pl_step *steps, size_t *count, pl_step_kind kind, pl_er
 /* One normalizer, or a Sequence of them. */
 static pl_status read_normalizer(const json_t *json, pl_tokenizer *t, int depth, pl_error *err)
 {
-    const char *type = type_of(json);
+    const char *type = type_member(json);
     if (json == NULL || json_is_null(json)) {
         return PL_OK;
     }
@@ -160,7 +160,7 @@ static pl_status read_metaspace(const json_t *json, pl_step *step, pl_error *err
 static pl_status read_pre_tokenizer(const json_t *json, pl_tokenizer *t, int depth, pl_error *err)
 {
     static const char known[] = "ByteLevel, Digits, Metaspace, Punctuation, Split, Sequence";
-    const char *type = type_of(json);
+    const char *type = type_member(json);
     if (json == NULL || json_is_null(json)) {
         return PL_OK;
     }
@@ -267,7 +267,7 @@ static pl_status read_merge(const json_t *merge, pl_tokenizer *t, pl_error *err)
 }
 
 /* The id of a token by its text as written, or -1. */
-static json_int_t find_text(const pl_tokenizer *t, const char *text, size_t size)
+static json_int_t find_token_text(const pl_tokenizer *t, const char *text, size_t size)
 {
     char raw[256];
     size_t raw_size = size;
@@ -287,7 +287,7 @@ static pl_status read_unknown(const json_t *model, pl_tokenizer *t, pl_error *er
         return PL_OK;
     }
     const char *text = json_string_value(unknown);
-    t->bpe.unk = (int32_t)find_text(t, text, json_string_length(unknown));
+    t->bpe.unk = (int32_t)find_token_text(t, text, json_string_length(unknown));
     return t->bpe.unk >= 0 ? PL_OK
                            : pl_error_set(err, PL_ERR_FORMAT,
                                           "model.unk_token '%.80s' is not in the vocabulary", text);
@@ -297,8 +297,8 @@ static pl_status read_model(const json_t *model, pl_tokenizer *t, pl_error *err)
 {
     const json_t *merges = json_object_get(model, "merges");
     const json_t *type = json_object_get(model, "type");
-    if ((type != NULL || merges == NULL) && strcmp(type_of(model), "BPE") != 0) {
-        return unsupported(err, "tokenizer model", type_of(model), "BPE");
+    if ((type != NULL || merges == NULL) && strcmp(type_member(model), "BPE") != 0) {
+        return unsupported(err, "tokenizer model", type_member(model), "BPE");
     }
     static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     for (size_t i = 0; i < 2; i++) {
@@ -344,7 +344,7 @@ static pl_status read_added_token(const json_t *json, pl_tokenizer *t, pl_error 
     }
     const char *text = json_string_value(content);
     size_t size = json_string_length(content);
-    json_int_t known = find_text(t, text, size);
+    json_int_t known = find_token_text(t, text, size);
     id = known >= 0 ? known : id;
     pl_status status = pl_vocab_reserve(&t->vocab, (size_t)id + 1, err);
     if (status != PL_OK || size == 0) {
@@ -469,7 +469,7 @@ static pl_status read_template(const json_t *json, pl_tokenizer *t, pl_error *er
 /* Of post-processors only this is of interest: the special tokens around a text. */
 static pl_status read_post_processor(const json_t *json, pl_tokenizer *t, int depth, pl_error *err)
 {
-    const char *type = type_of(json);
+    const char *type = type_member(json);
     if (json == NULL || json_is_null(json) || strcmp(type, "ByteLevel") == 0) {
         return PL_OK;
     }
@@ -504,7 +504,7 @@ static bool has_metaspace(const pl_tokenizer *t)
     return found;
 }
 
-static pl_status read_all(const json_t *json, pl_tokenizer *t, pl_error *err)
+static pl_status read_json_tokenizer(const json_t *json, pl_tokenizer *t, pl_error *err)
 {
     pl_status status = read_normalizer(json_object_get(json, "normalizer"), t, 0, err);
     PL_THEN(read_pre_tokenizer(json_object_get(json, "pre_tokenizer"), t, 0, err));
@@ -540,7 +540,7 @@ pl_status pl_tokenizer_from_json(const char *path, pl_tokenizer **out, pl_error 
     }
     status = pl_tokenizer_create(&tokenizer, err);
     if (status == PL_OK) {
-        status = read_all(json, tokenizer, err);
+        status = read_json_tokenizer(json, tokenizer, err);
         if (status != PL_OK) {
             pl_error_prefix(err, "%s: ", path);
         }

@@ -11,7 +11,7 @@
 /* tokenizer.ggml.token_type */
 enum { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER = 4, UNUSED = 5, BYTE = 6 };
 
-static pl_status refuse(const char *what, pl_error *err)
+static pl_status refuse_tokenizer(const char *what, pl_error *err)
 {
     return pl_error_set(err, PL_ERR_UNSUPPORTED,
                         "export: format=gguf: %s, which a GGUF's tokenizer cannot say", what);
@@ -91,7 +91,7 @@ static bool is_sentencepiece(const pl_tokenizer *t, bool *prefix)
 
 /* --- tokens ----------------------------------------------------------------------------------- */
 
-static int32_t type_of(const pl_tokenizer *t, size_t id)
+static int32_t type_of_token(const pl_tokenizer *t, size_t id)
 {
     if (id >= t->vocab.count || !t->vocab.tokens[id].present) {
         return UNUSED;
@@ -124,7 +124,7 @@ static void put_tokens(const pl_tokenizer *t, size_t count, pl_gguf_keys *keys)
     }
     pl_gguf_put_array(keys, "tokenizer.ggml.token_type", PL_GGUF_I32S, count);
     for (size_t id = 0; id < count; id++) {
-        pl_gguf_element_i32(keys, type_of(t, id));
+        pl_gguf_element_i32(keys, type_of_token(t, id));
     }
 }
 
@@ -214,8 +214,8 @@ static pl_status put_frame(const pl_tokenizer *t, int32_t bos, int32_t eos, pl_g
     bos = frame->n_front > 0 ? frame->front[0] : t->bos >= 0 ? t->bos : bos;
     eos = frame->n_back > 0 ? frame->back[0] : t->eos >= 0 ? t->eos : eos;
     if (frame->n_front > 1 || frame->n_back > 1) {
-        return refuse("the tokenizer puts other tokens than one BOS and one EOS around a text",
-                      err);
+        return refuse_tokenizer(
+            "the tokenizer puts other tokens than one BOS and one EOS around a text", err);
     }
     put_id(keys, "tokenizer.ggml.bos_token_id", bos);
     put_id(keys, "tokenizer.ggml.eos_token_id", eos);
@@ -232,17 +232,18 @@ pl_status pl_tokenizer_to_gguf(const pl_tokenizer *t, size_t vocab, int32_t bos,
     bool prefix = false;
     const bool spm = is_sentencepiece(t, &prefix);
     if (!spm && (!t->bpe.byte_level || !find_pre(t, pre))) {
-        return refuse("the tokenizer normalizes and cuts a text as none of llama.cpp's does", err);
+        return refuse_tokenizer(
+            "the tokenizer normalizes and cuts a text as none of llama.cpp's does", err);
     }
     for (size_t i = 0; i < t->n_added; i++) {
         const pl_added *added = &t->added[i];
         if (added->lstrip || added->rstrip || added->single_word) {
-            return refuse("an added token takes blanks beside it (lstrip, rstrip, single_word)",
-                          err);
+            return refuse_tokenizer(
+                "an added token takes blanks beside it (lstrip, rstrip, single_word)", err);
         }
     }
     if (vocab < t->vocab.count) {
-        return refuse("the tokenizer has more tokens than the embedding has rows", err);
+        return refuse_tokenizer("the tokenizer has more tokens than the embedding has rows", err);
     }
     const char *model = spm ? "llama" : "gpt2";
     pl_gguf_put_text(keys, "tokenizer.ggml.model", model, strlen(model));

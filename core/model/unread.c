@@ -18,7 +18,7 @@ static bool is_made_anew(const char *name)
     return made;
 }
 
-static void mark(const pl_model *model, bool *read, const pl_tensor *tensor)
+static void mark_tensor_read(const pl_model *model, bool *read, const pl_tensor *tensor)
 {
     if (tensor != NULL) {
         read[tensor - pl_checkpoint_tensor(model->checkpoint, 0)] = true;
@@ -31,31 +31,32 @@ static void mark_read(const pl_model *model, bool *read)
                                            "rope_factors_long.weight"};
     const pl_config *c = &model->config;
     for (size_t i = 0; i < model->n_layers; i++) {
-        mark(model, read, model->layers[i].tensor);
-        mark(model, read, model->layers[i].bias);
-        mark(model, read, model->layers[i].keys);
+        mark_tensor_read(model, read, model->layers[i].tensor);
+        mark_tensor_read(model, read, model->layers[i].bias);
+        mark_tensor_read(model, read, model->layers[i].keys);
     }
     for (size_t b = 0; model->bare == NULL && b < c->blocks; b++) {
         const pl_block_parts *parts = &model->blocks[b];
         for (size_t role = 0; role < PL_NORM_COUNT; role++) {
-            mark(model, read, parts->norms[role]);
-            mark(model, read, parts->norm_biases[role]);
+            mark_tensor_read(model, read, parts->norms[role]);
+            mark_tensor_read(model, read, parts->norm_biases[role]);
         }
-        mark(model, read, parts->router);
-        mark(model, read, parts->shared_gate);
-        mark(model, read, parts->score_bias);
-        mark(model, read, parts->router_bias);
-        mark(model, read, parts->sinks);
+        mark_tensor_read(model, read, parts->router);
+        mark_tensor_read(model, read, parts->shared_gate);
+        mark_tensor_read(model, read, parts->score_bias);
+        mark_tensor_read(model, read, parts->router_bias);
+        mark_tensor_read(model, read, parts->sinks);
     }
-    mark(model, read, model->embedding);
-    mark(model, read, model->norm);
-    mark(model, read, model->lm_head);
-    mark(model, read, model->positions);
-    mark(model, read, model->norm_bias);
+    mark_tensor_read(model, read, model->embedding);
+    mark_tensor_read(model, read, model->norm);
+    mark_tensor_read(model, read, model->lm_head);
+    mark_tensor_read(model, read, model->positions);
+    mark_tensor_read(model, read, model->norm_bias);
     bool gguf = pl_checkpoint_container(model->checkpoint) == PL_GGUF;
     for (size_t i = 0; gguf && c->rope_divisors > 0 && i < 3; i++) {
         bool used = (i > 0) == (c->rope == PL_ROPE_LONG);
-        mark(model, read, used ? pl_checkpoint_find(model->checkpoint, divisors[i]) : NULL);
+        mark_tensor_read(model, read,
+                         used ? pl_checkpoint_find(model->checkpoint, divisors[i]) : NULL);
     }
 }
 
