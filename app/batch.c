@@ -112,8 +112,8 @@ static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_s
 }
 
 /* Exit status so far: 0, or why the batch stops. */
-static int finish(batch *b, const char *typed, pl_call *call, pl_status status, bool parsed,
-                  pl_error *err)
+static int finish_command(batch *b, const char *typed, pl_call *call, pl_status status, bool parsed,
+                          pl_error *err)
 {
     /* Said once; a command that fails over it says it itself. */
     if (b->front.notice.code != PL_OK && status != b->front.notice.code) {
@@ -154,7 +154,7 @@ static int run_batch_call(batch *b, const char *shown, pl_call *call, bool *quit
         err = why;
     }
     (void)pl_interrupts_take(b->front.interrupts); /* those that came meant this command */
-    int code = finish(b, shown, call, status, true, &err);
+    int code = finish_command(b, shown, call, status, true, &err);
     b->differs = b->differs != NULL ? b->differs : call->differs;
     *quit = call->command->ends_run;
     pl_call_destroy(call);
@@ -176,8 +176,8 @@ static int run_script(batch *b, const char *script, bool *quit)
         const bool cut = status == PL_OK;
         PL_THEN(pl_call_parse(text, &call, &err));
         const int ended = status == PL_OK ? run_batch_call(b, text, call, quit)
-                                          : finish(b, text != NULL ? text : script, NULL, status,
-                                                   status == PL_ERR_MEMORY, &err);
+                                          : finish_command(b, text != NULL ? text : script, NULL,
+                                                           status, status == PL_ERR_MEMORY, &err);
         free(text);
         code = code == 0 ? ended : code;
         if (!cut) {
@@ -217,7 +217,7 @@ static int open_model(batch *b, const char *path, bool *quit)
     pl_error err = {0};
     pl_call *call = NULL;
     if (pl_call_parse("open", &call, &err) != PL_OK) {
-        return finish(b, "open", NULL, err.code, true, &err);
+        return finish_command(b, "open", NULL, err.code, true, &err);
     }
     call->words = calloc(1, sizeof *call->words);
     pl_buf text = {0};

@@ -42,7 +42,7 @@ static pl_status count_texts(const char *text, size_t *count, pl_error *err)
 }
 
 /* The text with number `index` of all choices. */
-static char *text_of(const char *text, size_t index, size_t count)
+static char *expand_one(const char *text, size_t index, size_t count)
 {
     pl_buf out = {0};
     size_t left = count;
@@ -85,7 +85,7 @@ pl_status pl_braces_expand(const char *text, char ***out, size_t *count, pl_erro
         return pl_error_memory(err, "a setting");
     }
     for (size_t i = 0; i < all; i++) {
-        texts[i] = text_of(text, i, all);
+        texts[i] = expand_one(text, i, all);
         if (texts[i] == NULL) {
             pl_braces_free(texts, i);
             return pl_error_memory(err, "a setting");

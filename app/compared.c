@@ -15,7 +15,7 @@ static const char of_any_run[] =
     "seconds tokens_per_second peak_bytes stored layers_in_store from_store measured "
     "tokens_computed file files items session figure path drawn";
 
-static bool is_among(const char *list, const char *key)
+static bool has_word(const char *list, const char *key)
 {
     const size_t length = strlen(key);
     for (const char *at = list; at != NULL && *at != '\0';) {
@@ -33,7 +33,7 @@ static bool is_of_run(const pl_command *command, const char *key)
 {
     static const char seconds[] = "_seconds";
     const size_t length = strlen(key), tail = sizeof seconds - 1;
-    return is_among(of_any_run, key) || is_among(command->of_run, key) ||
+    return has_word(of_any_run, key) || has_word(command->of_run, key) ||
            strncmp(key, "seconds_", 8) == 0 ||
            (length > tail && strcmp(key + length - tail, seconds) == 0);
 }
@@ -65,7 +65,7 @@ static double relative_difference(double then, double now)
 /* What a number of that name may differ by where something else has computed it. */
 static double tolerance_elsewhere(const char *name, bool whole, double then, double now)
 {
-    if (is_among("iterations solves kl_max", name) ||
+    if (has_word("iterations solves kl_max", name) ||
         (strcmp(name, "gap") == 0 && fmax(fabs(then), fabs(now)) < PL_REPLAY_GAP)) {
         return INFINITY;
     }
@@ -238,7 +238,7 @@ json_t *pl_replay_difference(int64_t step, const char *command, const char *key,
     return json;
 }
 
-static const char *text_of(const json_t *drawn, const char *key)
+static const char *text_or_empty(const json_t *drawn, const char *key)
 {
     const char *text = json_string_value(json_object_get(drawn, key));
     return text != NULL ? text : "";
@@ -255,16 +255,16 @@ pl_drawn_bytes pl_drawn_agree(const json_t *then, const json_t *now, bool same_m
     }
     if (was == NULL) {
         snprintf(why, PL_DRAWN_WHY, "the session does not say which bytes they had");
-    } else if (strcmp(text_of(was, "by"), text_of(is, "by")) != 0) {
-        snprintf(why, PL_DRAWN_WHY, "%.120s drew them then, %.120s does now", text_of(was, "by"),
-                 text_of(is, "by"));
+    } else if (strcmp(text_or_empty(was, "by"), text_or_empty(is, "by")) != 0) {
+        snprintf(why, PL_DRAWN_WHY, "%.120s drew them then, %.120s does now",
+                 text_or_empty(was, "by"), text_or_empty(is, "by"));
     } else if (!same_maker) {
         snprintf(why, PL_DRAWN_WHY,
                  "they say what computed them: another version, kernel or number of threads");
-    } else if (strcmp(text_of(was, "model"), text_of(is, "model")) != 0) {
+    } else if (strcmp(text_or_empty(was, "model"), text_or_empty(is, "model")) != 0) {
         snprintf(why, PL_DRAWN_WHY, "they name the model: it was %.100s, is %.100s",
-                 text_of(was, "model"), text_of(is, "model"));
-    } else if (strcmp(text_of(was, "identity"), text_of(is, "identity")) == 0) {
+                 text_or_empty(was, "model"), text_or_empty(is, "model"));
+    } else if (strcmp(text_or_empty(was, "identity"), text_or_empty(is, "identity")) == 0) {
         return PL_DRAWN_SAME;
     } else {
         out->then = json_object_get(was, "identity");

@@ -42,8 +42,8 @@ static void wait_for_event(pl_front *front, uint64_t job)
 }
 
 /* Submits a job and drains the queue until it is done. */
-static pl_status run_job(pl_front *front, const char *name, const char *unit, pl_job_fn fn,
-                         void *arg, bool show_progress, pl_error *err)
+static pl_status run_front_job(pl_front *front, const char *name, const char *unit, pl_job_fn fn,
+                               void *arg, bool show_progress, pl_error *err)
 {
     pl_worker *worker = front->worker;
     uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, name, unit, fn, arg);
@@ -153,7 +153,7 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
         .store = options->store, .memory_limit = options->memory, .pool = options->pool};
     out->pool = options->pool;
     pl_status status = pl_worker_create(&out->worker, err);
-    PL_THEN(run_job(out, "threads", NULL, set_threads, &threads, false, err));
+    PL_THEN(run_front_job(out, "threads", NULL, set_threads, &threads, false, err));
     if (status == PL_OK) {
         status = pl_lab_create(&lab, &out->lab, err);
         if (status == PL_ERR_IO && err != NULL && strstr(err->message, "--store") == NULL) {
@@ -218,8 +218,8 @@ static pl_status execute(pl_front *front, pl_call *call, bool show_progress, pl_
     pl_status status = PL_OK;
     if (command->run != NULL) {
         half h = {.call = call, .state = &front->state, .lab = front->lab};
-        status =
-            run_job(front, command->name, pl_call_unit(call), run_half, &h, show_progress, err);
+        status = run_front_job(front, command->name, pl_call_unit(call), run_half, &h,
+                               show_progress, err);
         if (front->pool != NULL) {
             front->pool->ended(front->pool->ctx, call->text);
         }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Text as troff reads it: a backslash or a hyphen stands for itself, and no line is a request. */
-static void put(pl_buf *out, const char *text)
+static void put_troff(pl_buf *out, const char *text)
 {
     bool at_start = out->size == 0 || out->data[out->size - 1] == '\n';
     for (const char *s = text; *s != '\0'; s++) {
@@ -41,7 +41,7 @@ static void put(pl_buf *out, const char *text)
 static void put_in(pl_buf *out, char font, const char *text)
 {
     pl_buf_printf(out, "\\f%c", font);
-    put(out, text);
+    put_troff(out, text);
     pl_buf_puts(out, "\\fR");
 }
 
@@ -54,11 +54,11 @@ static void put_entry(pl_buf *out, const char *name, const char *between, const 
     pl_buf_puts(out, between);
     put_in(out, 'I', value);
     pl_buf_puts(out, "\n");
-    put(out, text);
+    put_troff(out, text);
 }
 
 /* Lines that stay as they are. */
-static void put_lines(pl_buf *out, const char *text)
+static void put_troff_lines(pl_buf *out, const char *text)
 {
     pl_buf_puts(out, ".PP\n.nf\n");
     for (const char *line = text; *line != '\0';) {
@@ -66,7 +66,7 @@ static void put_lines(pl_buf *out, const char *text)
         char *copy = strndup(line, length);
         out->failed = out->failed || copy == NULL;
         if (copy != NULL) {
-            put(out, copy);
+            put_troff(out, copy);
         }
         pl_buf_puts(out, length > 0 ? "\n" : ".sp\n");
         free(copy);
@@ -78,7 +78,7 @@ static void put_lines(pl_buf *out, const char *text)
 static void put_options(pl_buf *out)
 {
     pl_buf_puts(out, ".SH OPTIONS\n");
-    put(out, pl_options_model);
+    put_troff(out, pl_options_model);
     for (const pl_option *one = pl_option_table; one->name != NULL; one++) {
         if (one->help != NULL) {
             put_entry(out, one->name, " ", one->argument != NULL ? one->argument : "", one->help);
@@ -97,11 +97,11 @@ static void put_command(const pl_command *command, pl_buf *out)
         if (*s == '"') {
             pl_buf_puts(out, "\\(dq");
         } else {
-            put(out, letter);
+            put_troff(out, letter);
         }
     }
     pl_buf_puts(out, "\"\n");
-    put(out, command->summary);
+    put_troff(out, command->summary);
     pl_buf_puts(out, pl_command_is_screen_only(command) ? ".\nOnly on the screen.\n" : ".\n");
     for (const pl_key *key = command->keys; key->name != NULL; key++) {
         const char *choices = pl_key_choices(key);
@@ -112,7 +112,7 @@ static void put_command(const pl_command *command, pl_buf *out)
                   key->help);
         if (key->initial != NULL && choices != NULL) {
             pl_buf_puts(out, "\n(");
-            put(out, choices);
+            put_troff(out, choices);
             pl_buf_puts(out, ")");
         }
         pl_buf_puts(out, "\n");
@@ -122,7 +122,7 @@ static void put_command(const pl_command *command, pl_buf *out)
         command->more_help != pl_help_kinds) {
         pl_buf more = {0};
         command->more_help(&more);
-        put_lines(out, more.data != NULL ? more.data : "");
+        put_troff_lines(out, more.data != NULL ? more.data : "");
         out->failed = out->failed || more.failed;
         pl_buf_deinit(&more);
     }
@@ -133,7 +133,7 @@ static void put_method(const pl_method *method, pl_buf *out)
     pl_buf_puts(out, ".SS ");
     put_in(out, 'B', method->name);
     pl_buf_puts(out, "\n");
-    put(out, method->summary);
+    put_troff(out, method->summary);
     pl_buf_printf(out, "\nFills the slot %s%s.\n", pl_slot_name(method->slot),
                   method->blind ? "; needs no calibration" : "");
     const pl_spec spec = pl_spec_default(method);
@@ -148,7 +148,7 @@ static void put_method(const pl_method *method, pl_buf *out)
     }
 }
 
-static void put_figures(pl_buf *out)
+static void put_figure_entries(pl_buf *out)
 {
     pl_buf_puts(out, ".SH FIGURES\nFor plot and figure, and views of the screen.\n");
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
@@ -178,11 +178,11 @@ static void put_surroundings(pl_buf *out)
         pl_buf_puts(out, "\n");
     }
     pl_buf_puts(out, ".SH \"EXIT STATUS\"\n");
-    put(out, pl_options_exit);
+    put_troff(out, pl_options_exit);
     pl_buf_puts(out, ".SH LICENCE\n");
     pl_buf licence = {0};
     pl_licence_put(&licence);
-    put(out, licence.data != NULL ? licence.data : "");
+    put_troff(out, licence.data != NULL ? licence.data : "");
     out->failed = out->failed || licence.failed;
     pl_buf_deinit(&licence);
     pl_buf_puts(out, "\n");
@@ -217,7 +217,7 @@ void pl_manual_put(pl_buf *out)
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         put_method(*m, out);
     }
-    put_figures(out);
+    put_figure_entries(out);
     put_surroundings(out);
     pl_buf_puts(out, ".SH \"SEE ALSO\"\n\\fBplanish\\-mpi\\fR(1), which computes on several "
                      "machines, where it is installed\n");

@@ -349,7 +349,7 @@ typedef struct moving {
 } moving;
 
 /* Where a text is here, if it is and is the session's; appended. */
-static void find_text(moving *m, const char *name, pl_buf *out)
+static void append_text_place(moving *m, const char *name, pl_buf *out)
 {
     pl_error why = {0};
     char *value = strdup(name);
@@ -367,11 +367,11 @@ static void find_text(moving *m, const char *name, pl_buf *out)
 }
 
 /* Where a text is here, once looked for; NULL where it is not. */
-static const char *place_of(moving *m, const char *name)
+static const char *text_here(moving *m, const char *name)
 {
     if (json_object_get(m->texts, name) == NULL) {
         pl_buf at = {0};
-        find_text(m, name, &at);
+        append_text_place(m, name, &at);
         pl_json_set(m->texts, name,
                     at.data != NULL && !at.failed ? json_string(at.data) : json_null());
         pl_buf_deinit(&at);
@@ -393,7 +393,7 @@ static void move_path(void *ctx, const char *key, json_t *value)
         (void)json_string_set(value, m->source->inputs);
         return;
     }
-    const char *at = place_of(m, name);
+    const char *at = text_here(m, name);
     if (at != NULL) {
         (void)json_string_set(value, at);
     }
@@ -411,7 +411,7 @@ static char *command_with_paths(moving *m, const char *text)
     for (size_t i = 0; i < call->n_keys; i++) {
         const pl_key *key = pl_usage_key(call->command, call->names[i]);
         const bool read = key != NULL && (key->kind == PL_KEY_FILE || key->kind == PL_KEY_FILES);
-        const char *at = read ? place_of(m, call->values[i]) : NULL;
+        const char *at = read ? text_here(m, call->values[i]) : NULL;
         pl_buf was = {0};
         pl_buf_printf(&was, "%s=", call->names[i]);
         pl_command_quote(call->values[i], &was);

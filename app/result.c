@@ -8,7 +8,7 @@
 
 enum { CELL = 64 };
 
-static void put_cell(const json_t *value, char out[CELL])
+static void put_json_cell(const json_t *value, char out[CELL])
 {
     out[0] = '\0';
     if (value == NULL) { /* a row without that column */
@@ -52,7 +52,7 @@ static void put_result_text(pl_buf *out, const char *text, size_t size, size_t w
     free(safe);
 }
 
-static void put_table(json_t *rows, size_t columns, const char *least, pl_buf *out)
+static void put_result_table(json_t *rows, size_t columns, const char *least, pl_buf *out)
 {
     pl_table table = {0};
     if (pl_rows_table(rows, &table, NULL) == PL_OK) {
@@ -65,7 +65,7 @@ static void put_table(json_t *rows, size_t columns, const char *least, pl_buf *o
 
 void pl_result_table(const pl_call *call, json_t *rows, pl_buf *out)
 {
-    put_table(rows, call->columns, call->command->least, out);
+    put_result_table(rows, call->columns, call->command->least, out);
 }
 
 /* A list of plain values: the first ones, and how many there are. */
@@ -74,7 +74,7 @@ static void put_list(const char *name, const json_t *list, pl_buf *out)
     char cell[CELL];
     put_result_text(out, name, strlen(name), 0);
     for (size_t i = 0; i < json_array_size(list) && i < 16; i++) {
-        put_cell(json_array_get(list, i), cell);
+        put_json_cell(json_array_get(list, i), cell);
         pl_buf_printf(out, " %s", cell);
     }
     pl_buf_puts(out, json_array_size(list) > 16 ? " ...\n" : "\n");
@@ -88,7 +88,7 @@ static void put_object(json_t *result, size_t columns, const char *least, pl_buf
     json_object_foreach(result, name, value)
     {
         if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
-            put_table(value, columns, least, out);
+            put_result_table(value, columns, least, out);
         } else if (json_is_array(value)) {
             put_list(name, value, out);
         } else if (json_is_object(value)) {
@@ -100,7 +100,7 @@ static void put_object(json_t *result, size_t columns, const char *least, pl_buf
             }
             json_object_foreach(value, key, item)
             {
-                put_cell(item, cell);
+                put_json_cell(item, cell);
                 pl_buf_puts(out, "  ");
                 put_result_text(out, key, strlen(key), 20);
                 pl_buf_printf(out, " %s\n", cell);
@@ -111,7 +111,7 @@ static void put_object(json_t *result, size_t columns, const char *least, pl_buf
             put_result_text(out, json_string_value(value), json_string_length(value), 0);
             pl_buf_puts(out, "\n");
         } else {
-            put_cell(value, cell);
+            put_json_cell(value, cell);
             put_result_text(out, name, strlen(name), 22);
             pl_buf_printf(out, " %s\n", cell);
         }
@@ -145,7 +145,7 @@ static bool is_for_scripts(const char *name)
 }
 
 /* "tokens_per_second" as words. */
-static void put_words(const char *name, pl_buf *out)
+static void put_name_words(const char *name, pl_buf *out)
 {
     size_t from = out->size;
     put_result_text(out, name, strlen(name), 0);
@@ -171,16 +171,16 @@ void pl_result_line(const pl_call *call, pl_buf *out)
         }
         if (json_is_array(value)) {
             pl_buf_printf(out, "  %zu ", json_array_size(value));
-            put_words(name, out);
+            put_name_words(name, out);
         } else if (json_is_string(value)) { /* a sentence may be longer than a cell */
             pl_buf_puts(out, "  ");
-            put_words(name, out);
+            put_name_words(name, out);
             pl_buf_puts(out, " ");
             put_result_text(out, json_string_value(value), json_string_length(value), 0);
         } else if (!json_is_object(value)) {
-            put_cell(value, cell);
+            put_json_cell(value, cell);
             pl_buf_puts(out, "  ");
-            put_words(name, out);
+            put_name_words(name, out);
             pl_buf_printf(out, " %s", cell);
         }
     }

@@ -15,7 +15,7 @@ static bool is_plain(const json_t *value)
 }
 
 /* Whether any row has a text there. */
-static bool has_text(json_t *rows, const char *name)
+static bool column_has_text(json_t *rows, const char *name)
 {
     size_t i = 0;
     json_t *row = NULL;
@@ -31,7 +31,7 @@ static bool has_text(json_t *rows, const char *name)
 static pl_status put_column(json_t *rows, const char *name, size_t col, pl_table *out,
                             pl_error *err)
 {
-    const bool texts = has_text(rows, name);
+    const bool texts = column_has_text(rows, name);
     size_t i = 0;
     json_t *row = NULL;
     char number[64];

@@ -257,7 +257,7 @@ done:
 
 /* What fails where memory was short fails over that, whatever it has met: half a text is no JSON.
  */
-static pl_status conclude(pl_status status, unsigned before, pl_error *err)
+static pl_status check_script_memory(pl_status status, unsigned before, pl_error *err)
 {
     if (status == PL_OK) {
         return pl_memory_check(before, err);
@@ -316,7 +316,7 @@ pl_status pl_call_run(pl_call *call, pl_context cx, pl_error *err)
     if (status == PL_OK && call->command->run != NULL) {
         status = call->command->run(call, cx, err);
     }
-    return conclude(status, before, err);
+    return check_script_memory(status, before, err);
 }
 
 pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err)
@@ -332,7 +332,7 @@ pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err)
         const size_t solved = pl_state_solved_count(state) - pl_state_import_count(state);
         pl_json_set(call->result, "layers_in_store", json_integer((json_int_t)solved));
     }
-    return conclude(status, before, err);
+    return check_script_memory(status, before, err);
 }
 
 void pl_call_destroy(pl_call *call)

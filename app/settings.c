@@ -22,7 +22,7 @@ void pl_settings_path(const char *name, pl_buf *out)
     }
 }
 
-static void take_line(pl_settings *settings, char *line)
+static void take_setting_line(pl_settings *settings, char *line)
 {
     char name[16];
     char value[16];
@@ -61,7 +61,7 @@ pl_status pl_settings_read(const char *path, pl_settings *out, pl_error *err)
         char *rest = NULL;
         for (char *line = strtok_r(text, "\n", &rest); line != NULL;
              line = strtok_r(NULL, "\n", &rest)) {
-            take_line(out, line);
+            take_setting_line(out, line);
         }
         free(text);
     }

@@ -19,21 +19,21 @@ static void put_choices(pl_buf *out, const char *lead, const char *choices)
     }
 }
 
-static void put_methods(pl_buf *out)
+static void put_method_words(pl_buf *out)
 {
     for (const pl_method *const *method = pl_methods(); *method != NULL; method++) {
         pl_buf_printf(out, " %s", (*method)->name);
     }
 }
 
-static void put_commands(pl_buf *out)
+static void put_command_names(pl_buf *out)
 {
     for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
         pl_buf_printf(out, " %s", (*c)->name);
     }
 }
 
-static void put_figures(pl_buf *out)
+static void put_figure_words(pl_buf *out)
 {
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
         pl_buf_printf(out, " %s", (*kind)->name);
@@ -50,15 +50,15 @@ static const struct {
     const char *name;
     void (*put)(pl_buf *out);
 } listed[] = {
-    {"METHOD", put_methods},
-    {"COMMAND", put_commands},
-    {"FIGURE", put_figures},
+    {"METHOD", put_method_words},
+    {"COMMAND", put_command_names},
+    {"FIGURE", put_figure_words},
     {"VIEW", put_views},
 };
 
 /* What may stand behind a command's name, each with a blank before it: fixed words, names, and
  * "key=" or "key=choice". */
-static void put_words(const pl_command *command, pl_buf *out)
+static void put_command_words(const pl_command *command, pl_buf *out)
 {
     static const char between[] = "[]|\" .";
     for (const char *s = command->positional + strspn(command->positional, between); *s != '\0';
@@ -104,7 +104,7 @@ static void put_cases(pl_buf *out, const char *head, const char *middle, const c
 {
     for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
         pl_buf_printf(out, "%s%s%s", head, (*c)->name, middle);
-        put_words(*c, out);
+        put_command_words(*c, out);
         pl_buf_puts(out, tail);
     }
 }
@@ -116,7 +116,7 @@ typedef struct value_words {
     const char *file, *folder, *commands, *text;
 } value_words;
 
-static void put_value(pl_buf *out, const pl_option *one, const value_words *words)
+static void put_option_value(pl_buf *out, const pl_option *one, const value_words *words)
 {
     if (one->choices != NULL) {
         pl_buf_puts(out, words->choices[0]);
@@ -160,7 +160,7 @@ void pl_shells_put_bash(pl_buf *out)
                      "    part=${part#\"${part%%[![:space:]]*}\"}\n"
                      "    last=${part##*[[:space:]]}\n"
                      "    if [[ $part == \"$last\" ]]; then\n        words='");
-    put_commands(out);
+    put_command_names(out);
     pl_buf_puts(out,
                 "'\n    else\n"
                 "        words=$(_planish_words \"${part%%[[:space:]]*}\")\n"
@@ -181,7 +181,7 @@ void pl_shells_put_bash(pl_buf *out)
     for (const pl_option *one = pl_option_table; one->name != NULL; one++) {
         if (is_offered(one) && one->kind != PL_OPTION_FLAG) {
             pl_buf_printf(out, "        %s) ", one->name);
-            put_value(out, one, &values);
+            put_option_value(out, one, &values);
             pl_buf_puts(out, "; return ;;\n");
         }
     }
@@ -227,7 +227,7 @@ void pl_shells_put_zsh(pl_buf *out)
                      "  last=${part##*[[:space:]]}\n"
                      "  local -a words_here\n"
                      "  if [[ $part == $last ]]; then\n    words_here=(");
-    put_commands(out);
+    put_command_names(out);
     pl_buf_puts(out, " )\n  else\n"
                      "    words_here=(${=$(_planish_words ${part%%[[:space:]]*})})\n"
                      "  fi\n"
@@ -242,7 +242,7 @@ void pl_shells_put_zsh(pl_buf *out)
         put_description(out, one->help, ":[]", "'\\''");
         pl_buf_puts(out, "]");
         if (one->kind != PL_OPTION_FLAG) {
-            put_value(out, one, &values);
+            put_option_value(out, one, &values);
         }
         pl_buf_puts(out, "' \\\n");
     }
@@ -269,7 +269,7 @@ void pl_shells_put_fish(pl_buf *out)
                      "(string length -- $last)) -- $line)\n"
                      "    if test \"$part\" = \"$last\"\n"
                      "        for word in");
-    put_commands(out);
+    put_command_names(out);
     pl_buf_puts(out, "\n            echo -- $lead$word\n        end\n    else\n"
                      "        for word in (__planish_words (string split -f 1 ' ' -- $part))\n"
                      "            echo -- $lead$word\n        end\n    end\nend\n\n");
@@ -282,7 +282,7 @@ void pl_shells_put_fish(pl_buf *out)
         put_description(out, one->help, "\\", "\\'");
         pl_buf_puts(out, "'");
         if (one->kind != PL_OPTION_FLAG) {
-            put_value(out, one, &values);
+            put_option_value(out, one, &values);
         }
         pl_buf_puts(out, "\n");
     }

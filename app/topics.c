@@ -15,7 +15,7 @@ typedef struct asked {
     void *ctx;
 } asked;
 
-static char plain(char c)
+static char plain_letter(char c)
 {
     return c == '_' || c == '-' ? ' ' : (char)tolower((unsigned char)c);
 }
@@ -24,13 +24,13 @@ static char plain(char c)
 static bool is_same(const char *typed, const char *name, size_t length)
 {
     size_t i = 0;
-    while (i < length && typed[i] != '\0' && plain(typed[i]) == plain(name[i])) {
+    while (i < length && typed[i] != '\0' && plain_letter(typed[i]) == plain_letter(name[i])) {
         i++;
     }
     return i == length && typed[i] == '\0';
 }
 
-static void tell(const asked *a, const pl_explained *one)
+static void tell_topic(const asked *a, const pl_explained *one)
 {
     if (a->name == NULL || is_same(a->name, one->name, strlen(one->name))) {
         a->told(a->ctx, one);
@@ -50,7 +50,7 @@ static void tell_numbers(const asked *a)
         if (other) {
             a->told(a->ctx, &one);
         } else {
-            tell(a, &one);
+            tell_topic(a, &one);
         }
     }
 }
@@ -60,12 +60,12 @@ static void tell_methods(const asked *a)
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         for (size_t i = 0; i < (*m)->n_params; i++) {
             const pl_param *p = &(*m)->params[i];
-            tell(a, &(pl_explained){"parameter", p->name, (*m)->name, p->help, p});
+            tell_topic(a, &(pl_explained){"parameter", p->name, (*m)->name, p->help, p});
         }
         for (size_t i = 0; i < (*m)->n_reported; i++) {
             const pl_reported *r = &(*m)->reported[i];
             if (r->told) {
-                tell(a, &(pl_explained){"number", r->name, (*m)->name, r->help, NULL});
+                tell_topic(a, &(pl_explained){"number", r->name, (*m)->name, r->help, NULL});
             }
         }
     }
@@ -76,18 +76,19 @@ void pl_topics_each(const char *name, void (*told)(void *ctx, const pl_explained
     const asked a = {name, told, ctx};
     tell_numbers(&a);
     for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
-        tell(&a, &(pl_explained){"column", pl_columns[c].name, NULL, pl_columns[c].help, NULL});
+        tell_topic(&a,
+                   &(pl_explained){"column", pl_columns[c].name, NULL, pl_columns[c].help, NULL});
     }
     tell_methods(&a);
     for (const pl_screen_view *const *v = pl_views(); *v != NULL; v++) {
-        tell(&a, &(pl_explained){"view", (*v)->name, NULL, (*v)->help, NULL});
+        tell_topic(&a, &(pl_explained){"view", (*v)->name, NULL, (*v)->help, NULL});
     }
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
-        tell(&a, &(pl_explained){"figure", (*kind)->name, NULL, (*kind)->summary, NULL});
+        tell_topic(&a, &(pl_explained){"figure", (*kind)->name, NULL, (*kind)->summary, NULL});
     }
     for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
         for (const pl_key *key = (*c)->keys; key->name != NULL; key++) {
-            tell(&a, &(pl_explained){"key", key->name, (*c)->name, key->help, NULL});
+            tell_topic(&a, &(pl_explained){"key", key->name, (*c)->name, key->help, NULL});
         }
     }
 }

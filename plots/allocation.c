@@ -19,8 +19,9 @@ static const char *loss_label(size_t by)
                                   : "summed relative error";
 }
 
-static pl_status add_curve(const char *label, pl_mark mark, pl_tone tone, const double *x,
-                           const double *y, size_t count, pl_figure *out, pl_error *err)
+static pl_status add_allocation_curve(const char *label, pl_mark mark, pl_tone tone,
+                                      const double *x, const double *y, size_t count,
+                                      pl_figure *out, pl_error *err)
 {
     pl_series *series = NULL;
     pl_status status = pl_figure_add(out, label, mark, tone, count, &series, err);
@@ -44,8 +45,8 @@ static pl_status add_uniform(const pl_allocation_drawn *a, pl_figure *out, pl_er
         pl_buf_printf(&label, "%s W%d", i == 0 ? ":" : ",", a->uniform[i].bits);
     }
     pl_status status = pl_buf_check(&label, err);
-    PL_THEN(add_curve(label.data, PL_MARK_POINTS, PL_TONE_BEFORE, a->uniform_bits, a->uniform_loss,
-                      a->n_uniform, out, err));
+    PL_THEN(add_allocation_curve(label.data, PL_MARK_POINTS, PL_TONE_BEFORE, a->uniform_bits,
+                                 a->uniform_loss, a->n_uniform, out, err));
     pl_buf_deinit(&label);
     return status;
 }
@@ -79,13 +80,13 @@ static pl_status make_allocation(pl_context cx, const pl_request *request, pl_fi
     status = pl_buf_check(&title, err);
     PL_THEN(
         pl_figure_texts(out, title.data, "bits per weight, scales counted", loss_label(a.by), err));
-    PL_THEN(add_curve("bound", PL_MARK_LINE, PL_TONE_EXTRA + 1, a.curve.bits, a.curve.bound,
-                      a.curve.count, out, err));
-    PL_THEN(add_curve("allocated", PL_MARK_LINE, PL_TONE_EXTRA, a.curve.bits, a.curve.loss,
-                      a.curve.count, out, err));
+    PL_THEN(add_allocation_curve("bound", PL_MARK_LINE, PL_TONE_EXTRA + 1, a.curve.bits,
+                                 a.curve.bound, a.curve.count, out, err));
+    PL_THEN(add_allocation_curve("allocated", PL_MARK_LINE, PL_TONE_EXTRA, a.curve.bits,
+                                 a.curve.loss, a.curve.count, out, err));
     PL_THEN(add_uniform(&a, out, err));
-    PL_THEN(add_curve("chosen", PL_MARK_POINTS, PL_TONE_AFTER, &a.found.bits, &a.found.loss, 1, out,
-                      err));
+    PL_THEN(add_allocation_curve("chosen", PL_MARK_POINTS, PL_TONE_AFTER, &a.found.bits,
+                                 &a.found.loss, 1, out, err));
     if (status == PL_OK) {
         fit_bits(out, &out->x);
         pl_fit_y(out, true, 0);

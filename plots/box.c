@@ -24,7 +24,7 @@ static double offset(size_t i, size_t n)
     return ((double)i - 0.5 * (double)(n - 1)) * BOX_ROOM / (double)n;
 }
 
-static pl_status add_weights(pl_context cx, const pl_request *request, size_t group_size,
+static pl_status box_weights(pl_context cx, const pl_request *request, size_t group_size,
                              pl_figure *out, pl_error *err)
 {
     pl_drawn_list list;
@@ -149,7 +149,7 @@ static pl_status make_box_groups(pl_context cx, const pl_request *request, pl_fi
     }
     PL_THEN(pl_drawn_group_names(&out->x, info->cols, group_size, err));
     PL_THEN(input ? add_inputs(cx, request, group_size, out, err)
-                  : add_weights(cx, request, group_size, out, err));
+                  : box_weights(cx, request, group_size, out, err));
     if (status == PL_OK) {
         add_group_facts(request, out);
         pl_fit_positions(&out->x, 0, out->x.n_names);
@@ -171,7 +171,8 @@ static pl_status make_box_groups(pl_context cx, const pl_request *request, pl_fi
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
-static pl_status add_layers(const pl_overview_row *row, pl_side side, pl_figure *out, pl_error *err)
+static pl_status add_block_boxes(const pl_overview_row *row, pl_side side, pl_figure *out,
+                                 pl_error *err)
 {
     pl_series *series = NULL;
     pl_status status = pl_figure_add(
@@ -198,7 +199,7 @@ static pl_status make_box_layers(pl_context cx, const pl_request *request, pl_fi
     pl_status status = pl_overview_read(cx, request->layer, request->side, 0, 1, &row, err);
     PL_THEN(pl_overview_texts(cx.state, &row, request->side, out, err));
     PL_THEN(explain_boxes(request, out, err));
-    PL_THEN(add_layers(&row, request->side, out, err));
+    PL_THEN(add_block_boxes(&row, request->side, out, err));
     if (status == PL_OK) {
         pl_overview_facts(&row, out);
         pl_fit_positions(&out->x, 0, row.blocks);

@@ -19,7 +19,7 @@ typedef struct writer {
 /* Superscripts, the digits in order, then the minus. */
 static const char *const raised[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "⁻"};
 
-static void put_words(const writer *w, const char *label)
+static void put_label_words(const writer *w, const char *label)
 {
     pl_buf plain = {0};
     pl_label_plain(label, w->latex ? &plain : w->out);
@@ -35,17 +35,17 @@ static void put_code(const writer *w, const char *text)
     if (w->latex) {
         pl_buf_puts(w->out, "\\texttt{");
     }
-    put_words(w, text);
+    put_label_words(w, text);
     if (w->latex) {
         pl_buf_puts(w->out, "}");
     }
 }
 
-static void put_count(const writer *w, size_t value)
+static void put_count_word(const writer *w, size_t value)
 {
     char text[32];
     snprintf(text, sizeof text, "%zu", value);
-    put_words(w, text);
+    put_label_words(w, text);
 }
 
 /* "Largest weight per channel" -> with a small first letter inside a sentence. */
@@ -53,8 +53,8 @@ static void put_small(const writer *w, const char *text)
 {
     char first[2] = {(char)tolower((unsigned char)text[0]), '\0'};
     bool word = text[0] != '\0' && text[1] != '\0' && islower((unsigned char)text[1]);
-    put_words(w, word ? first : "");
-    put_words(w, word ? text + 1 : text);
+    put_label_words(w, word ? first : "");
+    put_label_words(w, word ? text + 1 : text);
 }
 
 static bool is_named(const pl_series *series)
@@ -71,8 +71,8 @@ static void put_series(const writer *w, const pl_figure *figure)
     }
     for (size_t i = 0; i < figure->n_series && named > 1; i++) {
         if (is_named(&figure->series[i])) {
-            put_words(w, so_far == 0 ? ", for " : so_far + 1 == named ? " and " : "; ");
-            put_words(w, figure->series[i].label);
+            put_label_words(w, so_far == 0 ? ", for " : so_far + 1 == named ? " and " : "; ");
+            put_label_words(w, figure->series[i].label);
             so_far++;
         }
     }
@@ -120,7 +120,7 @@ static void put_fact(const writer *w, const char *text)
             pl_buf_append(&out, c++, 1);
         }
     }
-    put_words(w, out.data != NULL ? out.data : "");
+    put_label_words(w, out.data != NULL ? out.data : "");
     w->out->failed = w->out->failed || out.failed;
     pl_buf_deinit(&out);
 }
@@ -133,17 +133,17 @@ static void put_fact_name(const writer *w, const pl_fact *fact)
     for (char *c = name; *c != '\0'; c++) {
         *c = *c == '_' ? ' ' : *c;
     }
-    put_words(w, strcmp(name, "eps rank") == 0     ? "ε-rank"
-                 : strcmp(name, "lambda max") == 0 ? "λₘₐₓ"
-                                                   : name);
+    put_label_words(w, strcmp(name, "eps rank") == 0     ? "ε-rank"
+                       : strcmp(name, "lambda max") == 0 ? "λₘₐₓ"
+                                                         : name);
 }
 
 static void put_facts(const writer *w, const pl_figure *figure)
 {
     for (size_t i = 0; i < figure->n_facts; i++) {
-        put_words(w, i == 0 ? ", with " : ", ");
+        put_label_words(w, i == 0 ? ", with " : ", ");
         put_fact_name(w, &figure->facts[i]);
-        put_words(w, " ");
+        put_label_words(w, " ");
         put_fact(w, figure->facts[i].text);
     }
 }
@@ -154,15 +154,15 @@ static void put_whose(const writer *w, const pl_state *state, const pl_request *
 {
     const pl_kind *kind = request->kind;
     if (figure->of != NULL) {
-        put_words(w, " of ");
-        put_words(w, figure->of);
+        put_label_words(w, " of ");
+        put_label_words(w, figure->of);
     } else if ((kind->uses & PL_USES_LAYER) != 0) {
-        put_words(w, " of ");
+        put_label_words(w, " of ");
         put_code(w, pl_model_layer(state->source->model, request->layer)->name);
     } else if ((kind->uses & PL_USES_SWEEP) != 0 && state->sweep.whole) {
-        put_words(w, " of all layers");
+        put_label_words(w, " of all layers");
     } else if ((kind->uses & PL_USES_SWEEP) != 0) {
-        put_words(w, " of ");
+        put_label_words(w, " of ");
         put_code(w, pl_model_layer(state->source->model, state->sweep.layer)->name);
     }
 }
@@ -178,20 +178,20 @@ static void put_caption_panel(const writer *w, const pl_state *state, const pl_r
     put_whose(w, state, request, figure);
     if (figure->table == NULL) {
         if (figure->x.label != NULL && figure->x.label[0] != '\0') {
-            put_words(w, " over the ");
+            put_label_words(w, " over the ");
             put_small(w, figure->x.label);
         }
         if (pl_figure_has_right(figure)) {
-            put_words(w, ", on the right axis ");
+            put_label_words(w, ", on the right axis ");
             put_small(w, figure->right.label);
         }
         put_series(w, figure);
     }
     put_facts(w, figure);
-    put_words(w, ". ");
+    put_label_words(w, ". ");
     if (figure->explanation != NULL) {
-        put_words(w, figure->explanation);
-        put_words(w, " ");
+        put_label_words(w, figure->explanation);
+        put_label_words(w, " ");
     }
 }
 
@@ -212,14 +212,14 @@ static void put_parameters(const writer *w, const pl_spec *spec, const pl_sweep 
         } else {
             pl_spec_format_value(spec, i, &value);
         }
-        put_words(w, shown++ == 0 ? " (" : ", ");
-        put_words(w, spec->method->params[i].name);
-        put_words(w, " ");
-        put_words(w, value.data != NULL ? value.data : "");
+        put_label_words(w, shown++ == 0 ? " (" : ", ");
+        put_label_words(w, spec->method->params[i].name);
+        put_label_words(w, " ");
+        put_label_words(w, value.data != NULL ? value.data : "");
         w->out->failed = w->out->failed || value.failed;
         pl_buf_deinit(&value);
     }
-    put_words(w, shown > 0 ? ")" : "");
+    put_label_words(w, shown > 0 ? ")" : "");
 }
 
 /* What the numbers of all panels together depend on. */
@@ -233,7 +233,7 @@ typedef struct depends {
 
 /* "The method is hadamard, then astro (...), then gptq (bits 3, ...). On *.down_proj: rtn (...)."
  */
-static void put_methods(const writer *w, const pl_state *state, const depends *d)
+static void put_method_sentence(const writer *w, const pl_state *state, const depends *d)
 {
     size_t count = 0;
     const bool imported = pl_state_is_imported(state, d->layer);
@@ -244,30 +244,30 @@ static void put_methods(const writer *w, const pl_state *state, const depends *d
         if (spec->method == NULL || (!imported && !d->slots[slot])) {
             continue;
         }
-        put_words(w, count++ == 0 ? "The method is " : ", then ");
-        put_words(w, spec->method->name);
+        put_label_words(w, count++ == 0 ? "The method is " : ", then ");
+        put_label_words(w, spec->method->name);
         if (imported) {
-            put_words(w, " of ");
+            put_label_words(w, " of ");
             put_code(w, pl_path_name(state->imported.path));
         }
         put_parameters(w, spec, d->sweep != NULL && d->sweep->slot == slot ? d->sweep : NULL);
     }
-    put_words(w, count > 0 ? ". " : "");
+    put_label_words(w, count > 0 ? ". " : "");
     for (size_t i = 0; i < state->n_overrides && d->others; i++) {
         const pl_override *over = &state->overrides[i];
-        put_words(w, "On ");
+        put_label_words(w, "On ");
         put_code(w, over->glob);
-        put_words(w, ": ");
-        put_words(w, over->spec.method != NULL ? over->spec.method->name : "no ");
+        put_label_words(w, ": ");
+        put_label_words(w, over->spec.method != NULL ? over->spec.method->name : "no ");
         if (over->spec.method != NULL) {
             put_parameters(w, &over->spec, NULL);
         } else {
-            put_words(w, pl_slot_name(over->slot));
+            put_label_words(w, pl_slot_name(over->slot));
         }
-        put_words(w, ". ");
+        put_label_words(w, ". ");
     }
-    put_words(w, d->sequential ? "Solved block by block on what the quantized blocks before give. "
-                               : "");
+    put_label_words(
+        w, d->sequential ? "Solved block by block on what the quantized blocks before give. " : "");
 }
 
 /* "Activations have 4 bits, symmetric no, per token, clip 0.9. Keys and values have ..." */
@@ -293,61 +293,62 @@ static void put_quantized(const writer *w, const pl_state *state, const depends 
             pl_buf_puts(&text, "per head. ");
         }
     }
-    put_words(w, text.data != NULL ? text.data : "");
+    put_label_words(w, text.data != NULL ? text.data : "");
     w->out->failed = w->out->failed || text.failed;
     pl_buf_deinit(&text);
 }
 
 /* "Perplexities are of 20 windows of 512 tokens of test.txt, the first token of each unscored." */
-static void put_perplexity(const writer *w, const pl_sweep *sweep)
+static void put_perplexity_sentence(const writer *w, const pl_sweep *sweep)
 {
     if (sweep == NULL || !sweep->perplexity) {
         return;
     }
-    put_words(w, "Perplexities are of ");
+    put_label_words(w, "Perplexities are of ");
     if (sweep->windows > 0) {
-        put_count(w, sweep->windows);
+        put_count_word(w, sweep->windows);
     } else {
-        put_words(w, "all");
+        put_label_words(w, "all");
     }
-    put_words(w, " windows of ");
-    put_count(w, sweep->length);
-    put_words(w, " tokens of ");
+    put_label_words(w, " windows of ");
+    put_count_word(w, sweep->length);
+    put_label_words(w, " tokens of ");
     put_code(w, sweep->text[0] != '\0' ? pl_path_name(sweep->text) : "evaluation.txt");
-    put_words(w, ", the first token of each unscored. ");
+    put_label_words(w, ", the first token of each unscored. ");
 }
 
-static void put_calibration(const writer *w, const pl_state *state)
+static void put_calibration_sentence(const writer *w, const pl_state *state)
 {
     const pl_calibration *calibration = &state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
     if (pl_model_inputs(state->source->model) != NULL) {
-        put_words(w, "The inputs are those of ");
+        put_label_words(w, "The inputs are those of ");
         put_code(w, pl_model_inputs_name(state->source->model));
-        put_words(w, ". ");
+        put_label_words(w, ". ");
     }
     if (calibration->n_texts == 0) {
         return;
     }
-    put_words(w, "The calibration is of ");
-    put_count(w, protocol->windows);
-    put_words(w, protocol->sample == PL_SAMPLE_RANDOM ? " random windows of " : " windows of ");
-    put_count(w, protocol->length);
-    put_words(w, " tokens of ");
+    put_label_words(w, "The calibration is of ");
+    put_count_word(w, protocol->windows);
+    put_label_words(w,
+                    protocol->sample == PL_SAMPLE_RANDOM ? " random windows of " : " windows of ");
+    put_count_word(w, protocol->length);
+    put_label_words(w, " tokens of ");
     for (size_t i = 0; i < calibration->n_texts; i++) {
-        put_words(w, i > 0 ? ", " : "");
+        put_label_words(w, i > 0 ? ", " : "");
         put_code(w, pl_path_name(calibration->texts[i]));
     }
     if (protocol->sample == PL_SAMPLE_RANDOM) {
-        put_words(w, ", seed ");
-        put_count(w, (size_t)protocol->seed);
+        put_label_words(w, ", seed ");
+        put_count_word(w, (size_t)protocol->seed);
     }
     if (protocol->rows > 0) {
-        put_words(w, ", ");
-        put_count(w, protocol->rows);
-        put_words(w, " rows stored");
+        put_label_words(w, ", ");
+        put_count_word(w, protocol->rows);
+        put_label_words(w, " rows stored");
     }
-    put_words(w, ". ");
+    put_label_words(w, ". ");
 }
 
 static bool shows_result(const pl_state *state, const pl_request *request)
@@ -401,27 +402,27 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
     pl_buf_puts(out, latex ? "\\caption{" : "");
     for (size_t i = 0; i < count; i++) {
         if (count == 1) {
-            put_words(&w, figures[i].table != NULL ? "The table " : "The figure ");
+            put_label_words(&w, figures[i].table != NULL ? "The table " : "The figure ");
         } else {
             const char letter[] = {'(', (char)('a' + (int)(i % 26)), ')', ' ', '\0'};
-            put_words(&w, letter);
+            put_label_words(&w, letter);
         }
-        put_words(&w, figures[i].table != NULL ? "lists the " : "shows ");
+        put_label_words(&w, figures[i].table != NULL ? "lists the " : "shows ");
         put_caption_panel(&w, state, &requests[i], &figures[i]);
         add_request(state, &requests[i], &d);
     }
-    put_words(&w, "The model is ");
+    put_label_words(&w, "The model is ");
     put_code(&w, pl_model_name(state->source->model));
-    put_words(&w, ". ");
+    put_label_words(&w, ". ");
     if (d.layer != SIZE_MAX) {
-        put_methods(&w, state, &d);
+        put_method_sentence(&w, state, &d);
     }
     put_quantized(&w, state, &d);
     if (d.calibration) {
-        put_calibration(&w, state);
+        put_calibration_sentence(&w, state);
     }
-    put_perplexity(&w, d.sweep);
-    put_words(&w, "Made with Planish " PL_VERSION ".");
+    put_perplexity_sentence(&w, d.sweep);
+    put_label_words(&w, "Made with Planish " PL_VERSION ".");
     pl_buf_puts(out, latex ? "}\n" : "\n");
 }
 
@@ -429,12 +430,12 @@ void pl_caption_short(const pl_state *state, const pl_request *requests, const p
                       size_t count, pl_buf *out)
 {
     const writer w = {out, false};
-    put_words(&w, requests[0].kind->title);
+    put_label_words(&w, requests[0].kind->title);
     for (size_t i = 0; i < count; i++) {
         const char letter[] = {i == 0 ? ':' : ';', ' ', '(', (char)('a' + (int)i), ')', ' ', '\0'};
         pl_buf panel = {0};
         const writer p = {&panel, false};
-        put_words(&w, count > 1 ? letter : ": ");
+        put_label_words(&w, count > 1 ? letter : ": ");
         put_caption_panel(&p, state, &requests[i], &figures[i]);
         /* Its sentence ends ". ", which only the last one keeps. */
         const size_t end = i + 1 < count ? 2 : 1;

@@ -254,8 +254,8 @@ static pl_status read_maxima(pl_context cx, size_t layer, const pl_drawn_list *l
     return status;
 }
 
-static pl_status make_weights(pl_context cx, const pl_request *request, pl_channels_data *data,
-                              pl_figure *out, pl_error *err)
+static pl_status channels_of_weights(pl_context cx, const pl_request *request,
+                                     pl_channels_data *data, pl_figure *out, pl_error *err)
 {
     pl_drawn_list list;
     pl_drawn_find(cx.lab, cx.state, request, &list);
@@ -330,8 +330,8 @@ static pl_status make_turned(pl_context cx, const pl_request *request, pl_channe
     return status;
 }
 
-static pl_status make_inputs(pl_context cx, const pl_request *request, pl_channels_data *data,
-                             pl_figure *out, pl_error *err)
+static pl_status channels_of_inputs(pl_context cx, const pl_request *request,
+                                    pl_channels_data *data, pl_figure *out, pl_error *err)
 {
     pl_site_stats stats = {0};
     pl_status status = pl_drawn_inputs(cx, request->layer, false, &stats, err);
@@ -374,8 +374,8 @@ static pl_status make_channels(pl_context cx, const pl_request *request, pl_figu
     const bool turns = pl_request_turns_inputs(request) &&
                        pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM)->method != NULL;
     PL_THEN(turns   ? make_turned(cx, request, &data, out, err)
-            : input ? make_inputs(cx, request, &data, out, err)
-                    : make_weights(cx, request, &data, out, err));
+            : input ? channels_of_inputs(cx, request, &data, out, err)
+                    : channels_of_weights(cx, request, &data, out, err));
     pl_buf_deinit(&title);
     return status;
 }

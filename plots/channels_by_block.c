@@ -21,7 +21,7 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Colours from the 2nd percentile to the largest: the bulk is dark, an outlier bright. */
-static pl_status set_colours(pl_heat *heat, pl_error *err)
+static pl_status set_block_colours(pl_heat *heat, pl_error *err)
 {
     const size_t count = heat->rows * heat->cols;
     float *sorted = calloc(count + 1, sizeof *sorted);
@@ -64,7 +64,7 @@ static pl_status fill_heat(const pl_channels_by_block *t, const float *values, c
     out->x.hi = (double)t->n - 0.5;
     out->y.hi = (double)t->blocks - 0.5;
     out->x.whole = true;
-    return set_colours(out->heat, err);
+    return set_block_colours(out->heat, err);
 }
 
 /* A note at the block in which a channel is largest. */
@@ -80,8 +80,8 @@ static void add_note(const pl_channels_by_block *t, size_t channel, pl_figure *o
     snprintf(note->text, sizeof note->text, "%zu", channel);
 }
 
-static void add_facts(const pl_channels_by_block *t, const size_t *many, size_t count,
-                      pl_figure *out)
+static void add_outlier_facts(const pl_channels_by_block *t, const size_t *many, size_t count,
+                              pl_figure *out)
 {
     for (size_t i = 0; i < count && i < PL_FIGURE_NOTES; i++) {
         char name[32];
@@ -118,7 +118,7 @@ static pl_status make_channels_by_block(pl_context cx, const pl_request *request
         for (size_t i = 0; i < count && i < PL_FIGURE_NOTES; i++) {
             add_note(&t, many[i], out);
         }
-        add_facts(&t, many, count, out);
+        add_outlier_facts(&t, many, count, out);
     }
     if (status == PL_OK && request->channel < t.n &&
         pl_reads_residual(cx.state->source->model, request->layer)) {

@@ -188,7 +188,7 @@ typedef struct task_column {
 
 /* Means come first, since a screen cuts what stands behind; differences are those of the means,
  * where there are any.  chosen[tasks * TASK_NUMBERS]; returns how many. */
-static size_t choose_columns(const pl_compared_rows *rows, size_t tasks, task_column *chosen)
+static size_t choose_task_columns(const pl_compared_rows *rows, size_t tasks, task_column *chosen)
 {
     const bool means = tasks > 0 && is_mean(task_at(rows, 0, tasks - 1));
     size_t count = 0;
@@ -257,7 +257,7 @@ static pl_status make_tasks_table(const pl_state *state, const pl_compared_rows 
     pl_buf_puts(&title, ", settings compared on tasks");
     pl_status status = chosen != NULL ? pl_buf_check(&title, err) : pl_error_memory(err, "a table");
     if (status == PL_OK) {
-        count = choose_columns(rows, tasks, chosen);
+        count = choose_task_columns(rows, tasks, chosen);
     }
     PL_THEN(pl_figure_texts(out, title.data, "", "", err));
     PL_THEN(pl_figure_table(out, rows->count, count + 1, err));

@@ -92,7 +92,7 @@ static void put_series_names(const pl_figure *figure, const pl_series *series, p
 }
 
 /* Series first ... last - 1 stand over the same x. */
-static void put_head(const pl_figure *figure, size_t first, size_t last, pl_buf *out)
+static void put_csv_head(const pl_figure *figure, size_t first, size_t last, pl_buf *out)
 {
     put_csv_name(out, figure->x.label);
     if (figure->series[first].mark == PL_MARK_STEPS) {
@@ -110,7 +110,7 @@ static void put_head(const pl_figure *figure, size_t first, size_t last, pl_buf 
 
 static void put_series(const pl_figure *figure, size_t first, size_t last, pl_buf *out)
 {
-    put_head(figure, first, last, out);
+    put_csv_head(figure, first, last, out);
     const pl_series *lead = &figure->series[first];
     for (size_t i = 0; i < lead->count; i++) {
         put_x(out, &figure->x, lead->x[i]);

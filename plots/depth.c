@@ -33,7 +33,7 @@ static bool compares(const pl_depth *d, size_t setting, size_t layer)
 }
 
 /* "astro beta=0.0003", on paper "Astro β = 3e-4". */
-static void put_setting(const pl_spec *spec, bool paper, pl_buf *out)
+static void put_telling_setting(const pl_spec *spec, bool paper, pl_buf *out)
 {
     const size_t telling = pl_spec_telling(spec);
     pl_buf chain = {0};
@@ -66,7 +66,7 @@ static pl_status add_setting(const pl_state *state, const pl_depth *d, size_t se
     if (known == 0) {
         return PL_OK;
     }
-    put_setting(&d->settings[setting].precondition, paper, &label);
+    put_telling_setting(&d->settings[setting].precondition, paper, &label);
     pl_status status = pl_buf_check(&label, err);
     PL_THEN(pl_figure_add(out, label.data, PL_MARK_LINE,
                           (pl_tone)(PL_TONE_EXTRA + out->n_series % 8), known, &series, err));
@@ -185,7 +185,7 @@ static void put_depth_commands(pl_context cx, const pl_request *request, pl_buf 
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-static const pl_layer *layer_at(const pl_looked *at, double x)
+static const pl_layer *layer_at_depth(const pl_looked *at, double x)
 {
     size_t point = 0;
     const pl_series *series = at->figure->n_series > 0 ? &at->figure->series[0] : NULL;
@@ -207,7 +207,7 @@ static double place_in_depth(const pl_looked *at)
 
 static void say_depth(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
-    const pl_layer *layer = layer_at(at, x);
+    const pl_layer *layer = layer_at_depth(at, x);
     char name[80] = "";
     (void)row;
     if (layer != NULL) {
@@ -218,7 +218,7 @@ static void say_depth(const pl_looked *at, double x, size_t row, pl_buf *out)
 
 static void enter_depth(const pl_looked *at, double x, size_t row, pl_buf *command, bool *solves)
 {
-    const pl_layer *layer = layer_at(at, x);
+    const pl_layer *layer = layer_at_depth(at, x);
     (void)row;
     (void)solves;
     if (layer != NULL) {

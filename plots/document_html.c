@@ -74,7 +74,7 @@ static void put_element(pl_buf *out, const char *name, const char *text)
     pl_buf_printf(out, "</%s>\n", name);
 }
 
-static void put_caption(pl_buf *out, const pl_part *part)
+static void put_html_caption(pl_buf *out, const pl_part *part)
 {
     char label[32];
     pl_part_label(part, label);
@@ -83,7 +83,7 @@ static void put_caption(pl_buf *out, const pl_part *part)
     pl_buf_puts(out, "</figcaption>\n");
 }
 
-static void put_cell(pl_buf *out, const pl_table *table, size_t row, size_t col)
+static void put_html_cell(pl_buf *out, const pl_table *table, size_t row, size_t col)
 {
     const bool head = row == SIZE_MAX;
     const char *name = head || col == 0 ? "th" : "td";
@@ -96,24 +96,24 @@ static void put_cell(pl_buf *out, const pl_table *table, size_t row, size_t col)
     pl_buf_printf(out, "</%s>", name);
 }
 
-static void put_row(pl_buf *out, const pl_table *table, size_t row)
+static void put_html_row(pl_buf *out, const pl_table *table, size_t row)
 {
     pl_buf_puts(out, "<tr>");
     for (size_t j = 0; j < table->cols; j++) {
-        put_cell(out, table, row, j);
+        put_html_cell(out, table, row, j);
     }
     pl_buf_puts(out, "</tr>\n");
 }
 
-static void put_table(pl_buf *out, const pl_part *part)
+static void put_html_table(pl_buf *out, const pl_part *part)
 {
     pl_buf_printf(out, "<figure class=\"table\" id=\"table-%zu\">\n", part->number);
-    put_caption(out, part);
+    put_html_caption(out, part);
     pl_buf_puts(out, "<div class=\"wide\" tabindex=\"0\">\n<table>\n<thead>\n");
-    put_row(out, &part->table, SIZE_MAX);
+    put_html_row(out, &part->table, SIZE_MAX);
     pl_buf_puts(out, "</thead>\n<tbody>\n");
     for (size_t i = 0; i < part->table.rows; i++) {
-        put_row(out, &part->table, i);
+        put_html_row(out, &part->table, i);
     }
     pl_buf_puts(out, "</tbody>\n</table>\n</div>\n</figure>\n");
 }
@@ -142,12 +142,12 @@ static pl_status put_figure(pl_buf *out, const pl_part *part, pl_paper paper, pl
     pl_buf_puts(out, "\">");
     pl_status status = pl_format_svg_inside(&job, prefix, out, err);
     pl_buf_puts(out, "</svg>\n</div>\n");
-    put_caption(out, part);
+    put_html_caption(out, part);
     pl_buf_puts(out, "</figure>\n");
     return status;
 }
 
-static void put_lines(pl_buf *out, const char *text)
+static void put_html_lines(pl_buf *out, const char *text)
 {
     pl_buf_puts(out, "<pre>");
     while (*text != '\0') {
@@ -159,7 +159,7 @@ static void put_lines(pl_buf *out, const char *text)
     pl_buf_puts(out, "</pre>\n");
 }
 
-static void put_head(pl_buf *out, const pl_document *document, pl_paper paper)
+static void put_html_head(pl_buf *out, const pl_document *document, pl_paper paper)
 {
     pl_buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n"
                      "<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" "
@@ -180,7 +180,7 @@ pl_status pl_document_html(const pl_document *document, pl_paper paper, pl_fonts
     static const char *const elements[] = {
         [PL_PART_SECTION] = "h2", [PL_PART_SUBSECTION] = "h3", [PL_PART_TEXT] = "p"};
     pl_status status = PL_OK;
-    put_head(out, document, paper);
+    put_html_head(out, document, paper);
     for (size_t i = 0; i < document->n && status == PL_OK; i++) {
         const pl_part *part = &document->parts[i];
         switch (part->kind) {
@@ -190,10 +190,10 @@ pl_status pl_document_html(const pl_document *document, pl_paper paper, pl_fonts
             put_element(out, elements[part->kind], part->text);
             break;
         case PL_PART_COMMANDS:
-            put_lines(out, part->text);
+            put_html_lines(out, part->text);
             break;
         case PL_PART_TABLE:
-            put_table(out, part);
+            put_html_table(out, part);
             break;
         case PL_PART_FIGURE:
             status = put_figure(out, part, paper, fonts, err);

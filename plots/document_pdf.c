@@ -64,7 +64,7 @@ static double bottom_of(const pen *p)
     return p->height - BOTTOM;
 }
 
-static bool draws(const pen *p)
+static bool is_drawing(const pen *p)
 {
     return p->cr != NULL && p->status == PL_OK;
 }
@@ -78,7 +78,7 @@ static void grey(const pen *p, double value)
 
 static void foot(pen *p)
 {
-    if (!draws(p)) {
+    if (!is_drawing(p)) {
         return;
     }
     char number[64];
@@ -131,8 +131,8 @@ static bool break_text(pen *p, pl_fonts *fonts, const char *text, const pl_setti
 
 /* Lines of a paragraph at x; one never stands alone at a page's end or beginning.  together: all
  * lines stay on one page. */
-static void put_lines(pen *p, pl_fonts *fonts, const char *text, const pl_setting *setting,
-                      double x, bool together)
+static void put_pdf_lines(pen *p, pl_fonts *fonts, const char *text, const pl_setting *setting,
+                          double x, bool together)
 {
     pl_paragraph lines;
     if (!break_text(p, fonts, text, setting, &lines)) {
@@ -143,7 +143,7 @@ static void put_lines(pen *p, pl_fonts *fonts, const char *text, const pl_settin
         const bool first = i == 0 && lines.n > 1, last = i > 0 && i + 2 == lines.n;
         const size_t keep = together && i == 0 ? lines.n : first || last ? 2 : 1;
         need(p, line * (double)keep);
-        if (draws(p)) {
+        if (is_drawing(p)) {
             const double indent = i == 0 ? setting->first : setting->others;
             pl_paragraph_draw_line(fonts, p->cr, text, &lines, i, setting, x + indent, p->y);
         }
@@ -170,15 +170,15 @@ static pl_setting heading_setting(const pen *p, pl_part_kind kind)
                         .room = p->room};
 }
 
-static void put_text(pen *p, const char *text)
+static void put_pdf_text(pen *p, const char *text)
 {
     const pl_setting setting = {.size = TEXT_SIZE, .room = p->room};
-    put_lines(p, p->fonts, text, &setting, SIDE, false);
+    put_pdf_lines(p, p->fonts, text, &setting, SIDE, false);
     p->y += GAP;
 }
 
 /* A bar at the left; lines that go on are indented. */
-static void put_commands(pen *p, const char *text)
+static void put_pdf_commands(pen *p, const char *text)
 {
     const pl_setting setting = {.size = COMMAND_SIZE, .room = p->room - 10, .others = 18};
     while (*text != '\0' && p->status == PL_OK) {
@@ -190,8 +190,8 @@ static void put_commands(pen *p, const char *text)
         }
         const double from = p->y;
         const size_t page = p->page;
-        put_lines(p, p->mono, line, &setting, SIDE + 10, true);
-        if (draws(p)) {
+        put_pdf_lines(p, p->mono, line, &setting, SIDE + 10, true);
+        if (is_drawing(p)) {
             cairo_set_source_rgb(p->cr, 0.7, 0.7, 0.7);
             cairo_rectangle(p->cr, SIDE + 2, page == p->page ? from : TOP, 1.5,
                             p->y - (page == p->page ? from : TOP));
@@ -223,15 +223,15 @@ static double height_of_caption(pen *p, const pl_part *part)
 }
 
 /* "Table 3." in bold, then the caption; on one page. */
-static void put_caption(pen *p, const pl_part *part)
+static void put_pdf_caption(pen *p, const pl_part *part)
 {
     char label[40];
     const pl_setting setting = caption_setting(p, part, label);
     need(p, height_of_caption(p, part));
-    if (draws(p)) {
+    if (is_drawing(p)) {
         pl_fonts_draw_bold(p->fonts, p->cr, label, CAPTION_SIZE, SIDE, p->y);
     }
-    put_lines(p, p->fonts, part->text, &setting, SIDE, true);
+    put_pdf_lines(p, p->fonts, part->text, &setting, SIDE, true);
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */
@@ -366,10 +366,10 @@ static size_t lines_of_row(pen *p, const grid *g, size_t row)
     return most;
 }
 
-static void draw_row(pen *p, const grid *g, size_t row, size_t height)
+static void draw_pdf_row(pen *p, const grid *g, size_t row, size_t height)
 {
     double x = SIDE;
-    for (size_t j = 0; j < g->table->cols && draws(p); j++) {
+    for (size_t j = 0; j < g->table->cols && is_drawing(p); j++) {
         const char *text = cell_at(g->table, row, j);
         const pl_setting setting = cell_setting(g, row, j);
         pl_paragraph lines;
@@ -390,7 +390,7 @@ static void draw_row(pen *p, const grid *g, size_t row, size_t height)
 
 static void draw_rule(pen *p, const grid *g, double thick)
 {
-    if (draws(p)) {
+    if (is_drawing(p)) {
         cairo_rectangle(p->cr, SIDE, p->y, g->width, thick);
         cairo_fill(p->cr);
     }
@@ -400,7 +400,7 @@ static void draw_rule(pen *p, const grid *g, double thick)
 static void draw_head(pen *p, const grid *g, size_t lines)
 {
     draw_rule(p, g, 0.9);
-    draw_row(p, g, SIZE_MAX, lines);
+    draw_pdf_row(p, g, SIZE_MAX, lines);
     p->y += 0.2 * g->line;
     draw_rule(p, g, 0.5);
 }
@@ -427,18 +427,18 @@ static void put_continued(pen *p, const pl_part *part)
     char label[32], text[64];
     pl_part_label(part, label);
     snprintf(text, sizeof text, "%s, continued", label);
-    if (draws(p)) {
+    if (is_drawing(p)) {
         pl_fonts_draw(p->fonts, p->cr, text, CAPTION_SIZE, 0, SIDE, p->y);
     }
     p->y += line_of(CAPTION_SIZE) + 3;
 }
 
-static void put_table(pen *p, const pl_part *part)
+static void put_pdf_table(pen *p, const pl_part *part)
 {
     const pl_table *table = &part->table;
     grid g;
     need(p, least_of_table(p, part));
-    put_caption(p, part);
+    put_pdf_caption(p, part);
     p->y += 3;
     if (p->status != PL_OK || !fit_grid(p, table, &g)) {
         return;
@@ -457,7 +457,7 @@ static void put_table(pen *p, const pl_part *part)
             put_continued(p, part);
             draw_head(p, &g, heads);
         }
-        draw_row(p, &g, i, lines);
+        draw_pdf_row(p, &g, i, lines);
     }
     p->y += 0.15 * g.line;
     draw_rule(p, &g, 0.9);
@@ -476,7 +476,7 @@ static void put_figure(pen *p, const pl_part *part)
 {
     const double pixel = 72 / PL_VECTOR_DPI, height = part->height * 72;
     need(p, height_of_figure(p, part));
-    if (draws(p)) {
+    if (is_drawing(p)) {
         const pl_sheet sheet = {.rows = 1,
                                 .cols = part->n_panels,
                                 .panels = (pl_figure *)part->panels,
@@ -491,7 +491,7 @@ static void put_figure(pen *p, const pl_part *part)
         pl_task_progress(p->task, "figures", (double)part->number, (double)p->document->figures);
     }
     p->y += height + 3;
-    put_caption(p, part);
+    put_pdf_caption(p, part);
     p->y += 1.6 * GAP;
 }
 
@@ -534,7 +534,7 @@ static void put_heading(pen *p, size_t at)
     const pl_setting setting = heading_setting(p, part->kind);
     need(p, least_below(p, at));
     p->y += p->y > TOP ? GAP : 0;
-    if (draws(p)) {
+    if (is_drawing(p)) {
         char link[96];
         snprintf(link, sizeof link, "page=%zu pos=[%.1f %.1f]", p->page, SIDE, p->y);
         const int parent = part->kind == PL_PART_SECTION ? CAIRO_PDF_OUTLINE_ROOT : p->section;
@@ -542,20 +542,20 @@ static void put_heading(pen *p, size_t at)
                                                      (cairo_pdf_outline_flags_t)0);
         p->section = part->kind == PL_PART_SECTION ? id : p->section;
     }
-    put_lines(p, p->fonts, part->text, &setting, SIDE, true);
+    put_pdf_lines(p, p->fonts, part->text, &setting, SIDE, true);
     p->y += 0.6 * GAP;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static void put_title(pen *p)
+static void put_pdf_title(pen *p)
 {
     const pl_setting title = {.size = TITLE_SIZE, .bold = true, .room = p->room};
     const pl_setting below = {.size = TEXT_SIZE, .room = p->room};
-    put_lines(p, p->fonts, p->document->title, &title, SIDE, true);
+    put_pdf_lines(p, p->fonts, p->document->title, &title, SIDE, true);
     p->y += 3;
     grey(p, 0.35);
-    put_lines(p, p->fonts, p->document->subtitle, &below, SIDE, true);
+    put_pdf_lines(p, p->fonts, p->document->subtitle, &below, SIDE, true);
     grey(p, 0);
     p->y += 1.5 * GAP;
 }
@@ -566,7 +566,7 @@ static size_t put_document(pen *p)
     p->page = 1;
     p->y = TOP;
     p->section = CAIRO_PDF_OUTLINE_ROOT;
-    put_title(p);
+    put_pdf_title(p);
     for (size_t i = 0; i < p->document->n && p->status == PL_OK; i++) {
         const pl_part *part = &p->document->parts[i];
         switch (part->kind) {
@@ -576,13 +576,13 @@ static size_t put_document(pen *p)
             break;
         case PL_PART_TEXT:
             need(p, least_below(p, i));
-            put_text(p, part->text);
+            put_pdf_text(p, part->text);
             break;
         case PL_PART_COMMANDS:
-            put_commands(p, part->text);
+            put_pdf_commands(p, part->text);
             break;
         case PL_PART_TABLE:
-            put_table(p, part);
+            put_pdf_table(p, part);
             break;
         case PL_PART_FIGURE:
             put_figure(p, part);

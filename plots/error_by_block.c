@@ -369,7 +369,7 @@ typedef struct settings {
     pl_state at; /* where the commands have led to */
 } settings;
 
-static pl_status put_setting(settings *s, const char *name, pl_error *err)
+static pl_status put_setting_commands(settings *s, const char *name, pl_error *err)
 {
     pl_state own;
     pl_buf label = {0};
@@ -393,7 +393,7 @@ static pl_status put_kept_setting(void *ctx, const char *name, pl_error *err)
     if (strcmp(name, "now") == 0) {
         return PL_OK;
     }
-    pl_status status = put_setting(s, name, err);
+    pl_status status = put_setting_commands(s, name, err);
     pl_buf_printf(s->out, "keep %s\n", name);
     return status;
 }
@@ -410,7 +410,7 @@ static void put_error_commands(pl_context cx, const pl_request *request, pl_buf 
     }
     if (pl_state_copy(&s.at, cx.state, NULL) != PL_OK ||
         each_setting(request->settings, put_kept_setting, &s, NULL) != PL_OK ||
-        put_setting(&s, "now", NULL) != PL_OK) {
+        put_setting_commands(&s, "now", NULL) != PL_OK) {
         out->failed = true;
     }
     pl_state_deinit(&s.at);

@@ -56,7 +56,7 @@ static void set_order(order *o, const float *max)
     }
 }
 
-static pl_status add_weights(pl_context cx, const pl_request *request, const pl_drawn_list *list,
+static pl_status fan_weights(pl_context cx, const pl_request *request, const pl_drawn_list *list,
                              order *o, pl_figure *out, pl_error *err)
 {
     pl_mat w = {0};
@@ -143,7 +143,7 @@ static pl_status add_mark(const pl_request *request, const order *o, pl_figure *
 }
 
 /* The widest channel of the first series: its middle half against all its values. */
-static void add_facts(const order *o, pl_figure *out)
+static void add_widest_fact(const order *o, pl_figure *out)
 {
     const pl_series *series = &out->series[0];
     size_t widest = 0;
@@ -197,9 +197,9 @@ pl_status pl_fan_make(pl_context cx, const pl_request *request, pl_figure *out, 
             ? pl_error_memory(err, "a figure")
             : set_fan_texts(cx.state, request, input ? "" : list.items[0].label, out, err);
     PL_THEN(input ? add_inputs(cx, request, &o, out, err)
-                  : add_weights(cx, request, &list, &o, out, err));
+                  : fan_weights(cx, request, &list, &o, out, err));
     if (status == PL_OK) {
-        add_facts(&o, out);
+        add_widest_fact(&o, out);
         pl_fit_positions(&out->x, o.sorted ? 1 : 0, o.n);
         if (request->log) {
             pl_fit_magnitudes(out);

@@ -11,7 +11,7 @@ typedef struct range {
 } range;
 
 /* tails: spreads' minima, too. */
-static range find_range(const pl_figure *figure, bool tails)
+static range find_series_range(const pl_figure *figure, bool tails)
 {
     range r = {(double)INFINITY, -(double)INFINITY, (double)INFINITY};
     for (size_t s = 0; s < figure->n_series; s++) {
@@ -30,7 +30,7 @@ static range find_range(const pl_figure *figure, bool tails)
     return r;
 }
 
-static void fit(pl_axis *axis, range r, bool log, double rule)
+static void fit_axis(pl_axis *axis, range r, bool log, double rule)
 {
     double top = fmax(r.hi, rule);
     axis->log = log && top > 0;
@@ -48,12 +48,12 @@ static void fit(pl_axis *axis, range r, bool log, double rule)
 
 void pl_fit_y(pl_figure *figure, bool log, double rule)
 {
-    fit(&figure->y, find_range(figure, true), log, rule);
+    fit_axis(&figure->y, find_series_range(figure, true), log, rule);
 }
 
 void pl_fit_magnitudes(pl_figure *figure)
 {
-    fit(&figure->y, find_range(figure, false), true, 0);
+    fit_axis(&figure->y, find_series_range(figure, false), true, 0);
 }
 
 void pl_fit_positions(pl_axis *axis, double first, size_t n)

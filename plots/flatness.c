@@ -27,7 +27,7 @@ static size_t *order_of(const pl_flatness *f, const pl_flatness_curve *curve, bo
 }
 
 /* The marked channel on a curve that knows it: its number at its point. */
-static void mark(const pl_series *series, size_t channel, pl_figure *out)
+static void mark_flat_channel(const pl_series *series, size_t channel, pl_figure *out)
 {
     for (size_t i = 0; i < series->count && out->n_notes < PL_FIGURE_NOTES; i++) {
         if (series->at[i] >= (double)channel && series->at[i] <= (double)channel) {
@@ -38,8 +38,8 @@ static void mark(const pl_series *series, size_t channel, pl_figure *out)
     }
 }
 
-static pl_status add_curve(const pl_flatness *f, size_t index, const pl_request *request,
-                           pl_figure *out, pl_error *err)
+static pl_status add_flatness_curve(const pl_flatness *f, size_t index, const pl_request *request,
+                                    pl_figure *out, pl_error *err)
 {
     const pl_flatness_curve *curve = &f->curves[index];
     const bool sorted = request->form == FORM_SORTED;
@@ -66,7 +66,7 @@ static pl_status add_curve(const pl_flatness *f, size_t index, const pl_request 
         series->at[i] = (double)order[i];
     }
     if (status == PL_OK && curve->keeps_channels && request->channel < f->n) {
-        mark(series, request->channel, out);
+        mark_flat_channel(series, request->channel, out);
     }
     free(order);
     pl_buf_deinit(&label);
@@ -80,7 +80,7 @@ static pl_status make_curves(const pl_flatness *f, const pl_request *request, pl
     for (size_t i = 0; status == PL_OK && i < f->count; i++) {
         /* By index a rotation's channels are new ones: beside the old ones they mean nothing. */
         if (request->form == FORM_SORTED || f->curves[i].keeps_channels) {
-            status = add_curve(f, i, request, out, err);
+            status = add_flatness_curve(f, i, request, out, err);
         }
     }
     if (status == PL_OK) {

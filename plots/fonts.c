@@ -372,7 +372,7 @@ static double baseline_of(const pl_fonts *fonts, PangoLayout *layout, double siz
                                      : BASELINE * size;
 }
 
-static pl_extent measure(const pl_fonts *fonts, PangoLayout *layout, double size)
+static pl_extent measure_layout(const pl_fonts *fonts, PangoLayout *layout, double size)
 {
     PangoRectangle logical;
     pango_layout_get_extents(layout, NULL, &logical);
@@ -432,8 +432,8 @@ static void put_pieces(const pl_fonts *fonts, const char *text, double size, pl_
     pl_buf_deinit(&plain);
 }
 
-static void put_text(const pl_fonts *fonts, cairo_t *cr, PangoLayout *layout, const char *text,
-                     double size, bool bold, double x, double y)
+static void put_svg_text(const pl_fonts *fonts, cairo_t *cr, PangoLayout *layout, const char *text,
+                         double size, bool bold, double x, double y)
 {
     cairo_matrix_t m;
     double red = 0, green = 0, blue = 0, alpha = 1;
@@ -469,7 +469,7 @@ static void draw_text(const pl_fonts *fonts, cairo_t *cr, const char *text, doub
     cairo_move_to(cr, x, y + shift);
     if (fonts->svg != NULL &&
         cairo_surface_get_type(cairo_get_target(cr)) == CAIRO_SURFACE_TYPE_SVG) {
-        put_text(fonts, cr, layout, text, size, weight == PANGO_WEIGHT_BOLD, x, y);
+        put_svg_text(fonts, cr, layout, text, size, weight == PANGO_WEIGHT_BOLD, x, y);
         cairo_new_path(cr);
     } else if (fonts->as_paths) {
         pango_cairo_layout_path(cr, layout);
@@ -482,7 +482,8 @@ static void draw_text(const pl_fonts *fonts, cairo_t *cr, const char *text, doub
 
 pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, double max_width)
 {
-    return measure(fonts, make_layout(fonts, text, size, max_width, PANGO_WEIGHT_NORMAL), size);
+    return measure_layout(fonts, make_layout(fonts, text, size, max_width, PANGO_WEIGHT_NORMAL),
+                          size);
 }
 
 void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
@@ -493,7 +494,7 @@ void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, 
 
 pl_extent pl_fonts_measure_bold(pl_fonts *fonts, const char *text, double size)
 {
-    return measure(fonts, make_layout(fonts, text, size, 0, PANGO_WEIGHT_BOLD), size);
+    return measure_layout(fonts, make_layout(fonts, text, size, 0, PANGO_WEIGHT_BOLD), size);
 }
 
 void pl_fonts_draw_bold(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double x,

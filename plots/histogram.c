@@ -47,7 +47,7 @@ static pl_status check_data(const pl_histogram_data *data, pl_error *err)
     return PL_OK;
 }
 
-static void find_range(const pl_histogram_data *data, double *lo, double *hi)
+static void find_values_range(const pl_histogram_data *data, double *lo, double *hi)
 {
     float low = INFINITY;
     float high = -INFINITY;
@@ -149,7 +149,7 @@ pl_status pl_figure_histogram(const pl_histogram_data *data, pl_figure *out, pl_
     }
     double lo = 0;
     double hi = 0;
-    find_range(data, &lo, &hi);
+    find_values_range(data, &lo, &hi);
     if (!(lo < hi)) {
         double room = lo != 0 ? 0.1 * fabs(lo) : 0.5;
         lo -= room;
@@ -224,8 +224,8 @@ static void add_histogram_facts(pl_view w, const char *suffix, pl_figure *figure
     pl_figure_fact(figure, name, "%.3g %%", 100 * numbers.share_above_6_sigma);
 }
 
-static pl_status read_all(pl_context cx, size_t layer, const pl_drawn_list *list, pl_mat *weights,
-                          pl_error *err)
+static pl_status read_drawn_weights(pl_context cx, size_t layer, const pl_drawn_list *list,
+                                    pl_mat *weights, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     double bytes = (double)info->rows * (double)info->cols * sizeof(float) * (double)list->count;
@@ -243,14 +243,14 @@ static pl_status read_all(pl_context cx, size_t layer, const pl_drawn_list *list
     return status;
 }
 
-static pl_status make_weights(pl_context cx, const pl_request *request, const char *title,
-                              pl_figure *out, pl_error *err)
+static pl_status histogram_of_weights(pl_context cx, const pl_request *request, const char *title,
+                                      pl_figure *out, pl_error *err)
 {
     pl_drawn_list list;
     pl_mat weights[2 + PL_MAX_KEPT] = {{0}};
     pl_drawn_find(cx.lab, cx.state, request, &list);
     pl_histogram_data data = {.title = title, .x_label = "weight w", .n_series = list.count};
-    pl_status status = read_all(cx, request->layer, &list, weights, err);
+    pl_status status = read_drawn_weights(cx, request->layer, &list, weights, err);
     for (size_t i = 0; status == PL_OK && i < list.count; i++) {
         data.values[i] = pl_mat_view(&weights[i]);
         data.labels[i] = list.items[i].label;
@@ -391,8 +391,8 @@ static void add_input_facts(const pl_site_stats *stats, pl_figure *figure)
     pl_figure_fact(figure, "tokens", "%.0f", stats->tokens);
 }
 
-static pl_status make_inputs(pl_context cx, const pl_request *request, const char *title,
-                             pl_figure *out, pl_error *err)
+static pl_status histogram_of_inputs(pl_context cx, const pl_request *request, const char *title,
+                                     pl_figure *out, pl_error *err)
 {
     pl_site_stats stats = {0};
     pl_status status = pl_drawn_inputs(cx, request->layer, true, &stats, err);
@@ -418,8 +418,9 @@ static pl_status make_histogram(pl_context cx, const pl_request *request, pl_fig
     }
     pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(request->side == PL_SIDE_INPUT ? make_inputs(cx, request, title.data, out, err)
-                                           : make_weights(cx, request, title.data, out, err));
+    PL_THEN(request->side == PL_SIDE_INPUT
+                ? histogram_of_inputs(cx, request, title.data, out, err)
+                : histogram_of_weights(cx, request, title.data, out, err));
     pl_buf_deinit(&title);
     return status;
 }

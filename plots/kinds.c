@@ -268,7 +268,7 @@ static void put_symbol(const char *symbol, const char *name, pl_buf *out)
 }
 
 /* One word of a chain; *method is the one that keys behind it are of. */
-static void put_word(const char *word, size_t length, const pl_method **method, pl_buf *out)
+static void put_chain_word(const char *word, size_t length, const pl_method **method, pl_buf *out)
 {
     char text[64];
     const size_t cut = length < sizeof text ? length : sizeof text - 1;
@@ -302,7 +302,7 @@ void pl_kind_in_full(const char *chain, pl_buf *out)
     const pl_method *method = NULL;
     for (const char *c = chain; *c != '\0';) {
         size_t length = strcspn(c, " ");
-        put_word(c, length, &method, out);
+        put_chain_word(c, length, &method, out);
         c += length;
         pl_buf_puts(out, *c != '\0' ? " " : "");
         c += *c != '\0' ? 1 : 0;

@@ -50,7 +50,7 @@ static size_t starts_with(const char *text, const char *with)
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* "\beta" or "\_" at `typed`: appends its sign; returns its bytes, 0 where it is unknown. */
-static size_t put_word(const char *typed, pl_buf *out)
+static size_t put_sign(const char *typed, pl_buf *out)
 {
     size_t letters = 0;
     while (isalpha((unsigned char)typed[1 + letters])) {
@@ -118,7 +118,7 @@ static size_t bare_script(const char *text, bool lowers)
 }
 
 /* Whether the character before `_` stands alone: W in "W_0", but not the p of "gap_0". */
-static bool stands_alone(const char *start, const char *at)
+static bool letter_stands_alone(const char *start, const char *at)
 {
     if (at == start) {
         return false;
@@ -144,7 +144,7 @@ static bool stands_alone(const char *start, const char *at)
 static pl_status read_piece(const char *typed, size_t size, pl_buf *out, pl_error *err)
 {
     for (size_t i = 0; i < size;) {
-        size_t word = typed[i] == '\\' ? put_word(typed + i, out) : 0;
+        size_t word = typed[i] == '\\' ? put_sign(typed + i, out) : 0;
         if (typed[i] == '\\' && word == 0) {
             return unknown_word(typed + i, err);
         }
@@ -165,7 +165,7 @@ static pl_status read_script(const char *start, const char *at, size_t *used, pl
 {
     const bool lowers = *at == '_';
     *used = 0;
-    if (at == start || at[-1] == ' ' || (lowers && !stands_alone(start, at))) {
+    if (at == start || at[-1] == ' ' || (lowers && !letter_stands_alone(start, at))) {
         return PL_OK;
     }
     size_t from = 1, size = 0;
@@ -196,7 +196,7 @@ pl_status pl_label_read(const char *typed, pl_buf *out, pl_error *err)
     while (*at != '\0') {
         size_t used = 0;
         if (*at == '\\') {
-            used = put_word(at, out);
+            used = put_sign(at, out);
             if (used == 0) {
                 return unknown_word(at, err);
             }

@@ -127,7 +127,7 @@ static pl_status make_landscape(pl_context cx, const pl_request *request, pl_fig
     return status;
 }
 
-static size_t layers_of(const pl_state *state, const pl_request *request, size_t *out)
+static size_t landscape_layers(const pl_state *state, const pl_request *request, size_t *out)
 {
     return pl_landscape_layers(state->source->model, request->layer, request->form == FORM_ALL,
                                out);
@@ -154,7 +154,7 @@ const pl_kind pl_kind_landscape = {
         PL_USES_LAYER | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED | PL_USES_METHODS | PL_USES_ACTIVATIONS,
     .slow = true,
     .unit = "layers",
-    .layers = layers_of,
+    .layers = landscape_layers,
     .make = make_landscape,
     .look = {.help = "What the solved layers lose of each stored token's output, activations "
                      "quantized: rows are layers, columns tokens.",

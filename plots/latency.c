@@ -114,7 +114,7 @@ static pl_status add_bars(const latency_rows *rows, pl_figure *out, pl_error *er
     return status;
 }
 
-static void add_facts(const latency_rows *rows, pl_figure *out)
+static void add_machine_facts(const latency_rows *rows, pl_figure *out)
 {
     static const char *const rotations[] = {"hadamard", "kronecker"};
     const json_t *found = rows->found;
@@ -139,8 +139,8 @@ static void add_facts(const latency_rows *rows, pl_figure *out)
     }
 }
 
-static pl_status put_texts(const pl_state *state, const pl_request *request,
-                           const latency_rows *rows, pl_figure *out, pl_error *err)
+static pl_status put_latency_texts(const pl_state *state, const pl_request *request,
+                                   const latency_rows *rows, pl_figure *out, pl_error *err)
 {
     const pl_layer *layer = pl_model_layer(state->source->model, request->layer);
     const bool decode = request->form % 2 == FORM_DECODE;
@@ -177,13 +177,13 @@ static pl_status make_latency(pl_context cx, const pl_request *request, pl_figur
                               "latency: of dumps and experts a layer is timed, not a block: "
                               "form=layer_prefill or form=layer_decode");
     }
-    PL_THEN(put_texts(cx.state, request, &rows, out, err));
+    PL_THEN(put_latency_texts(cx.state, request, &rows, out, err));
     PL_THEN(add_bars(&rows, out, err));
     if (status == PL_OK) {
         pl_fit_positions(&out->x, 0, PLACES);
         pl_fit_y(out, false, 0);
         out->stacked = true;
-        add_facts(&rows, out);
+        add_machine_facts(&rows, out);
     }
     json_decref(rows.found);
     return status;

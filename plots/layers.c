@@ -119,7 +119,7 @@ static const char *row_name(const pl_model *model, pl_side side, size_t layer)
 }
 
 /* Rows from the top: the first layer of a block is the uppermost, as in the layer list. */
-static void put_row(strip *s, const pl_overview_row *row, size_t index, pl_heat *heat)
+static void put_strip_row(strip *s, const pl_overview_row *row, size_t index, pl_heat *heat)
 {
     float *values = heat->values + (s->n - 1 - index) * s->blocks;
     for (size_t b = 0; b < row->blocks; b++) {
@@ -138,7 +138,7 @@ static void put_row(strip *s, const pl_overview_row *row, size_t index, pl_heat 
     }
 }
 
-static pl_status fill(pl_context cx, pl_side side, strip *s, pl_figure *out, pl_error *err)
+static pl_status fill_strip(pl_context cx, pl_side side, strip *s, pl_figure *out, pl_error *err)
 {
     const pl_model *model = cx.state->source->model;
     pl_status status = PL_OK;
@@ -149,7 +149,7 @@ static pl_status fill(pl_context cx, pl_side side, strip *s, pl_figure *out, pl_
             s->not_read += s->blocks;
             status = PL_OK;
         } else if (status == PL_OK) {
-            put_row(s, &row, i, out->heat);
+            put_strip_row(s, &row, i, out->heat);
         }
         PL_THEN(
             pl_figure_text(&out->y.names[s->n - 1 - i], row_name(model, side, s->layers[i]), err));
@@ -159,7 +159,7 @@ static pl_status fill(pl_context cx, pl_side side, strip *s, pl_figure *out, pl_
 }
 
 /* From the least to the largest finite ratio. */
-static void set_colours(pl_heat *heat)
+static void set_ratio_colours(pl_heat *heat)
 {
     double lo = (double)INFINITY;
     double hi = 0;
@@ -194,13 +194,13 @@ static pl_status make_strip(pl_context cx, const pl_request *request, pl_figure 
     find_rows(model, request->side, &s);
     pl_status status = strip_texts(cx.state, &s, request->side, out, err);
     PL_THEN(pl_figure_heat(out, s.n, s.blocks, "largest / median channel", err));
-    PL_THEN(fill(cx, request->side, &s, out, err));
+    PL_THEN(fill_strip(cx, request->side, &s, out, err));
     if (status == PL_OK && s.not_read == s.n * s.blocks) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "layers: no weights are in a dtype that Planish reads");
     }
     if (status == PL_OK) {
-        set_colours(out->heat);
+        set_ratio_colours(out->heat);
         out->x = (pl_axis){.label = out->x.label, .whole = true};
         out->x.lo = -0.5;
         out->x.hi = (double)s.blocks - 0.5;
@@ -227,7 +227,7 @@ static pl_status make_layers(pl_context cx, const pl_request *request, pl_figure
 
 /* The layer that a place stands for: of the row's kind in a strip, else of the selected one's kind,
  * in the block at x; NULL if there is none. */
-static const pl_layer *layer_at(const pl_looked *at, double block, size_t row)
+static const pl_layer *layer_at_block(const pl_looked *at, double block, size_t row)
 {
     const pl_model *m = at->state->source->model;
     const char *part = pl_overview_layer_name(pl_model_layer(m, at->state->layer));
@@ -248,7 +248,7 @@ static const pl_layer *layer_at(const pl_looked *at, double block, size_t row)
 
 static void say_layers(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
-    const pl_layer *layer = layer_at(at, x, row);
+    const pl_layer *layer = layer_at_block(at, x, row);
     char name[80] = "";
     if (layer != NULL) {
         pl_layer_short(layer, false, name, sizeof name);
@@ -260,7 +260,7 @@ static void enter_in_layers(const pl_looked *at, double x, size_t row, pl_buf *c
                             bool *solves)
 {
     (void)solves;
-    const pl_layer *layer = layer_at(at, x, row);
+    const pl_layer *layer = layer_at_block(at, x, row);
     if (layer != NULL) {
         pl_buf_printf(command, "select %s", layer->name);
     }

@@ -23,7 +23,7 @@ double pl_layout_snap(const pl_layout *layout, double at, double width)
 }
 
 /* Where value lies between the ends of an axis, 0 ... 1. */
-static double part_of(const pl_axis *axis, double value)
+static double axis_part(const pl_axis *axis, double value)
 {
     double part = 0;
     if (axis->log) {
@@ -44,13 +44,13 @@ static double axis_value_at(const pl_axis *axis, double part)
 double pl_layout_at_x(const pl_layout *layout, const pl_figure *figure, double value)
 {
     const pl_area *plot = &layout->plot;
-    return plot->x0 + part_of(&figure->x, value) * (plot->x1 - plot->x0);
+    return plot->x0 + axis_part(&figure->x, value) * (plot->x1 - plot->x0);
 }
 
 double pl_layout_at_y(const pl_layout *layout, const pl_figure *figure, double value)
 {
     const pl_area *plot = &layout->plot;
-    return plot->y1 - part_of(&figure->y, value) * (plot->y1 - plot->y0);
+    return plot->y1 - axis_part(&figure->y, value) * (plot->y1 - plot->y0);
 }
 
 double pl_layout_at_colour(const pl_layout *layout, const pl_heat *heat, double value)
@@ -170,7 +170,7 @@ static bool labels_fit(const row *r, double size, pl_fonts *fonts)
             continue;
         }
         pl_extent box = pl_fonts_measure(fonts, r->ticks[i].text, size, 0);
-        double at = part_of(r->axis, r->ticks[i].at) * r->length;
+        double at = axis_part(r->axis, r->ticks[i].at) * r->length;
         double half = (r->along ? box.width : share * box.height) / 2;
         if (at - half < end) {
             return false;
@@ -214,7 +214,7 @@ static void choose_ticks(const row *r, double size, pl_fonts *fonts)
     thin_labels(r, size, fonts);
 }
 
-static double widest(const row *r, double size, pl_fonts *fonts)
+static double widest_label(const row *r, double size, pl_fonts *fonts)
 {
     double width = 0;
     for (size_t i = 0; i < *r->count; i++) {
@@ -253,7 +253,7 @@ static bool wants_upright(const pl_figure *figure, pl_layout *layout, pl_fonts *
     row r = x_row(figure, layout);
     *r.count = pl_ticks(r.axis, PL_MAX_TICKS, r.ticks);
     bool fits = labels_fit(&r, layout->names, fonts);
-    return !fits && widest(&r, layout->names, fonts) > SHORT_NAME * layout->small;
+    return !fits && widest_label(&r, layout->names, fonts) > SHORT_NAME * layout->small;
 }
 
 /* How far the labels of the x axis reach beyond the right end of the plot. */
@@ -361,7 +361,7 @@ static double space_left(const pl_figure *figure, pl_layout *layout, pl_fonts *f
     }
     if (pl_layout_y_numbers(layout)) {
         row r = y_row(figure, layout);
-        double names = layout->wide_y > 0 ? layout->wide_y : widest(&r, layout->small, fonts);
+        double names = layout->wide_y > 0 ? layout->wide_y : widest_label(&r, layout->small, fonts);
         note_needs(layout, names > NAME_MOST * layout->width ? names : 0, "names at the y axis");
         left += 0.5 * gap + names;
     }
@@ -391,7 +391,8 @@ static double space_right(const pl_figure *figure, pl_layout *layout, pl_fonts *
     double from = heat != NULL ? 1.6 * layout->pad : 0;
     double to = heat != NULL ? from + 1.1 * layout->small : 0;
     layout->bar = (pl_area){from, 0, to, 0};
-    double right = to + layout->tick + 0.5 * gap + widest(&r, layout->small, fonts) + layout->pad;
+    double right =
+        to + layout->tick + 0.5 * gap + widest_label(&r, layout->small, fonts) + layout->pad;
     if (layout->bar_label.n > 0) {
         right += gap + layout->bar_label.height;
     }
@@ -419,7 +420,7 @@ static void place_across(const pl_figure *figure, pl_layout *layout, pl_fonts *f
     layout->y_label_x = plot->x0 - left + 0.7 * layout->pad;
     if (layout->wide_y > 0 && pl_layout_y_numbers(layout)) { /* beside the names that are shown */
         row y = y_row(figure, layout);
-        layout->y_label_x += fmax(layout->wide_y - widest(&y, layout->names, fonts), 0);
+        layout->y_label_x += fmax(layout->wide_y - widest_label(&y, layout->names, fonts), 0);
     }
     layout->strip.x0 = plot->x1 + fmax(right, reach + 0.5 * layout->pad);
     layout->strip.x1 = layout->strip.x0 + strip;

@@ -157,7 +157,7 @@ static pl_status add_blocks(pl_context cx, const pl_request *request, pl_id cali
 }
 
 /* "15.q_proj"; by block "SmolLM2-135M", or "SmolLM2-135M, self_attn.q_proj" of sites. */
-static void put_title(const pl_state *state, size_t layer, bool by_block, pl_buf *out)
+static void put_learning_title(const pl_state *state, size_t layer, bool by_block, pl_buf *out)
 {
     if (!by_block) {
         pl_kind_layer_title(state, layer, out);
@@ -182,7 +182,7 @@ static pl_status make_learning(pl_context cx, const pl_request *request, pl_figu
     }
     if (status == PL_OK) {
         pl_buf title = {0};
-        put_title(cx.state, request->layer, by_block, &title);
+        put_learning_title(cx.state, request->layer, by_block, &title);
         status = pl_buf_check(&title, err);
         PL_THEN(pl_figure_texts(out, title.data, by_block ? "block" : "step",
                                 loss_name(cx.state, request->layer), err));

@@ -231,7 +231,7 @@ void pl_figure_options_inherit(pl_figure_options *panel, const pl_figure_options
 /* --- applying --------------------------------------------------------------------------------- */
 
 /* Whether an option was set for this very figure. */
-static bool is_own(const pl_figure_options *options, const void *option)
+static bool is_own_option(const pl_figure_options *options, const void *option)
 {
     const size_t at = (size_t)((const char *)option - (const char *)options);
     bool own = false;
@@ -270,7 +270,7 @@ static pl_status set_limits(const pl_option_RANGE *range, const char *name, pl_a
     return PL_OK;
 }
 
-static bool is_word(const char *key, size_t size, const char *word)
+static bool is_option_key(const char *key, size_t size, const char *word)
 {
     return strlen(word) == size && strncmp(key, word, size) == 0;
 }
@@ -297,20 +297,20 @@ static pl_series *find_series(pl_figure *figure, const char *key, size_t size)
     for (size_t t = 0; t < sizeof tones / sizeof *tones; t++) {
         for (size_t i = 0; i < figure->n_series; i++) {
             if (figure->series[i].tone == (pl_tone)t && has_name(&figure->series[i]) &&
-                is_word(key, size, tones[t])) {
+                is_option_key(key, size, tones[t])) {
                 return &figure->series[i];
             }
         }
     }
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (is_word(key, size, figure->series[i].label)) {
+        if (is_option_key(key, size, figure->series[i].label)) {
             return &figure->series[i];
         }
     }
     /* What the methods have made, whichever of them it is. */
     for (size_t i = 0; i < figure->n_series; i++) {
         if (figure->series[i].tone == PL_TONE_PRECONDITIONED && has_name(&figure->series[i]) &&
-            is_word(key, size, "after")) {
+            is_option_key(key, size, "after")) {
             return &figure->series[i];
         }
     }
@@ -393,7 +393,7 @@ static void drop_guides(pl_figure *figure)
     figure->n_rules = kept;
 }
 
-static void set_colours(const pl_option_COLOURS *set, pl_figure *figure)
+static void set_series_colours(const pl_option_COLOURS *set, pl_figure *figure)
 {
     size_t named = 0;
     for (size_t i = 0; i < figure->n_series && set->n > 0; i++) {
@@ -406,8 +406,9 @@ static void set_colours(const pl_option_COLOURS *set, pl_figure *figure)
 pl_status pl_figure_options_apply(const pl_figure_options *options, pl_figure *figure,
                                   pl_error *err)
 {
-    const bool axes = is_own(options, &options->xlim) || is_own(options, &options->ylim) ||
-                      is_own(options, &options->names);
+    const bool axes = is_own_option(options, &options->xlim) ||
+                      is_own_option(options, &options->ylim) ||
+                      is_own_option(options, &options->names);
     if (axes && figure->table != NULL) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "a table has no axes and no legend: xlim=, ylim= "
@@ -424,9 +425,9 @@ pl_status pl_figure_options_apply(const pl_figure_options *options, pl_figure *f
     }
     PL_THEN(set_limits(&options->xlim, "xlim", &figure->x, err));
     PL_THEN(set_limits(&options->ylim, "ylim", &figure->y, err));
-    PL_THEN(set_names(&options->names, is_own(options, &options->names), figure, err));
+    PL_THEN(set_names(&options->names, is_own_option(options, &options->names), figure, err));
     if (status == PL_OK) {
-        set_colours(&options->colors, figure);
+        set_series_colours(&options->colors, figure);
     }
     return status;
 }

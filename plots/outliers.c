@@ -10,25 +10,26 @@
 
 enum { ROWS = PL_PICTURE_TOP };
 
-static pl_status put_cell(pl_table *table, size_t row, size_t col, const char *format, double value,
-                          pl_error *err)
+static pl_status put_number_cell(pl_table *table, size_t row, size_t col, const char *format,
+                                 double value, pl_error *err)
 {
     return pl_table_number(table, row, col, format, value, "\u2014", err);
 }
 
-static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, pl_error *err)
+static pl_status put_channel_row(const pl_channel_row *row, size_t at, pl_table *table,
+                                 pl_error *err)
 {
     char text[72];
-    pl_status status = put_cell(table, at, 0, "%.0f", (double)row->channel, err);
-    PL_THEN(put_cell(table, at, 1, "%#.4g", row->max, err));
-    PL_THEN(put_cell(table, at, 2, "%.1f", row->ratio, err));
-    PL_THEN(put_cell(table, at, 3, "%#.4g", row->rms, err));
+    pl_status status = put_number_cell(table, at, 0, "%.0f", (double)row->channel, err);
+    PL_THEN(put_number_cell(table, at, 1, "%#.4g", row->max, err));
+    PL_THEN(put_number_cell(table, at, 2, "%.1f", row->ratio, err));
+    PL_THEN(put_number_cell(table, at, 3, "%#.4g", row->rms, err));
     if (status == PL_OK && row->token_id >= 0) {
         snprintf(text, sizeof text, "\u201c%s\u201d", row->token);
         status = pl_table_text(table, at, 4, text, err);
     }
     if (status == PL_OK && row->token_position >= 0) {
-        status = put_cell(table, at, 5, "%.0f", (double)row->token_position, err);
+        status = put_number_cell(table, at, 5, "%.0f", (double)row->token_position, err);
     }
     return status;
 }
@@ -75,7 +76,7 @@ static pl_status make_outliers(pl_context cx, const pl_request *request, pl_figu
     PL_THEN(pl_figure_table(out, count, request->side == PL_SIDE_INPUT ? 6 : 4, err));
     PL_THEN(put_heads(request->side, out->table, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        status = put_row(&rows[i], i, out->table, err);
+        status = put_channel_row(&rows[i], i, out->table, err);
     }
     if (status == PL_OK) {
         add_outliers_facts(rows, count, channels, out);

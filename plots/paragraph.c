@@ -22,8 +22,8 @@ static double width_of(pl_fonts *fonts, const char *text, size_t length, const p
         .width;
 }
 
-static bool fits(pl_fonts *fonts, const char *text, size_t length, const pl_setting *setting,
-                 double room)
+static bool fits_line(pl_fonts *fonts, const char *text, size_t length, const pl_setting *setting,
+                      double room)
 {
     return length <= LONGEST_LINE && width_of(fonts, text, length, setting) <= room;
 }
@@ -40,7 +40,7 @@ static size_t part_of_word(pl_fonts *fonts, const char *word, size_t size,
                            const pl_setting *setting, double room)
 {
     size_t any = letter_at(word), good = 0;
-    for (size_t at = any; at <= size && (at == any || fits(fonts, word, at, setting, room));) {
+    for (size_t at = any; at <= size && (at == any || fits_line(fonts, word, at, setting, room));) {
         any = at;
         good = at < size && strchr("_.-/=,", word[at - 1]) != NULL ? at : good;
         at += at < size ? letter_at(word + at) : 1;
@@ -77,7 +77,7 @@ pl_status pl_paragraph_break(pl_fonts *fonts, const char *text, const pl_setting
             const size_t blanks = strspn(line + length, " ");
             const size_t next = length + blanks + strcspn(line + length + blanks, " ");
             if (next == length || line[length + blanks] == '\0' ||
-                !fits(fonts, line, next, setting, room)) {
+                !fits_line(fonts, line, next, setting, room)) {
                 break;
             }
             length = next;

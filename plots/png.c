@@ -101,7 +101,7 @@ static pl_status make_texts(output *o, pl_error *err)
     return PL_OK;
 }
 
-static void write_header(output *o)
+static void write_png_header(output *o)
 {
     png_set_write_fn(o->png, o, on_png_write, on_flush);
     png_set_compression_level(o->png, 6);
@@ -126,12 +126,12 @@ static void write_rows(output *o, size_t count)
 }
 
 /* The part that libpng may leave by longjmp: no local survives it. */
-static pl_status write_file(output *o, size_t band_rows)
+static pl_status write_png_file(output *o, size_t band_rows)
 {
     if (setjmp(png_jmpbuf(o->png)) != 0) {
         return o->status != PL_OK ? o->status : PL_ERR_IO;
     }
-    write_header(o);
+    write_png_header(o);
     for (size_t first = 0; first < o->height; first += band_rows) {
         o->status = pl_raster_draw(o->job->sheet, o->job->fonts, o->band, first, o->width,
                                    o->height, o->job->page->dpi, o->job->path, o->err);
@@ -144,7 +144,7 @@ static pl_status write_file(output *o, size_t band_rows)
     return o->status;
 }
 
-static pl_status prepare(output *o, size_t band_rows, pl_error *err)
+static pl_status prepare_png(output *o, size_t band_rows, pl_error *err)
 {
     pl_status status = make_texts(o, err);
     if (status != PL_OK) {
@@ -184,8 +184,8 @@ pl_status pl_format_png(const pl_job *job, size_t width, size_t height, pl_error
     output o = {.job = job, .width = width, .height = height, .err = err};
     size_t band_rows = BAND_PIXELS / width;
     band_rows = band_rows < 1 ? 1 : band_rows > height ? height : band_rows;
-    pl_status status = prepare(&o, band_rows, err);
-    PL_THEN(write_file(&o, band_rows));
+    pl_status status = prepare_png(&o, band_rows, err);
+    PL_THEN(write_png_file(&o, band_rows));
     PL_THEN(pl_writer_commit(o.writer, err));
     release(&o);
     return status;

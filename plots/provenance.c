@@ -194,8 +194,8 @@ static pl_status read_pdf(const char *bytes, size_t size, pl_origin *out, pl_err
 /* --- SVG and CSV ------------------------------------------------------------------------------ */
 
 /* Lines "Key: value" behind a prefix. */
-static pl_status read_lines(const char *text, const char *end, const char *prefix, pl_origin *out,
-                            pl_error *err)
+static pl_status read_key_lines(const char *text, const char *end, const char *prefix,
+                                pl_origin *out, pl_error *err)
 {
     pl_status status = PL_OK;
     size_t skip = strlen(prefix);
@@ -250,7 +250,7 @@ static pl_status read_svg(const char *bytes, size_t size, pl_origin *out, pl_err
     put_plain(&text, line + 1, to);
     pl_buf_puts(&text, "");
     pl_status status = pl_buf_check(&text, err);
-    PL_THEN(read_lines(text.data, text.data + text.size, "", out, err));
+    PL_THEN(read_key_lines(text.data, text.data + text.size, "", out, err));
     pl_buf_deinit(&text);
     return status;
 }
@@ -260,7 +260,7 @@ static bool begins(const char *bytes, size_t size, const char *with)
     return size >= strlen(with) && memcmp(bytes, with, strlen(with)) == 0;
 }
 
-static bool has(const char *bytes, size_t size, const char *text)
+static bool has_bytes(const char *bytes, size_t size, const char *text)
 {
     return memmem(bytes, size, text, strlen(text)) != NULL;
 }
@@ -268,10 +268,10 @@ static bool has(const char *bytes, size_t size, const char *text)
 /* A document of several pages or an HTML page that Planish wrote: figures have no outline. */
 static bool is_report(const char *bytes, size_t size)
 {
-    return (begins(bytes, size, "%PDF-") && has(bytes, size, "/Creator (Planish ") &&
-            has(bytes, size, "/Outlines")) ||
+    return (begins(bytes, size, "%PDF-") && has_bytes(bytes, size, "/Creator (Planish ") &&
+            has_bytes(bytes, size, "/Outlines")) ||
            (begins(bytes, size, "<!DOCTYPE html>") &&
-            has(bytes, size, "name=\"generator\" content=\"Planish "));
+            has_bytes(bytes, size, "name=\"generator\" content=\"Planish "));
 }
 
 pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err)
@@ -295,9 +295,9 @@ pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err)
     } else if (begins(bytes, size, "<?xml") || begins(bytes, size, "<svg")) {
         status = read_svg(bytes, size, out, err);
     } else if (begins(bytes, size, "# ")) {
-        status = read_lines(bytes, bytes + size, "# ", out, err);
+        status = read_key_lines(bytes, bytes + size, "# ", out, err);
     } else if (begins(bytes, size, "% ")) {
-        status = read_lines(bytes, bytes + size, "% ", out, err);
+        status = read_key_lines(bytes, bytes + size, "% ", out, err);
     } else {
         status = pl_error_set(
             err, PL_ERR_FORMAT,

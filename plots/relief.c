@@ -98,13 +98,14 @@ pl_projection pl_relief_project(const pl_figure *figure, const pl_layout *layout
     return p;
 }
 
-static void place(const pl_projection *p, double x, double y, double z, double *at_x, double *at_y)
+static void project_point(const pl_projection *p, double x, double y, double z, double *at_x,
+                          double *at_y)
 {
     *at_x = p->x + x * p->across_x + y * p->forward_x;
     *at_y = p->y + x * p->across_y + y * p->forward_y - z * p->up;
 }
 
-static double part_of(const pl_heat *heat, double value)
+static double heat_part(const pl_heat *heat, double value)
 {
     const double part = (value - heat->lo) / (heat->hi - heat->lo);
     return part > 0 ? fmin(part, 1) : 0; /* NaN: nothing */
@@ -120,21 +121,21 @@ void pl_relief_point(const pl_projection *p, const pl_heat *heat, size_t row, si
                      double *y)
 {
     const double value = (double)heat->values[row * heat->cols + col];
-    place(p, share_at(col, heat->cols), share_at(heat->rows - 1 - row, heat->rows),
-          part_of(heat, value), x, y);
+    project_point(p, share_at(col, heat->cols), share_at(heat->rows - 1 - row, heat->rows),
+                  heat_part(heat, value), x, y);
 }
 
-static void move_to(cairo_t *cr, const pl_projection *p, double x, double y, double z)
+static void move_pen(cairo_t *cr, const pl_projection *p, double x, double y, double z)
 {
     double at_x, at_y;
-    place(p, x, y, z, &at_x, &at_y);
+    project_point(p, x, y, z, &at_x, &at_y);
     cairo_move_to(cr, at_x, at_y);
 }
 
 static void line_to(cairo_t *cr, const pl_projection *p, double x, double y, double z)
 {
     double at_x, at_y;
-    place(p, x, y, z, &at_x, &at_y);
+    project_point(p, x, y, z, &at_x, &at_y);
     cairo_line_to(cr, at_x, at_y);
 }
 
@@ -151,7 +152,7 @@ static cairo_pattern_t *height_colours(const pl_projection *p, double row)
     const double nx = p->across_y / along, ny = -p->across_x / along;
     const double rise = p->up * p->across_x / along;
     double x, y;
-    place(p, 0, row, 0, &x, &y);
+    project_point(p, 0, row, 0, &x, &y);
     cairo_pattern_t *pattern = cairo_pattern_create_linear(x, y, x + nx * rise, y + ny * rise);
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         cairo_pattern_add_color_stop_rgb(pattern, stops[i][0], stops[i][1], stops[i][2],
@@ -166,7 +167,7 @@ static void draw_curtain(cairo_t *cr, const pl_figure *figure, const pl_layout *
     const pl_heat *heat = figure->heat;
     const double y = share_at(heat->rows - 1 - row, heat->rows);
     double at_x, at_y;
-    move_to(cr, p, 0, y, 0);
+    move_pen(cr, p, 0, y, 0);
     for (size_t c = 0; c < heat->cols; c++) {
         pl_relief_point(p, heat, row, c, &at_x, &at_y);
         cairo_line_to(cr, at_x, at_y);
@@ -196,7 +197,7 @@ static void draw_walls(cairo_t *cr, const pl_figure *figure, const pl_layout *la
     const pl_axis z = height_axis(figure);
     pl_tick ticks[PL_MAX_TICKS];
     const size_t count = pl_ticks(&z, UP, ticks);
-    move_to(cr, p, 0, 0, 0);
+    move_pen(cr, p, 0, 0, 0);
     line_to(cr, p, 1, 0, 0);
     line_to(cr, p, 1, 1, 0);
     line_to(cr, p, 0, 1, 0);
@@ -206,18 +207,18 @@ static void draw_walls(cairo_t *cr, const pl_figure *figure, const pl_layout *la
     cairo_set_source_rgb(cr, 0.85, 0.85, 0.85);
     for (size_t i = 0; i < count; i++) {
         if (ticks[i].major) {
-            const double part = part_of(figure->heat, ticks[i].at);
-            move_to(cr, p, 0, 1, part);
+            const double part = heat_part(figure->heat, ticks[i].at);
+            move_pen(cr, p, 0, 1, part);
             line_to(cr, p, 0, 0, part);
             line_to(cr, p, 1, 0, part);
             cairo_stroke(cr);
         }
     }
     cairo_set_source_rgb(cr, 0.6, 0.6, 0.6);
-    move_to(cr, p, 0, 0, 1);
+    move_pen(cr, p, 0, 0, 1);
     line_to(cr, p, 0, 0, 0);
     cairo_stroke(cr);
-    move_to(cr, p, 0, 1, 0);
+    move_pen(cr, p, 0, 1, 0);
     line_to(cr, p, 0, 0, 0);
     line_to(cr, p, 1, 0, 0);
     cairo_stroke(cr);
@@ -254,7 +255,7 @@ static void draw_across(cairo_t *cr, const pl_figure *figure, const pl_layout *l
     double x, y;
     for (size_t i = 0; i < count; i++) {
         if (ticks[i].major && ticks[i].at >= 0 && ticks[i].at <= last) {
-            place(p, last > 0 ? ticks[i].at / last : 0.5, 1, 0, &x, &y);
+            project_point(p, last > 0 ? ticks[i].at / last : 0.5, 1, 0, &x, &y);
             draw_tick(cr, layout, x, y, 0, layout->tick);
             const pl_extent size = pl_fonts_measure(fonts, ticks[i].text, layout->small, 0);
             pl_fonts_draw(fonts, cr, ticks[i].text, layout->small, 0, x - size.width / 2,
@@ -262,7 +263,7 @@ static void draw_across(cairo_t *cr, const pl_figure *figure, const pl_layout *l
         }
     }
     if (has_text(figure->x.label)) {
-        place(p, 0.5, 1, 0, &x, &y);
+        project_point(p, 0.5, 1, 0, &x, &y);
         draw_sloped(cr, fonts, layout, figure->x.label, x,
                     y + layout->tick + small + 0.2 * layout->pad, atan2(p->across_y, p->across_x));
     }
@@ -279,7 +280,7 @@ static void draw_forward(cairo_t *cr, const pl_figure *figure, const pl_layout *
     double x, y;
     for (size_t i = 0; i < count; i++) {
         if (ticks[i].major) {
-            place(p, 1, share_of_row(figure, ticks[i].at), 0, &x, &y);
+            project_point(p, 1, share_of_row(figure, ticks[i].at), 0, &x, &y);
             draw_tick(cr, layout, x, y, layout->tick, 0);
             const pl_extent size = pl_fonts_measure(fonts, ticks[i].text, layout->small, 0);
             pl_fonts_draw(fonts, cr, ticks[i].text, layout->small, 0,
@@ -289,7 +290,7 @@ static void draw_forward(cairo_t *cr, const pl_figure *figure, const pl_layout *
     }
     if (has_text(figure->y.label)) {
         const pl_extent size = pl_fonts_measure(fonts, figure->y.label, layout->text, 0);
-        place(p, 1, 1, 0, &x, &y);
+        project_point(p, 1, 1, 0, &x, &y);
         x = fmin(x + 4 * layout->tick, layout->width - layout->pad - size.width);
         pl_fonts_draw(fonts, cr, figure->y.label, layout->text, 0, x,
                       fmin(y + layout->tick, layout->height - layout->pad - size.height));
@@ -305,7 +306,7 @@ static void draw_up(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
     double x, y, widest = 0;
     for (size_t i = 0; i < count; i++) {
         if (ticks[i].major) {
-            place(p, 0, 1, part_of(figure->heat, ticks[i].at), &x, &y);
+            project_point(p, 0, 1, heat_part(figure->heat, ticks[i].at), &x, &y);
             draw_tick(cr, layout, x, y, -layout->tick, 0);
             const pl_extent size = pl_fonts_measure(fonts, ticks[i].text, layout->small, 0);
             pl_fonts_draw(fonts, cr, ticks[i].text, layout->small, 0,
@@ -314,7 +315,7 @@ static void draw_up(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
         }
     }
     if (has_text(figure->heat->label)) {
-        place(p, 0, 1, 0.5, &x, &y);
+        project_point(p, 0, 1, 0.5, &x, &y);
         const double height = line_height(fonts, layout->text);
         draw_sloped(cr, fonts, layout, figure->heat->label,
                     fmax(x - 2 * layout->tick - widest - height, 0.5), y, -M_PI / 2);
@@ -326,7 +327,7 @@ static void draw_edges(cairo_t *cr, const pl_layout *layout, const pl_projection
     cairo_set_source_rgb(cr, 0, 0, 0);
     cairo_set_line_width(cr, pl_layout_width(layout, layout->spine));
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_MITER);
-    move_to(cr, p, 0, 1, 1);
+    move_pen(cr, p, 0, 1, 1);
     line_to(cr, p, 0, 1, 0);
     line_to(cr, p, 1, 1, 0);
     line_to(cr, p, 1, 0, 0);

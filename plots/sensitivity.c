@@ -148,7 +148,7 @@ static pl_status make_by_role(const pl_state *state, const layer_costs *c, pl_fi
 
 /* --- over a score ----------------------------------------------------------------------------- */
 
-static pl_status read_scores(pl_context cx, pl_column column, layer_costs *c, pl_error *err)
+static pl_status read_layer_scores(pl_context cx, pl_column column, layer_costs *c, pl_error *err)
 {
     pl_layer_row *rows = calloc(c->layers + 1, sizeof *rows);
     pl_status status = rows == NULL ? pl_error_memory(err, "a figure")
@@ -199,7 +199,7 @@ static pl_status make_over_score(pl_context cx, pl_column column, bool paper, la
                                  pl_figure *out, pl_error *err)
 {
     double rho = NAN;
-    pl_status status = read_scores(cx, column, c, err);
+    pl_status status = read_layer_scores(cx, column, c, err);
     PL_THEN(pl_rank_correlation(c->score, c->kl, c->layers, &rho, err));
     for (size_t r = 0; status == PL_OK && r < c->n_roles; r++) {
         status = add_role_points(cx.state, c, r, true, out, err);
@@ -282,10 +282,10 @@ static pl_status make_shares(pl_context cx, bool paper, layer_costs *c, pl_figur
 {
     double by_error = NAN, by_estimate = NAN;
     pl_buf title = {0};
-    pl_status status = read_scores(cx, PL_COLUMN_ROUNDED_ERROR, c, err);
+    pl_status status = read_layer_scores(cx, PL_COLUMN_ROUNDED_ERROR, c, err);
     PL_THEN(
         add_shares(c, "error of the rounded weights", PL_TONE_PRECONDITIONED, &by_error, out, err));
-    PL_THEN(read_scores(cx, PL_COLUMN_KL_ESTIMATE, c, err));
+    PL_THEN(read_layer_scores(cx, PL_COLUMN_KL_ESTIMATE, c, err));
     PL_THEN(add_shares(c, "moved stream", PL_TONE_AFTER, &by_estimate, out, err));
     PL_THEN(add_diagonal(out, err));
     if (status == PL_OK && paper) {

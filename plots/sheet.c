@@ -11,7 +11,7 @@
 
 /* --- shared axes ------------------------------------------------------------------------------ */
 
-static bool same_text(const char *a, const char *b)
+static bool same_label(const char *a, const char *b)
 {
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
@@ -24,7 +24,7 @@ static pl_status check_fit(const pl_figure *a, const pl_figure *b, bool x, pl_er
     if (a->table != NULL || b->table != NULL) {
         return pl_error_set(err, PL_ERR_USAGE, "figure: a table has no %s axis to share", name);
     }
-    if (!same_text(p->label, q->label) || p->log != q->log) {
+    if (!same_label(p->label, q->label) || p->log != q->log) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "figure: the %s axes \"%s\"%s and \"%s\"%s cannot be shared", name,
                             p->label != NULL ? p->label : "", p->log ? " (log)" : "",
@@ -113,7 +113,7 @@ static const char *common_title(const pl_sheet *sheet)
 {
     const char *title = sheet->panels[0].title;
     for (size_t i = 1; i < sheet->rows * sheet->cols; i++) {
-        if (!same_text(title, sheet->panels[i].title)) {
+        if (!same_label(title, sheet->panels[i].title)) {
             return NULL;
         }
     }

@@ -19,7 +19,7 @@ typedef struct ids {
 } ids;
 
 /* The number of a name, given on its first appearance. */
-static bool number_of(ids *known, slice name, size_t *out)
+static bool number_id(ids *known, slice name, size_t *out)
 {
     for (size_t i = known->count; i-- > 0;) {
         const slice *old = &known->names[i];
@@ -73,7 +73,7 @@ void pl_svg_renumber(const char *svg, size_t size, const char *prefix, pl_buf *o
             continue;
         }
         size_t number = 0;
-        if (!number_of(&known, (slice){name, (size_t)(stop - name)}, &number)) {
+        if (!number_id(&known, (slice){name, (size_t)(stop - name)}, &number)) {
             out->failed = true;
             break;
         }

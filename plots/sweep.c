@@ -52,8 +52,9 @@ static double reference(const pl_sweep_result *result, number_fn number, bool le
 
 /* The points of a number that a log axis can show, over x (NULL: the parameter's value).  A sweep
  * that has none of them gets no series. */
-static pl_status add_curve(const pl_sweep_result *result, number_fn x, number_fn y, double unit,
-                           const char *label, pl_tone tone, pl_figure *out, pl_error *err)
+static pl_status add_sweep_curve(const pl_sweep_result *result, number_fn x, number_fn y,
+                                 double unit, const char *label, pl_tone tone, pl_figure *out,
+                                 pl_error *err)
 {
     size_t shown[PL_SWEEP_MAX];
     size_t count = 0;
@@ -90,15 +91,16 @@ static pl_status add_curves(const pl_sweep_result *result, pl_figure *out, pl_er
     double least = reference(result, perplexity_of, true);
     char label[64];
     pl_status status =
-        add_curve(result, NULL, error_of, 1, "error", PL_TONE_PRECONDITIONED, out, err);
-    PL_THEN(add_curve(result, NULL, rounded_of, 1, "rounded error", PL_TONE_AFTER, out, err));
-    PL_THEN(add_curve(result, NULL, shrunk_of, 1, "group max", PL_TONE_INPUT, out, err));
+        add_sweep_curve(result, NULL, error_of, 1, "error", PL_TONE_PRECONDITIONED, out, err);
+    PL_THEN(add_sweep_curve(result, NULL, rounded_of, 1, "rounded error", PL_TONE_AFTER, out, err));
+    PL_THEN(add_sweep_curve(result, NULL, shrunk_of, 1, "group max", PL_TONE_INPUT, out, err));
     if (status == PL_OK && bound > 0) {
-        status = add_curve(result, NULL, bound_of, bound, "bound", PL_TONE_EXTRA, out, err);
+        status = add_sweep_curve(result, NULL, bound_of, bound, "bound", PL_TONE_EXTRA, out, err);
     }
     if (status == PL_OK && least > 0) {
         snprintf(label, sizeof label, "perplexity / %.4g", least);
-        status = add_curve(result, NULL, perplexity_of, least, label, PL_TONE_EXTRA + 1, out, err);
+        status =
+            add_sweep_curve(result, NULL, perplexity_of, least, label, PL_TONE_EXTRA + 1, out, err);
     }
     return status;
 }
@@ -128,9 +130,9 @@ static pl_status split_axes(pl_figure *out, pl_error *err)
 static pl_status add_pareto(const pl_sweep_result *result, pl_figure *out, pl_error *err)
 {
     pl_status status =
-        add_curve(result, shrunk_of, error_of, 1, "error", PL_TONE_PRECONDITIONED, out, err);
-    return status == PL_OK ? add_curve(result, shrunk_of, rounded_of, 1, "rounded error",
-                                       PL_TONE_AFTER, out, err)
+        add_sweep_curve(result, shrunk_of, error_of, 1, "error", PL_TONE_PRECONDITIONED, out, err);
+    return status == PL_OK ? add_sweep_curve(result, shrunk_of, rounded_of, 1, "rounded error",
+                                             PL_TONE_AFTER, out, err)
                            : status;
 }
 

@@ -180,8 +180,8 @@ static void rule(cairo_t *cr, const pl_layout *layout, const pl_grid *grid, doub
     cairo_stroke(cr);
 }
 
-static void draw_row(cairo_t *cr, pl_fonts *fonts, const pl_table *table, const pl_grid *grid,
-                     size_t row, double y)
+static void draw_table_row(cairo_t *cr, pl_fonts *fonts, const pl_table *table, const pl_grid *grid,
+                           size_t row, double y)
 {
     double x = grid->x;
     for (size_t j = 0; j < table->cols; j++) {
@@ -195,8 +195,8 @@ static void draw_row(cairo_t *cr, pl_fonts *fonts, const pl_table *table, const 
 }
 
 /* Over one line or more, standing on the last. */
-static void draw_heads(cairo_t *cr, pl_fonts *fonts, const pl_table *table, const pl_grid *grid,
-                       double y)
+static void draw_table_heads(cairo_t *cr, pl_fonts *fonts, const pl_table *table,
+                             const pl_grid *grid, double y)
 {
     double x = grid->x;
     for (size_t j = 0; j < table->cols; j++) {
@@ -218,12 +218,12 @@ static void draw_grid(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
     double inset = (1 - 1 / LEAD) / 2 * grid->line;
     double y = grid->y + 0.25 * grid->line;
     rule(cr, layout, grid, grid->y, 1);
-    draw_heads(cr, fonts, table, grid, y + inset);
+    draw_table_heads(cr, fonts, table, grid, y + inset);
     y += ((double)grid->heads + 0.2) * grid->line;
     rule(cr, layout, grid, y, 0.6);
     y += 0.2 * grid->line;
     for (size_t i = 0; i < grid->rows; i++) {
-        draw_row(cr, fonts, table, grid, i, y + inset);
+        draw_table_row(cr, fonts, table, grid, i, y + inset);
         y += grid->line;
     }
     y += 0.2 * grid->line;

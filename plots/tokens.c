@@ -160,7 +160,7 @@ static int by_size(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static pl_status set_colours(pl_heat *heat, pl_error *err)
+static pl_status set_token_colours(pl_heat *heat, pl_error *err)
 {
     const size_t count = heat->rows * heat->cols;
     float *sorted = pl_alloc(count, sizeof *sorted);
@@ -208,10 +208,10 @@ static pl_status add_heat(const work *w, pl_figure *out, pl_error *err)
     out->x.whole = true;
     out->y.lo = -0.5;
     out->y.hi = (double)w->n_rows - 0.5;
-    return set_colours(out->heat, err);
+    return set_token_colours(out->heat, err);
 }
 
-static void mark(work *w, double channel)
+static void mark_outlier(work *w, double channel)
 {
     if (w->n_marks < POINTS) {
         w->marks[2 * w->n_marks] = channel;
@@ -224,7 +224,7 @@ static void mark_massive(void *ctx, size_t channel, float value, float median)
 {
     (void)value;
     (void)median;
-    mark(ctx, (double)channel);
+    mark_outlier(ctx, (double)channel);
 }
 
 /* The marks gathered so far as a series of points, if there are any. */
@@ -261,7 +261,7 @@ static pl_status add_marks(work *w, pl_figure *out, pl_error *err)
             if (one->block + 1 == w->site->block && one->channel < n &&
                 one->position == w->stats.sample_position[w->rows[i]]) {
                 w->line = w->n_rows - 1 - i;
-                mark(w, (double)one->channel);
+                mark_outlier(w, (double)one->channel);
             }
         }
     }
@@ -298,8 +298,8 @@ static void add_tokens_facts(const work *w, pl_figure *out)
     pl_figure_fact(out, "largest", "%.4g in channel %zu @%zu", (double)largest, channel, position);
 }
 
-static pl_status fill(work *w, pl_lab *lab, pl_id calibration, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+static pl_status fill_figure(work *w, pl_lab *lab, pl_id calibration, const pl_request *request,
+                             pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_status status = choose_rows(w, request->form == 1, err);
     PL_THEN(find_tokens(w, lab, calibration, task, err));
@@ -335,7 +335,7 @@ static pl_status make_tokens(pl_context cx, const pl_request *request, pl_figure
         w.n_massive = listed == PL_OK ? w.n_massive : 0;
         status = pl_figure_texts(out, title.data, "input channel", "token", err);
     }
-    PL_THEN(fill(&w, cx.lab, calibration, request, out, cx.task, err));
+    PL_THEN(fill_figure(&w, cx.lab, calibration, request, out, cx.task, err));
     pl_site_stats_deinit(&w.stats);
     pl_buf_deinit(&title);
     free(w.massive);

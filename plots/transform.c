@@ -144,8 +144,8 @@ static void add_transform_facts(const versions *v, pl_figure *out)
     }
 }
 
-static pl_status make_transform(pl_context cx, const pl_request *request, pl_figure *out,
-                                pl_error *err)
+static pl_status make_transform_figure(pl_context cx, const pl_request *request, pl_figure *out,
+                                       pl_error *err)
 {
     versions v = {.paper = request->paper};
     pl_buf title = {0};
@@ -206,7 +206,7 @@ const pl_kind pl_kind_transform = {
     .forms = "histogram|channels",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_ORDER | PL_USES_SCALE | PL_USES_CHANNEL |
             PL_USES_METHODS | PL_USES_LEARNING | PL_USES_SOLVED,
-    .make = make_transform,
+    .make = make_transform_figure,
     .look = {.help = "What the quantizers see: weights or inputs without the transform and "
                      "behind it, each over its RMS. t switches to the next transform.",
              .place = place_in_transform,

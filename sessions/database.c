@@ -64,7 +64,7 @@ static pl_status busy(const char *path, pl_error *err)
 }
 
 /* The sentence for what SQLite reported. */
-static pl_status refuse(sqlite3 *db, const char *path, pl_error *err)
+static pl_status refuse_sqlite(sqlite3 *db, const char *path, pl_error *err)
 {
     int code = db != NULL ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
     switch (code) {
@@ -96,7 +96,8 @@ static pl_status refuse(sqlite3 *db, const char *path, pl_error *err)
 
 static pl_status execute(sqlite3 *db, const char *path, const char *sql, pl_error *err)
 {
-    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? PL_OK : refuse(db, path, err);
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? PL_OK
+                                                                : refuse_sqlite(db, path, err);
 }
 
 pl_status pl_database_query(sqlite3 *db, const char *path, const char *sql,
@@ -106,14 +107,14 @@ pl_status pl_database_query(sqlite3 *db, const char *path, const char *sql,
     sqlite3_stmt *query = NULL;
     pl_status status = PL_OK;
     if (sqlite3_prepare_v2(db, sql, -1, &query, NULL) != SQLITE_OK) {
-        return refuse(db, path, err);
+        return refuse_sqlite(db, path, err);
     }
     int step = SQLITE_DONE;
     while (status == PL_OK && (step = sqlite3_step(query)) == SQLITE_ROW) {
         status = row(ctx, query, err);
     }
     if (status == PL_OK && step != SQLITE_DONE) {
-        status = refuse(db, path, err);
+        status = refuse_sqlite(db, path, err);
     }
     sqlite3_finalize(query);
     return status;
@@ -214,7 +215,7 @@ const char *pl_database_journal(uint64_t file_system)
 }
 
 /* Copies the first column, a short text. */
-static pl_status take_text(void *ctx, sqlite3_stmt *row, pl_error *err)
+static pl_status take_column_text(void *ctx, sqlite3_stmt *row, pl_error *err)
 {
     (void)err;
     const unsigned char *text = sqlite3_column_text(row, 0);
@@ -252,7 +253,7 @@ static pl_status check_schema(sqlite3 *db, const char *path, pl_error *err)
         return newer(path, version, MIGRATIONS, err);
     }
     if (status == PL_OK && sqlite3_open(":memory:", &model) != SQLITE_OK) {
-        status = refuse(model, path, err);
+        status = refuse_sqlite(model, path, err);
     }
     PL_THEN(pl_database_migrate(model, path, migrations, (int)version, err));
     PL_THEN(list_schema(model, path, &expected, err));
@@ -295,7 +296,7 @@ static pl_status check_content(sqlite3 *db, const char *path, pl_error *err)
         return foreign(path, err);
     }
     PL_THEN(check_schema(db, path, err));
-    PL_THEN(pl_database_query(db, path, "PRAGMA quick_check(1)", take_text, verdict, err));
+    PL_THEN(pl_database_query(db, path, "PRAGMA quick_check(1)", take_column_text, verdict, err));
     if (status == PL_OK && strcmp(verdict, "ok") != 0) {
         status = pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", path,
                               verdict);
@@ -329,7 +330,7 @@ static pl_status set_journal(sqlite3 *db, const char *path, const char *mode, pl
 {
     char set[64], got[128] = "";
     sqlite3_snprintf(sizeof set, set, "PRAGMA journal_mode = %s", mode);
-    return pl_database_query(db, path, set, take_text, got, err);
+    return pl_database_query(db, path, set, take_column_text, got, err);
 }
 
 /* Within one transaction: what is in it is whole and ours, and of this version. */
@@ -349,7 +350,7 @@ static pl_status open_to_write(const char *path, sqlite3 **db, const char **noti
     const char *const journal = journal_of(path);
     const bool local = strcmp(journal, "wal") == 0;
     if (sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
-        return refuse(*db, path, err);
+        return refuse_sqlite(*db, path, err);
     }
     /* Files that older versions made are made private, too, where they are the user's. */
     (void)chmod(path, 0600);
@@ -443,7 +444,7 @@ static pl_status open_to_read(const char *path, sqlite3 **db, pl_error *err)
         sqlite3_open_v2(uri.data, db,
                         SQLITE_OPEN_URI | (writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY),
                         NULL) != SQLITE_OK) {
-        status = refuse(*db, path, err);
+        status = refuse_sqlite(*db, path, err);
     }
     pl_buf_deinit(&uri);
     if (status == PL_OK) {
@@ -457,20 +458,21 @@ static pl_status copy_pages(sqlite3 *to, sqlite3 *from, const char *path, pl_err
 {
     sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
     if (backup == NULL) {
-        return refuse(to, path, err);
+        return refuse_sqlite(to, path, err);
     }
     const int step = sqlite3_backup_step(backup, -1);
     const int end = sqlite3_backup_finish(backup);
     return step == SQLITE_DONE && end == SQLITE_OK ? PL_OK
            : step == SQLITE_BUSY                   ? busy(path, err)
-                                                   : refuse(to, path, err);
+                                                   : refuse_sqlite(to, path, err);
 }
 
 pl_status pl_database_duplicate(sqlite3 *from, const char *path, sqlite3 **out, pl_error *err)
 {
     *out = NULL;
     sqlite3 *to = NULL;
-    pl_status status = sqlite3_open(":memory:", &to) == SQLITE_OK ? PL_OK : refuse(to, path, err);
+    pl_status status =
+        sqlite3_open(":memory:", &to) == SQLITE_OK ? PL_OK : refuse_sqlite(to, path, err);
     PL_THEN(copy_pages(to, from, path, err));
     if (status != PL_OK) {
         sqlite3_close(to);
@@ -627,7 +629,7 @@ pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *firs
         good = write_entry(&to, entry) == SQLITE_OK;
     }
     /* The error is told before the clean-up replaces it. */
-    pl_status status = good ? PL_OK : refuse(db, path, err);
+    pl_status status = good ? PL_OK : refuse_sqlite(db, path, err);
     sqlite3_finalize(to.command);
     sqlite3_finalize(to.state);
     sqlite3_finalize(to.head);

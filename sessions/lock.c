@@ -21,7 +21,7 @@ typedef struct held {
 static held *all_held;
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 
-static bool is_own(const struct stat *st)
+static bool is_own_lock(const struct stat *st)
 {
     bool found = false;
     pthread_mutex_lock(&guard);
@@ -61,7 +61,7 @@ pl_status pl_lock_take(const char *path, int *fd, pl_lock_state *state, pl_error
     struct stat st;
     *fd = -1;
     *state = PL_LOCK_ELSEWHERE;
-    if (stat(path, &st) == 0 && is_own(&st)) {
+    if (stat(path, &st) == 0 && is_own_lock(&st)) {
         return PL_OK;
     }
     const int made = open(path, O_RDWR | O_CLOEXEC);
@@ -118,7 +118,7 @@ bool pl_lock_is_held(const char *path)
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
         return false;
     }
-    if (is_own(&st)) {
+    if (is_own_lock(&st)) {
         return true;
     }
     const int fd = open(path, O_RDONLY | O_CLOEXEC);

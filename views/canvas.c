@@ -37,7 +37,7 @@ void pl_canvas_deinit(pl_canvas *canvas)
     *canvas = (pl_canvas){.marks = canvas->marks};
 }
 
-static pl_canvas_cell *cell_of(const pl_canvas *canvas, int x, int y)
+static pl_canvas_cell *canvas_cell(const pl_canvas *canvas, int x, int y)
 {
     if (x < 0 || y < 0 || x >= canvas->dots_x || y >= canvas->dots_y) {
         return NULL;
@@ -60,7 +60,7 @@ static uint8_t bit_of(const pl_canvas *canvas, int x, int y)
 void pl_canvas_bar(pl_canvas *canvas, int x, int height, unsigned style)
 {
     for (int y = 0; y < height; y++) {
-        pl_canvas_cell *cell = cell_of(canvas, x, y);
+        pl_canvas_cell *cell = canvas_cell(canvas, x, y);
         if (cell == NULL) {
             return;
         }
@@ -71,7 +71,7 @@ void pl_canvas_bar(pl_canvas *canvas, int x, int height, unsigned style)
 
 void pl_canvas_cap(pl_canvas *canvas, int x, int y, unsigned style)
 {
-    pl_canvas_cell *cell = cell_of(canvas, x, y);
+    pl_canvas_cell *cell = canvas_cell(canvas, x, y);
     if (cell != NULL) {
         cell->cap = (uint8_t)(cell->cap | bit_of(canvas, x, y));
         cell->cap_style = (uint16_t)style;
@@ -85,7 +85,7 @@ void pl_canvas_run(pl_canvas *canvas, int x, int y0, int y1, unsigned style, uin
     low = low < 0 ? 0 : low;
     high = high >= canvas->dots_y ? canvas->dots_y - 1 : high;
     for (int y = low; y <= high; y++) {
-        pl_canvas_cell *cell = cell_of(canvas, x, y);
+        pl_canvas_cell *cell = canvas_cell(canvas, x, y);
         if (cell != NULL) {
             cell->run = (uint8_t)(cell->run | bit_of(canvas, x, y));
             cell->run_style = (uint16_t)style;
@@ -96,7 +96,7 @@ void pl_canvas_run(pl_canvas *canvas, int x, int y0, int y1, unsigned style, uin
 
 void pl_canvas_symbol(pl_canvas *canvas, int x, int y, unsigned style, uint32_t code)
 {
-    pl_canvas_cell *cell = cell_of(canvas, x, y);
+    pl_canvas_cell *cell = canvas_cell(canvas, x, y);
     if (cell != NULL) {
         cell->symbol = code;
         cell->symbol_style = (uint16_t)style;

@@ -50,7 +50,7 @@ static void add_pins(const pl_picture *picture, shown *s)
     }
 }
 
-static void choose(const pl_state *state, const pl_picture *picture, shown *s)
+static void choose_shown(const pl_state *state, const pl_picture *picture, shown *s)
 {
     if (state->side == PL_SIDE_INPUT) {
         add_shown(s, picture->input, "inputs", PL_TONE_INPUT);
@@ -80,7 +80,7 @@ static bool show_channels(const pl_looked *at, shown *s)
     if (at->picture == NULL) {
         return false;
     }
-    choose(at->state, at->picture, s);
+    choose_shown(at->state, at->picture, s);
     s->channels = at->picture->cols;
     return s->n > 0;
 }

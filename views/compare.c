@@ -221,7 +221,7 @@ static void mark_differences(cell *c, const pl_figure *now)
 
 /* --- drawing ---------------------------------------------------------------------------------- */
 
-static cell cell_of(const pl_screen_model *model, size_t slot)
+static cell compared_cell(const pl_screen_model *model, size_t slot)
 {
     cell c = {.shown = &model->shown[slot], .is = model->state, .name = "now"};
     if (slot >= PL_DISPLAY_PANES) {
@@ -279,7 +279,7 @@ static void draw_cell(pl_screen_model *model, pl_surface *surface, pl_rect rect,
 }
 
 /* Beside each other where each has room, else above each other, or what suits better. */
-static pl_rect place(pl_rect rect, size_t i, size_t n)
+static pl_rect pane_rect(pl_rect rect, size_t i, size_t n)
 {
     const int k = (int)i, all = (int)n;
     const bool low = rect.h / all < CELL_ROWS && rect.w / all >= LEAST_COLS;
@@ -298,10 +298,10 @@ void pl_view_compare_draw(pl_screen_model *model, pl_surface *surface, pl_rect r
     size_t n = 0;
     for (size_t i = 0; i < model->state->n_kept; i++) {
         if (model->state->compared[i]) {
-            cells[n++] = cell_of(model, PL_DISPLAY_PANES + i);
+            cells[n++] = compared_cell(model, PL_DISPLAY_PANES + i);
         }
     }
-    cells[n++] = cell_of(model, 0);
+    cells[n++] = compared_cell(model, 0);
     const cell *now = &cells[n - 1];
     for (size_t i = 0; i + 1 < n; i++) {
         mark_differences(&cells[i], now->shown->figure);
@@ -324,7 +324,7 @@ void pl_view_compare_draw(pl_screen_model *model, pl_surface *surface, pl_rect r
     }
     const pl_rect body = {rect.y + 1, rect.x, rect.h - 1, rect.w};
     for (size_t i = 0; i < n; i++) {
-        draw_cell(model, surface, place(body, i, n), &cells[i], look);
+        draw_cell(model, surface, pane_rect(body, i, n), &cells[i], look);
         forget_cell(&cells[i]);
     }
     *memo = plotted ? before : *memo;

@@ -80,7 +80,7 @@ static bool is_pair(const pl_figure *figure)
 }
 
 /* As it will be put, so that it is measured right. */
-static void plain(const pl_surface *surface, char *text, size_t capacity)
+static void plain_text(const pl_surface *surface, char *text, size_t capacity)
 {
     if (surface->ascii) {
         char copy[256];
@@ -122,7 +122,7 @@ static size_t make_items(const pl_figure *figure, const pl_plot_options *options
                               (options->stale ? PL_STALE : 0)};
         snprintf(it->label, sizeof it->label, "%s", figure->series[i].label);
         pl_text_trim_utf8(it->label);
-        plain(surface, it->label, sizeof it->label);
+        plain_text(surface, it->label, sizeof it->label);
         if (options->crosshair && !is_pair(figure)) {
             series_value_at(figure, i, options->cursor, it->value, sizeof it->value);
             const char *most = strstr(it->value, "max ");
@@ -156,7 +156,7 @@ static void said_text(const pl_figure *figure, const pl_plot_options *options, c
     }
 }
 
-static const char *value_of(const item *it, bool cut)
+static const char *item_value(const item *it, bool cut)
 {
     return cut ? it->brief : it->value;
 }
@@ -170,7 +170,7 @@ static int item_width(const item *it, bool cut)
 {
     int label = (int)pl_text_width(label_of_series(it, cut));
     label = cut && label > CUT_LABEL ? CUT_LABEL : label;
-    return 2 + label + (it->value[0] != '\0' ? 1 + (int)pl_text_width(value_of(it, cut)) : 0);
+    return 2 + label + (it->value[0] != '\0' ? 1 + (int)pl_text_width(item_value(it, cut)) : 0);
 }
 
 static void put_item(const item *it, bool cut, pl_surface *surface, pl_rect rect, int row, int col)
@@ -181,7 +181,7 @@ static void put_item(const item *it, bool cut, pl_surface *surface, pl_rect rect
                          label_of_series(it, cut));
     if (it->value[0] != '\0') {
         pl_put_cut(surface, rect, row, col + 1, rect.w - col - 1, PL_STYLE_CURSOR,
-                   value_of(it, cut));
+                   item_value(it, cut));
     }
 }
 
@@ -251,7 +251,7 @@ int pl_figure_legend(const pl_figure *figure, const pl_plot_options *options, co
     item items[PL_FIGURE_SERIES];
     char text[240];
     said_text(figure, options, said, text, sizeof text);
-    plain(surface, text, sizeof text);
+    plain_text(surface, text, sizeof text);
     int width = (int)pl_text_width(text);
     int room = rect.w - 2;
     width = width < room ? width : room;

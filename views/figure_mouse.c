@@ -12,7 +12,7 @@ typedef struct place {
     double from, to;
 } place;
 
-static place place_of(const pl_axis *axis, double first, double shown, int cell, int cells)
+static place cell_span(const pl_axis *axis, double first, double shown, int cell, int cells)
 {
     place p;
     pl_axis_shown(axis, first, shown, &p.lo, &p.hi);
@@ -24,14 +24,14 @@ static place place_of(const pl_axis *axis, double first, double shown, int cell,
 
 static place place_x(const pl_pane_memo *memo, const pl_figure *figure, int x)
 {
-    return place_of(&figure->x, memo->first, memo->shown, x - memo->area.x, memo->area.w);
+    return cell_span(&figure->x, memo->first, memo->shown, x - memo->area.x, memo->area.w);
 }
 
 /* Upwards, as the axis goes. */
 static place place_y(const pl_pane_memo *memo, const pl_figure *figure, int y)
 {
-    return place_of(&figure->y, memo->row_first, memo->row_shown,
-                    memo->area.y + memo->area.h - 1 - y, memo->area.h);
+    return cell_span(&figure->y, memo->row_first, memo->row_shown,
+                     memo->area.y + memo->area.h - 1 - y, memo->area.h);
 }
 
 /* Of the points that share the cell's column the largest one, as it is drawn; where it is empty,
@@ -56,7 +56,7 @@ static double x_of(const pl_figure *figure, place at)
                           best != NULL ? pl_axis_to(&figure->x, pl_series_x(best, which)) : middle);
 }
 
-static long row_of(const pl_figure *figure, place at)
+static long heat_row(const pl_figure *figure, place at)
 {
     return figure->heat != NULL ? lround((at.from + at.to) / 2) : 0;
 }
@@ -134,7 +134,7 @@ static bool act_in_plot(pl_screen_model *model, pl_pane pane, pl_mouse mouse, pl
         memo->from = memo->to = mouse;
         pl_figure_move_crosshair(model, pane, look, figure,
                                  x_of(figure, place_x(memo, figure, mouse.x)),
-                                 row_of(figure, place_y(memo, figure, mouse.y)), intent);
+                                 heat_row(figure, place_y(memo, figure, mouse.y)), intent);
         return true;
     case PL_MOUSE_DRAG:
         memo->to = mouse;

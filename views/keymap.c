@@ -18,7 +18,7 @@ static pl_status out_of_memory(pl_error *err)
     return pl_error_memory(err, "the keys");
 }
 
-static pl_status reserve(pl_keymap *map, size_t count, pl_error *err)
+static pl_status reserve_bindings(pl_keymap *map, size_t count, pl_error *err)
 {
     if (count + 1 <= map->capacity) {
         return PL_OK;
@@ -34,9 +34,9 @@ static pl_status reserve(pl_keymap *map, size_t count, pl_error *err)
 }
 
 /* Puts a row at an index; the terminating row moves with the rest. */
-static pl_status insert(pl_keymap *map, size_t at, const pl_binding *row, pl_error *err)
+static pl_status insert_binding(pl_keymap *map, size_t at, const pl_binding *row, pl_error *err)
 {
-    pl_status status = reserve(map, map->count + 1, err);
+    pl_status status = reserve_bindings(map, map->count + 1, err);
     if (status == PL_OK) {
         memmove(map->rows + at + 1, map->rows + at, (map->count + 1 - at) * sizeof *map->rows);
         map->rows[at] = *row;
@@ -56,7 +56,7 @@ pl_status pl_keymap_create(pl_keymap **out, pl_error *err)
     while (pl_bindings()[count].name != NULL) {
         count++;
     }
-    pl_status status = reserve(map, count, err);
+    pl_status status = reserve_bindings(map, count, err);
     if (status != PL_OK) {
         pl_keymap_destroy(map);
         return status;
@@ -115,7 +115,8 @@ static pl_status split_pairs(pl_keymap *map, const char *gone, uint32_t key, uns
         map->rows[i].where &= ~where;
         row.where &= where;
         row.name = own_name(map, row.key);
-        pl_status status = row.name != NULL ? insert(map, ++i, &row, err) : out_of_memory(err);
+        pl_status status =
+            row.name != NULL ? insert_binding(map, ++i, &row, err) : out_of_memory(err);
         if (status != PL_OK) {
             return status;
         }
@@ -155,7 +156,7 @@ static pl_status add_mapping(pl_keymap *map, uint32_t key, unsigned where, pl_ac
         }
     }
     row.help = row.help == NULL ? pl_action_name(action) : row.help;
-    return insert(map, at, &row, err);
+    return insert_binding(map, at, &row, err);
 }
 
 /* --- reading -------------------------------------------------------------------------------- */
@@ -193,7 +194,7 @@ static unsigned panes_of(const char *word)
 }
 
 /* What is wrong with a line, as the end of a sentence in *why; the change otherwise. */
-static pl_status take_line(pl_keymap *map, const line_of *line, pl_buf *why, pl_error *err)
+static pl_status take_map_line(pl_keymap *map, const line_of *line, pl_buf *why, pl_error *err)
 {
     bool maps = strcmp(line->words[0], "map") == 0;
     char safe[96];
@@ -258,7 +259,7 @@ pl_status pl_keymap_read(pl_keymap *map, const char *name, const char *text, pl_
         line_of line = split_line(s);
         pl_buf why = {0};
         if (line.count > 0) {
-            status = take_line(map, &line, &why, err);
+            status = take_map_line(map, &line, &why, err);
         }
         if (why.data != NULL) {
             pl_buf_printf(wrong, "%s: line %zu: %s\n", name, number, why.data);

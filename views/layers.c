@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double number_of(const pl_screen_model *model, size_t layer, pl_column column)
+static double shown_number(const pl_screen_model *model, size_t layer, pl_column column)
 {
     if (model->overview == NULL || layer >= model->overview->n) {
         return NAN;
@@ -25,7 +25,7 @@ static bool is_known(const pl_screen_model *model, pl_column column)
 {
     const size_t n = model->overview != NULL ? model->overview->n : 0;
     for (size_t i = 0; i < n; i++) {
-        if (!isnan(number_of(model, i, column))) {
+        if (!isnan(shown_number(model, i, column))) {
             return true;
         }
     }
@@ -47,7 +47,7 @@ static bool passes(const pl_screen_model *model, const pl_filter *filter, size_t
     pl_filter_layer about = {.names = {layer->name, with_part, without},
                              .solved = pl_state_result(model->state, i) != NULL};
     for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
-        about.values[c] = number_of(model, i, c);
+        about.values[c] = shown_number(model, i, c);
     }
     about.values[PL_COLUMN_BLOCK] = (double)layer->block; /* also before anything was read */
     pl_buf tags = {0};
@@ -80,7 +80,7 @@ static bool list(const pl_screen_model *model, listing *out)
     }
     for (size_t i = 0; i < n; i++) {
         order[i] = i;
-        values[i] = number_of(model, i, model->views.layers.column);
+        values[i] = shown_number(model, i, model->views.layers.column);
     }
     pl_layers_order(order, n, model->views.layers.sorted ? values : NULL,
                     model->views.layers.rising);
@@ -327,11 +327,11 @@ static int width_of_tags(const pl_state *state)
     return widest > TAGS_WIDTH ? TAGS_WIDTH : widest > 0 && widest < 5 ? 5 : widest;
 }
 
-static columns choose_columns(const pl_screen_model *model, size_t count, int width)
+static columns choose_shown_columns(const pl_screen_model *model, size_t count, int width)
 {
     columns c = {.bar = column_of_bar(model), .smallest = INFINITY};
     for (size_t i = 0; i < count; i++) {
-        const double number = number_of(model, i, c.bar);
+        const double number = shown_number(model, i, c.bar);
         if (number > 0 && isfinite(number)) {
             c.largest = fmax(c.largest, number);
             c.smallest = fmin(c.smallest, number);
@@ -412,7 +412,7 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
         pl_put(surface, rect, row, col, PL_STYLE_FAINT, mark);
     }
     for (size_t i = 0; i < c->n; i++) {
-        double score = number_of(model, layer, c->shown[i]);
+        double score = shown_number(model, layer, c->shown[i]);
         char text[PL_NUMBER_TEXT];
         if (pl_columns[c->shown[i]].scale == PL_COUNTED && isfinite(score)) {
             snprintf(text, sizeof text, "%.0f", score);
@@ -433,7 +433,7 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
         pl_put_right(surface, rect, row, col + width_of_columns(i + 1), tone, text);
     }
     draw_bar(model, surface, rect, row, col + width_of_columns(c->n) + 1, c,
-             number_of(model, layer, c->bar));
+             shown_number(model, layer, c->bar));
     if (c->tags_width > 0) {
         pl_buf tags = {0};
         pl_state_put_tags(model->state, layer, &tags);
@@ -446,7 +446,7 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
     }
 }
 
-static void draw_heads(pl_surface *surface, pl_rect rect, const columns *c)
+static void draw_layer_heads(pl_surface *surface, pl_rect rect, const columns *c)
 {
     pl_put(surface, rect, 1, 2, PL_STYLE_FAINT, "layer");
     const int col = 2 + c->name_width;
@@ -493,8 +493,8 @@ static void draw_layers(pl_screen_model *model, pl_surface *surface, pl_rect rec
         pl_put_cut(surface, rect, 3, 1, rect.w - 2, PL_STYLE_KEY, ":open PATH");
         return;
     }
-    columns c = choose_columns(model, l.total, rect.w);
-    draw_heads(surface, rect, &c);
+    columns c = choose_shown_columns(model, l.total, rect.w);
+    draw_layer_heads(surface, rect, &c);
     pl_rect body = {rect.y + 2, rect.x, rect.h - 2, rect.w};
     view->top = pl_panel_scroll_held(view->top, l.at, &view->held, l.count, body.h);
     for (int row = 0; row < body.h && view->top + (size_t)row < l.count; row++) {
@@ -599,7 +599,7 @@ static bool act_in_layers(pl_screen_model *model, pl_action action, pl_intent *i
 static void sort_by_head(pl_screen_model *model, pl_rect rect, size_t count, int x)
 {
     pl_layers_view *view = &model->views.layers;
-    const columns c = choose_columns(model, count, rect.w);
+    const columns c = choose_shown_columns(model, count, rect.w);
     const int col = x - rect.x - 2 - c.name_width;
     if (c.tags_width > 0 && x - rect.x >= col_of_tags(&c) - 1) {
         return; /* no order goes by tags */

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-static const pl_channel_row *rows_of(const pl_screen_model *model, size_t *count)
+static const pl_channel_row *shown_channels(const pl_screen_model *model, size_t *count)
 {
     const pl_picture *picture = pl_present_picture(model);
     *count = 0;
@@ -30,8 +30,8 @@ static columns columns_of(pl_rect rect)
     return rect.w >= 42 ? (columns){8, 17, 27, 29} : (columns){6, 13, 20, 21};
 }
 
-static void draw_row(const pl_screen_model *model, pl_surface *surface, pl_rect rect, int line,
-                     const pl_channel_row *row, bool selected, bool focused)
+static void draw_channel_row(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                             int line, const pl_channel_row *row, bool selected, bool focused)
 {
     unsigned stale = model->stale ? PL_STALE : 0;
     columns c = columns_of(rect);
@@ -94,7 +94,7 @@ static void draw_no_outliers(const pl_screen_model *model, pl_surface *surface, 
     }
 }
 
-static void draw_heads(pl_surface *surface, pl_rect rect, bool input)
+static void draw_channel_heads(pl_surface *surface, pl_rect rect, bool input)
 {
     columns c = columns_of(rect);
     bool wide = c.channel > 6;
@@ -132,12 +132,12 @@ static void draw_outliers(pl_screen_model *model, pl_surface *surface, pl_rect r
     bool input = model->state->side == PL_SIDE_INPUT;
     pl_panel_title(model, surface, rect, pane, "Outlier channels", input ? "inputs" : "weights");
     size_t count = 0;
-    const pl_channel_row *rows = rows_of(model, &count);
+    const pl_channel_row *rows = shown_channels(model, &count);
     if (count == 0) {
         draw_no_outliers(model, surface, rect);
         return;
     }
-    draw_heads(surface, rect, input);
+    draw_channel_heads(surface, rect, input);
     pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
     size_t selected = selected_row(model, rows, count, memo->row);
     memo->row = selected < count ? selected : memo->row < count ? memo->row : count - 1;
@@ -148,7 +148,8 @@ static void draw_outliers(pl_screen_model *model, pl_surface *surface, pl_rect r
         if (!input) {
             draw_weight_side(model, surface, body, line, &rows[at]);
         }
-        draw_row(model, surface, body, line, &rows[at], at == selected, model->focus == pane);
+        draw_channel_row(model, surface, body, line, &rows[at], at == selected,
+                         model->focus == pane);
     }
 }
 
@@ -156,7 +157,7 @@ static bool move_to_outlier(pl_screen_model *model, pl_pane pane, long by, bool 
                             pl_intent *intent)
 {
     size_t count = 0;
-    const pl_channel_row *rows = rows_of(model, &count);
+    const pl_channel_row *rows = shown_channels(model, &count);
     if (count == 0) {
         return true;
     }
@@ -208,7 +209,7 @@ static bool mouse_in_outliers(pl_screen_model *model, pl_pane pane, pl_rect rect
 {
     pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
     size_t count = 0;
-    (void)rows_of(model, &count);
+    (void)shown_channels(model, &count);
     intent->wait = pl_picture_comes(model);
     const int line = pl_mouse_line(mouse, rect, 2);
     const bool row = line >= 0 && memo->top + (size_t)line < count;

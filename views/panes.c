@@ -13,7 +13,7 @@ static int clamp(int value, int low, int high)
     return value < low ? low : value > high ? high : value;
 }
 
-static void divide(pl_panes *panes, pl_rect beside, int col)
+static void add_divider(pl_panes *panes, pl_rect beside, int col)
 {
     panes->dividers[panes->n_dividers++] = (pl_rect){beside.y, col, beside.h, 1};
 }
@@ -22,7 +22,7 @@ static void divide(pl_panes *panes, pl_rect beside, int col)
 static void put_beside(pl_panes *panes, pl_rect rect, int left, pl_pane a, pl_pane b)
 {
     panes->panes[a] = (pl_rect){rect.y, rect.x, rect.h, left};
-    divide(panes, rect, rect.x + left);
+    add_divider(panes, rect, rect.x + left);
     panes->panes[b] = (pl_rect){rect.y, rect.x + left + 1, rect.h, rect.w - left - 1};
 }
 
@@ -63,7 +63,7 @@ static pl_rect right_of(pl_rect rect, int left)
 static void put_layers(pl_panes *panes, pl_rect rect, int cols)
 {
     panes->panes[PL_PANE_LAYERS] = (pl_rect){rect.y, rect.x, rect.h, cols};
-    divide(panes, rect, rect.x + cols);
+    add_divider(panes, rect, rect.x + cols);
 }
 
 static void lay_normal(pl_panes *panes, pl_pane focus, bool split)

@@ -233,7 +233,7 @@ static size_t y_ticks(const pl_plot *p, int rows, pl_tick out[PL_MAX_TICKS])
     return pl_ticks(axis, wanted < 3 ? 3 : wanted > 8 ? 8 : wanted, out);
 }
 
-static int widest(const pl_plot *p, const pl_tick *ticks, size_t n)
+static int widest_tick_text(const pl_plot *p, const pl_tick *ticks, size_t n)
 {
     int most = 1;
     for (size_t i = 0; i < n; i++) {
@@ -421,7 +421,7 @@ pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options, 
                  .flags = options->stale ? PL_STALE : 0};
     pl_tick ticks[PL_MAX_TICKS];
     size_t n = y_ticks(&p, rect.h - 2, ticks);
-    int gutter = widest(&p, ticks, n);
+    int gutter = widest_tick_text(&p, ticks, n);
     int most = rect.w / 3 < NAME_COLS ? rect.w / 3 : NAME_COLS;
     gutter = 1 + (figure->y.names != NULL && gutter > most ? most : gutter);
     p.area = (pl_rect){rect.y, rect.x + gutter, rect.h - 2, rect.w - gutter};

@@ -118,7 +118,7 @@ static void widen(const extent *e, int x, double y)
 }
 
 /* Columns between two points are joined: a column meets its neighbour half way. */
-static void join(const extent *e, int xa, int ya, int xb, int yb)
+static void join_dots(const extent *e, int xa, int ya, int xb, int yb)
 {
     if (xa > xb) {
         int x = xa;
@@ -170,7 +170,7 @@ static void draw_series_line(pl_plot *p, const pl_series *series, unsigned style
         int x = pl_plot_dot_x(p, series->x[i]);
         int y = pl_plot_dot_y(p, series->y[i]);
         if (drawing) {
-            join(&e, last_x, last_y, x, y);
+            join_dots(&e, last_x, last_y, x, y);
         } else {
             widen(&e, x, y);
         }

@@ -12,7 +12,7 @@ typedef struct column {
     bool set;
 } column;
 
-static void take(column *c, const double dots[PL_SPREAD])
+static void widen_column(column *c, const double dots[PL_SPREAD])
 {
     for (int k = 0; k < PL_SPREAD; k++) {
         c->low[k] = c->set ? fmin(c->low[k], dots[k]) : dots[k];
@@ -29,7 +29,7 @@ static void spread_dots(const pl_plot *p, const double *spread, double dots[PL_S
 }
 
 /* Columns between two spreads are joined by straight bands. */
-static column *gather(const pl_plot *p, const pl_series *series)
+static column *gather_dots(const pl_plot *p, const pl_series *series)
 {
     column *columns = calloc((size_t)p->canvas.dots_x, sizeof *columns);
     int last = 0;
@@ -45,10 +45,10 @@ static column *gather(const pl_plot *p, const pl_series *series)
             for (int k = 0; k < PL_SPREAD; k++) {
                 between[k] = before[k] + share * (dots[k] - before[k]);
             }
-            take(&columns[at], between);
+            widen_column(&columns[at], between);
         }
         if (x >= 0 && x < p->canvas.dots_x) {
-            take(&columns[x], dots);
+            widen_column(&columns[x], dots);
         }
         last = x;
         for (int k = 0; k < PL_SPREAD; k++) {
@@ -132,7 +132,7 @@ void pl_plot_fan(pl_plot *p, size_t i)
 {
     const pl_series *series = &p->figure->series[i];
     unsigned style = (unsigned)pl_plot_style(series->tone) | p->flags;
-    column *columns = gather(p, series);
+    column *columns = gather_dots(p, series);
     if (columns == NULL) {
         return;
     }

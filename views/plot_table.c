@@ -11,7 +11,7 @@ static const char *text_of(const char *text)
 }
 
 /* Widths of the columns, and how many of them fit. */
-static size_t measure(const pl_table *table, int room, int width[MAX_COLS])
+static size_t measure_columns(const pl_table *table, int room, int width[MAX_COLS])
 {
     size_t cols = table->cols < MAX_COLS ? table->cols : MAX_COLS;
     int used = 1;
@@ -47,7 +47,7 @@ void pl_plot_table_draw(const pl_table *table, size_t *row, size_t *top, bool fo
                         pl_surface *surface, pl_rect rect)
 {
     int width[MAX_COLS];
-    size_t cols = measure(table, rect.w - 1, width);
+    size_t cols = measure_columns(table, rect.w - 1, width);
     draw_table_line((const char *const *)table->heads, width, cols, PL_STYLE_FAINT, surface, rect,
                     0);
     if (table->rows == 0) {

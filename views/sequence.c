@@ -7,7 +7,7 @@
 /* Bits of a report's button (xterm, ctlseqs "Mouse Tracking"). */
 enum { BUTTON = 3, SHIFT = 4, MOTION = 32, WHEEL = 64, EXTRA = 128, NO_BUTTON = 3 };
 
-static bool fill(int code, int x, int y, bool released, pl_mouse *out)
+static bool fill_mouse(int code, int x, int y, bool released, pl_mouse *out)
 {
     *out = (pl_mouse){.x = x - 1, .y = y - 1};
     const int button = code & BUTTON;
@@ -34,7 +34,7 @@ bool pl_mouse_parse(const char *text, pl_mouse *out)
     *out = (pl_mouse){0};
     return sscanf(text, "<%6d;%6d;%6d%c%n", &code, &x, &y, &final, &used) == 4 &&
            text[used] == '\0' && (final == 'M' || final == 'm') &&
-           fill(code, x, y, final == 'm', out);
+           fill_mouse(code, x, y, final == 'm', out);
 }
 
 bool pl_mouse_from_bytes(const unsigned char bytes[3], pl_mouse *out)
@@ -42,7 +42,8 @@ bool pl_mouse_from_bytes(const unsigned char bytes[3], pl_mouse *out)
     const int code = bytes[0] - 32;
     /* These say that a button was released, not which; only one is listened to. */
     const bool released = (code & WHEEL) == 0 && (code & BUTTON) == NO_BUTTON;
-    return fill(released ? code & ~BUTTON : code, bytes[1] - 32, bytes[2] - 32, released, out);
+    return fill_mouse(released ? code & ~BUTTON : code, bytes[1] - 32, bytes[2] - 32, released,
+                      out);
 }
 
 bool pl_mode_is_known(const char *text, int mode)

@@ -40,7 +40,7 @@ void pl_surface_clear(pl_surface *surface)
     surface->cursor_y = surface->cursor_x = -1;
 }
 
-static pl_cell *cell_at(pl_surface *surface, pl_rect rect, int row, int col)
+static pl_cell *surface_cell(pl_surface *surface, pl_rect rect, int row, int col)
 {
     int y = rect.y + row;
     int x = rect.x + col;
@@ -73,7 +73,7 @@ int pl_put_phrase(pl_surface *surface, pl_rect rect, int row, int col, int colum
 
 void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, uint32_t code)
 {
-    pl_cell *cell = cell_at(surface, rect, row, col);
+    pl_cell *cell = surface_cell(surface, rect, row, col);
     if (cell == NULL) {
         return;
     }
@@ -81,7 +81,7 @@ void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned s
         code = '?'; /* a control character must never reach the terminal */
     }
     bool wide = pl_char_width(code) == 2;
-    pl_cell *right = cell_at(surface, rect, row, col + 1);
+    pl_cell *right = surface_cell(surface, rect, row, col + 1);
     if (wide && right == NULL) {
         code = ' ';
         wide = false;
@@ -175,7 +175,7 @@ void pl_fill(pl_surface *surface, pl_rect rect, unsigned style, uint32_t code)
 void pl_mark_row(pl_surface *surface, pl_rect rect, int row, unsigned flags)
 {
     for (int col = 0; col < rect.w; col++) {
-        pl_cell *cell = cell_at(surface, rect, row, col);
+        pl_cell *cell = surface_cell(surface, rect, row, col);
         if (cell != NULL) {
             cell->style |= flags;
         }

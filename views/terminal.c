@@ -189,7 +189,7 @@ static void find_abilities(pl_terminal *terminal)
     }
 }
 
-static bool read_size(int *rows, int *cols)
+static bool read_terminal_size(int *rows, int *cols)
 {
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) {
@@ -206,7 +206,7 @@ static SCREEN *open_sized(void)
 {
     int rows = 0, cols = 0;
     char high[16], wide[16];
-    const bool large = read_size(&rows, &cols) && (rows == MOST_ROWS || cols == MOST_COLS);
+    const bool large = read_terminal_size(&rows, &cols) && (rows == MOST_ROWS || cols == MOST_COLS);
     if (large) {
         snprintf(high, sizeof high, "%d", rows);
         snprintf(wide, sizeof wide, "%d", cols);
@@ -388,7 +388,7 @@ void pl_terminal_size(const pl_terminal *terminal, int *rows, int *cols)
 void pl_terminal_resized(pl_terminal *terminal)
 {
     int rows = 0, cols = 0;
-    if (read_size(&rows, &cols)) {
+    if (read_terminal_size(&rows, &cols)) {
         resizeterm(rows, cols);
     }
     terminal->afresh = true;

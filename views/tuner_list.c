@@ -120,7 +120,7 @@ static void add_glob(const pl_screen_model *model, const pl_tuner_row *row, pl_b
     }
 }
 
-static bool finish(pl_buf *buf, pl_intent *intent)
+static bool finish_intent(pl_buf *buf, pl_intent *intent)
 {
     bool fits = !buf->failed && buf->size < sizeof intent->command;
     if (fits) {
@@ -172,11 +172,11 @@ static bool set_text(const pl_screen_model *model, const pl_tuner_row *row, cons
         }
     }
     add_glob(model, row, &buf);
-    return finish(&buf, intent);
+    return finish_intent(&buf, intent);
 }
 
-static bool set_value(const pl_screen_model *model, const pl_tuner_row *row, double value,
-                      pl_intent *intent)
+static bool set_row_value(const pl_screen_model *model, const pl_tuner_row *row, double value,
+                          pl_intent *intent)
 {
     pl_spec spec = *row->spec;
     spec.values[row->param] = value;
@@ -272,7 +272,7 @@ static bool turn_method(const pl_screen_model *model, const pl_tuner_row *row, i
         pl_buf_printf(&buf, "method none slot=%s", pl_slot_name(row->slot));
     }
     add_glob(model, row, &buf);
-    return finish(&buf, intent);
+    return finish_intent(&buf, intent);
 }
 
 bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
@@ -300,7 +300,7 @@ bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
          i++) {
         next = pl_tuner_step(param, next, steps > 0 ? 1 : -1);
     }
-    if (next != value && set_value(model, row, next, intent)) {
+    if (next != value && set_row_value(model, row, next, intent)) {
         intent->knob = 1 + (int)row->slot * PL_MAX_PARAMS + (int)row->param;
     }
     return true;
@@ -431,8 +431,8 @@ bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent)
         return start_edit(model, &rows[at]);
     case PL_ACT_RESET:
         return rows[at].param == SIZE_MAX ||
-               set_value(model, &rows[at], rows[at].spec->method->params[rows[at].param].initial,
-                         intent);
+               set_row_value(model, &rows[at],
+                             rows[at].spec->method->params[rows[at].param].initial, intent);
     default:
         return false;
     }

@@ -18,7 +18,7 @@ typedef struct compared {
     size_t layer; /* SIZE_MAX: all */
 } compared;
 
-static bool has(const compared *c, size_t index)
+static bool is_in_compared(const compared *c, size_t index)
 {
     bool found = false;
     for (size_t i = 0; i < c->count; i++) {
@@ -47,7 +47,7 @@ static pl_status read_compared(const pl_call *call, const pl_state *state, compa
         pl_status status = pl_state_find_kept(state, "compare", word, &index, err);
         if (status == PL_OK) {
             names++;
-            if (!has(out, index)) {
+            if (!is_in_compared(out, index)) {
                 out->kept[out->count++] = index;
             }
         } else if (i + 1 < call->n_words ||
@@ -93,8 +93,8 @@ static pl_status numbers_of(pl_context cx, size_t layer, pl_solve_report *total,
     return result != NULL ? pl_result_report(cx.lab, cx.state, layer, *result, total, err) : PL_OK;
 }
 
-static pl_status put_row(json_t *rows, pl_context cx, const char *name, size_t layer,
-                         const char *protocol, pl_error *err)
+static pl_status put_compared_row(json_t *rows, pl_context cx, const char *name, size_t layer,
+                                  const char *protocol, pl_error *err)
 {
     pl_solve_report total;
     worst largest;
@@ -168,11 +168,11 @@ static pl_status run_compare(pl_call *call, pl_context cx, pl_error *err)
     for (size_t i = 0; status == PL_OK && i < c.count; i++) {
         char name[PL_KEPT_NAME];
         pl_kept_name(cx.state, c.kept[i], name);
-        status = put_row(rows, pl_with_state(cx, &cx.state->kept[c.kept[i]]->is), name, c.layer,
-                         protocol, err);
+        status = put_compared_row(rows, pl_with_state(cx, &cx.state->kept[c.kept[i]]->is), name,
+                                  c.layer, protocol, err);
     }
     if (status == PL_OK && call->n_words > 0) {
-        status = put_row(rows, cx, "now", c.layer, protocol, err);
+        status = put_compared_row(rows, cx, "now", c.layer, protocol, err);
     }
     PL_THEN(pl_rows_write(call, cx.state, rows, cx.task, err));
     if (status != PL_OK) {
@@ -260,7 +260,7 @@ static pl_status apply_compare(pl_call *call, pl_state *state, pl_error *err)
         return status;
     }
     for (size_t i = 0; i < state->n_kept; i++) {
-        state->compared[i] = has(&c, i);
+        state->compared[i] = is_in_compared(&c, i);
     }
     if (c.layer != SIZE_MAX) {
         state->layer = c.layer;

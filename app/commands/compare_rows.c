@@ -87,7 +87,7 @@ static pl_status push_setting(comparing *c, char *name, pl_state *is, bool has_n
 
 /* "hadamard; gptq bits=4 on=*.q_proj": what makes `is` of a state without methods that quantizes
  * activations and cache as `state` does. */
-static void put_setting(const pl_state *is, const pl_state *state, pl_buf *out)
+static void put_setting_change(const pl_state *is, const pl_state *state, pl_buf *out)
 {
     pl_buf own = {0}, present = {0};
     const size_t start = out->size;
@@ -144,7 +144,7 @@ static pl_status add_state(comparing *c, const pl_state *from, const char *name,
         return status;
     }
     pl_buf_printf(&word, "%s: ", name);
-    put_setting(&is, c->cx.state, &word);
+    put_setting_change(&is, c->cx.state, &word);
     status = pl_buf_check(&word, err);
     if (status == PL_OK) {
         say_word(c, word.data);

@@ -205,7 +205,7 @@ static pl_status fill_table(json_t *rows, const char *part, const char *phase, p
     return status;
 }
 
-static void put_measured(const pl_call *call, pl_buf *out)
+static void put_cost_text(const pl_call *call, pl_buf *out)
 {
     static const char *const parts[] = {"layer", "block"}, *const phases[] = {"prefill", "decode"};
     json_t *rows = json_object_get(call->result, "rows"), *rest = json_copy(call->result);
@@ -254,7 +254,7 @@ static void put_measured_line(const pl_call *call, pl_buf *out)
 static void put_cost(const pl_call *call, pl_buf *out)
 {
     if (measures(call)) {
-        put_measured(call, out);
+        put_cost_text(call, out);
     } else {
         pl_result_object(call->result, out);
     }

@@ -138,7 +138,7 @@ static uint64_t learned_step(const job *j, const pl_request *r)
 }
 
 /* The commands that rebuild the figure: no output path, no absolute path, no time, no host. */
-static pl_status put_commands(job *j, pl_error *err)
+static pl_status put_figure_commands(job *j, pl_error *err)
 {
     const size_t count = j->rows * j->cols;
     const size_t most = count * (1 + pl_model_layer_count(j->cx.state->source->model));
@@ -187,7 +187,7 @@ pl_status pl_figure_commands(pl_context cx, const pl_request *requests, size_t c
                              pl_error *err)
 {
     job j = {.cx = cx, .requests = requests, .rows = 1, .cols = count};
-    pl_status status = put_commands(&j, err);
+    pl_status status = put_figure_commands(&j, err);
     pl_buf_puts(out, j.commands.data != NULL ? j.commands.data : "");
     PL_THEN(pl_buf_check(&j.commands, err));
     job_deinit(&j);
@@ -221,7 +221,7 @@ pl_status pl_figure_put_text(const char *const *paths, size_t count, pl_buf *out
 }
 
 /* The calibration's, and the one that a sweep's perplexities are of. */
-static pl_status put_texts(job *j, pl_error *err)
+static pl_status put_text_hashes(job *j, pl_error *err)
 {
     const pl_calibration *calibration = &j->cx.state->calibration;
     const char *const swept = j->cx.state->sweep.text;
@@ -250,7 +250,7 @@ static void put_import(job *j, size_t layer)
     }
 }
 
-static void put_layer(job *j, size_t layer, bool methods)
+static void put_layer_name(job *j, size_t layer, bool methods)
 {
     const char *name = pl_model_layer(j->cx.state->source->model, layer)->name;
     pl_buf_printf(&j->layers, "%s%s", j->layers.size > 0 ? ", " : "", name);
@@ -279,15 +279,15 @@ static bool names_methods(const job *j, size_t layer)
     return named;
 }
 
-static pl_status gather(job *j, pl_error *err)
+static pl_status gather_provenance(job *j, pl_error *err)
 {
     pl_id id = {0};
     pl_model *model = j->cx.state->source->model;
     pl_status status = pl_model_identity(model, &id, j->cx.task, err);
-    PL_THEN(put_commands(j, err));
+    PL_THEN(put_figure_commands(j, err));
     pl_buf_puts(&j->commands, j->command);
     put_size(j, j->rows * j->cols, &j->commands);
-    PL_THEN(put_texts(j, err));
+    PL_THEN(put_text_hashes(j, err));
     if (status != PL_OK) {
         return status;
     }
@@ -302,7 +302,7 @@ static pl_status gather(job *j, pl_error *err)
             k++;
         }
         if (k == i) {
-            put_layer(j, layer, names_methods(j, layer));
+            put_layer_name(j, layer, names_methods(j, layer));
             put_import(j, layer);
         }
     }
@@ -316,7 +316,7 @@ static pl_status gather(job *j, pl_error *err)
     return failed ? pl_error_memory(err, "a result") : PL_OK;
 }
 
-static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_error *err)
+static pl_status write_figure(job *j, const pl_sheet *sheet, const char *file, pl_error *err)
 {
     size_t width = 0;
     size_t height = 0;
@@ -367,7 +367,7 @@ static pl_status write_to_output(job *j, const pl_sheet *sheet, pl_error *err)
         pl_buf_printf(&path, "%s/figure.%s", folder.path, pl_usage_text(j->call, "format"));
         status = pl_buf_check(&path, err);
     }
-    PL_THEN(write_file(j, sheet, path.data, err));
+    PL_THEN(write_figure(j, sheet, path.data, err));
     PL_THEN(pl_figure_pipe_copy(j->call->command->name, path.data, err));
     if (status == PL_OK) {
         pl_json_set(j->call->result, "file", json_string("-"));
@@ -377,7 +377,7 @@ static pl_status write_to_output(job *j, const pl_sheet *sheet, pl_error *err)
     return status;
 }
 
-static pl_status put_caption(job *j, pl_error *err)
+static pl_status put_latex_caption(job *j, pl_error *err)
 {
     size_t wanted = 0;
     pl_status status = pl_usage_choice(j->call, "caption", &wanted, err);
@@ -495,13 +495,13 @@ pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *reques
                       .font = page->font.index,
                       .outlines = page->svgtext.index != 0};
     PL_THEN(pl_sheet_share(&sheet, err));
-    PL_THEN(gather(&j, err));
+    PL_THEN(gather_provenance(&j, err));
     PL_THEN(pl_memory_check(before, err)); /* a label may lack a word */
     if (status == PL_OK) {
         status = strcmp(file, "-") == 0 ? write_to_output(&j, &sheet, err)
-                                        : write_file(&j, &sheet, file, err);
+                                        : write_figure(&j, &sheet, file, err);
     }
-    PL_THEN(put_caption(&j, err));
+    PL_THEN(put_latex_caption(&j, err));
     job_deinit(&j);
     return status;
 }

@@ -95,8 +95,8 @@ static pl_status read_short(const pl_call *call, const char *key, char *out, siz
 }
 
 /* lines=, settings= and role=. */
-static pl_status read_lines(const pl_call *call, const pl_kind *kind, pl_request *out,
-                            pl_error *err)
+static pl_status read_lines_options(const pl_call *call, const pl_kind *kind, pl_request *out,
+                                    pl_error *err)
 {
     size_t lines = 0;
     out->settings[0] = out->role[0] = '\0';
@@ -139,7 +139,7 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     for (size_t i = 0; status == PL_OK && i < sizeof keys / sizeof *keys; i++) {
         status = pl_usage_choice(call, keys[i], values[i], err);
     }
-    PL_THEN(read_lines(call, kind, out, err));
+    PL_THEN(read_lines_options(call, kind, out, err));
     PL_THEN(read_form(call, kind, &out->form, err));
     PL_THEN(read_channel(call, state, out, err));
     out->side = (pl_side)side;

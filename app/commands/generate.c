@@ -52,8 +52,8 @@ static pl_status read_sampling(const pl_call *call, asked_text *out, pl_error *e
 }
 
 /* The text that the model reads: the words given, or a chat with them. */
-static pl_status take_text(const pl_call *call, pl_model *model, asked_text *out, pl_task *task,
-                           pl_error *err)
+static pl_status take_prompt(const pl_call *call, pl_model *model, asked_text *out, pl_task *task,
+                             pl_error *err)
 {
     size_t n_ends = 0;
     pl_status status = pl_chat_ends(model, out->ends, &n_ends, err);
@@ -78,7 +78,7 @@ static pl_status read_prompt(const pl_call *call, pl_context cx, asked_text *out
     int32_t *ids = NULL;
     size_t count = 0;
     pl_status status = pl_model_need_tokenizer(cx.state->source->model, &tokenizer, err);
-    PL_THEN(take_text(call, cx.state->source->model, out, cx.task, err));
+    PL_THEN(take_prompt(call, cx.state->source->model, out, cx.task, err));
     const char *text = out->rendered.data != NULL ? out->rendered.data : "";
     PL_THEN(pl_tokenizer_encode(tokenizer, text, out->rendered.size, pl_lab_memory_limit(cx.lab),
                                 &ids, &count, cx.task, err));
@@ -222,7 +222,7 @@ static void put_marked(const json_t *result, const char *name, pl_buf *out)
     pl_buf_puts(out, text + at + marked);
 }
 
-static void put_head(const json_t *side, const char *name, pl_buf *out)
+static void put_side_head(const json_t *side, const char *name, pl_buf *out)
 {
     const double rate = json_number_value(json_object_get(side, "tokens_per_second"));
     pl_buf_printf(out, "%s, %zu tokens%s", name, json_array_size(json_object_get(side, "ids")),
@@ -236,7 +236,7 @@ static void put_side(const json_t *result, const char *name, pl_buf *out)
 {
     const json_t *side = json_object_get(result, name);
     if (side != NULL) {
-        put_head(side, name, out);
+        put_side_head(side, name, out);
         pl_buf_puts(out, ":\n  ");
         put_marked(result, name, out);
         pl_buf_puts(out, "\n");
@@ -265,7 +265,7 @@ static void put_columns(const json_t *result, size_t columns, pl_buf *out)
     const char *left[2];
     for (size_t i = 0; i < 2; i++) {
         pl_buf head = {0};
-        put_head(json_object_get(result, names[i]), names[i], &head);
+        put_side_head(json_object_get(result, names[i]), names[i], &head);
         put_wrapped(head.data != NULL ? head.data : "", width, i == 0, out);
         pl_buf_puts(out, i == 0 ? " | " : "\n");
         pl_buf_deinit(&head);
@@ -311,7 +311,7 @@ static void put_generate_line(const pl_call *call, pl_buf *out)
         const json_t *side = json_object_get(call->result, names[i]);
         if (side != NULL) {
             pl_buf_puts(out, out->size > 0 ? "; " : "");
-            put_head(side, names[i], out);
+            put_side_head(side, names[i], out);
         }
     }
     if (json_is_object(at)) {

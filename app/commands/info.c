@@ -53,7 +53,7 @@ static void put_tokenizer(json_t *result, const pl_model *model)
 }
 
 /* The texts of the calibration that is set. */
-static void put_texts(json_t *result, const pl_state *state)
+static void put_text_paths(json_t *result, const pl_state *state)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < state->calibration.n_texts; i++) {
@@ -73,7 +73,7 @@ static pl_status run_info(pl_call *call, pl_context cx, pl_error *err)
     pl_put_info(call->result, cx.state->source->model, 0);
     put_files(call->result, cx.state->source->model);
     put_tokenizer(call->result, cx.state->source->model);
-    put_texts(call->result, cx.state);
+    put_text_paths(call->result, cx.state);
     pl_processor_name(processor, sizeof processor);
     pl_json_set(call->result, "kernel", json_string(pl_kernel_name()));
     pl_json_set(call->result, "threads", json_integer(pl_linalg_threads()));

@@ -88,7 +88,8 @@ static bool asks_for_inputs(const listing *l)
     return asks;
 }
 
-static double number_of(const pl_state *state, const pl_layer_row *rows, size_t layer, pl_column c)
+static double listed_number(const pl_state *state, const pl_layer_row *rows, size_t layer,
+                            pl_column c)
 {
     return pl_layer_number(&rows[layer], c, pl_state_result(state, layer));
 }
@@ -98,7 +99,7 @@ static void put_numbers(json_t *line, const pl_state *state, const pl_layer_row 
 {
     for (size_t i = 0; i < count; i++) {
         const pl_column_info *info = &pl_columns[columns[i]];
-        const double number = number_of(state, rows, layer, columns[i]);
+        const double number = listed_number(state, rows, layer, columns[i]);
         const bool whole = info->scale == PL_COUNTED && isfinite(number);
         if (json_object_get(line, info->name) == NULL) {
             pl_json_set(line, info->name,
@@ -121,14 +122,14 @@ static json_t *line_of(const pl_state *state, pl_lab *lab, const pl_layer_row *r
     } else {
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
             pl_json_set(line, pl_columns[usual[i]].name,
-                        pl_json_number(number_of(state, rows, layer, usual[i])));
+                        pl_json_number(listed_number(state, rows, layer, usual[i])));
         }
         put_method_of(line, state, layer);
-        const double rounded = number_of(state, rows, layer, PL_COLUMN_ROUNDED_ERROR);
-        const double error = number_of(state, rows, layer, PL_COLUMN_ERROR);
+        const double rounded = listed_number(state, rows, layer, PL_COLUMN_ROUNDED_ERROR);
+        const double error = listed_number(state, rows, layer, PL_COLUMN_ERROR);
         pl_json_set(line, "sqnr", pl_json_number(pl_sqnr(isfinite(rounded) ? rounded : error)));
         pl_json_set(line, "bits_per_weight",
-                    pl_json_number(number_of(state, rows, layer, PL_COLUMN_BITS)));
+                    pl_json_number(listed_number(state, rows, layer, PL_COLUMN_BITS)));
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
             const double tokens = pl_lab_site_tokens(lab, state, info->site);
             pl_json_set(line, "tokens",
@@ -145,13 +146,13 @@ static json_t *line_of(const pl_state *state, pl_lab *lab, const pl_layer_row *r
 }
 
 /* The layers to list, in order: out[n]; returns how many. */
-static size_t choose_layers(const pl_state *state, const pl_layer_row *rows, const listing *l,
+static size_t choose_listed(const pl_state *state, const pl_layer_row *rows, const listing *l,
                             size_t *out, double *values)
 {
     const pl_model *model = state->source->model;
     size_t count = 0;
     for (size_t i = 0; i < pl_model_layer_count(model); i++) {
-        values[i] = l->sort == PL_COLUMN_COUNT ? 0 : number_of(state, rows, i, l->sort);
+        values[i] = l->sort == PL_COLUMN_COUNT ? 0 : listed_number(state, rows, i, l->sort);
         if (l->glob == NULL || pl_model_layer_matches(model, i, l->glob)) {
             out[count++] = i;
         }
@@ -172,7 +173,7 @@ static pl_status list_layers(pl_call *call, pl_context cx, const listing *l,
     if (layers == NULL || values == NULL) {
         status = pl_error_memory(err, "a result");
     } else {
-        const size_t count = choose_layers(cx.state, rows, l, layers, values);
+        const size_t count = choose_listed(cx.state, rows, l, layers, values);
         for (size_t i = 0; i < count; i++) {
             if (rows[layers[i]].problem == PL_ERR_NUMERIC) {
                 warn_problem(cx.lab, cx.state->source->model, layers[i], problems++);
@@ -189,7 +190,7 @@ static pl_status list_layers(pl_call *call, pl_context cx, const listing *l,
     return status;
 }
 
-static pl_status run_layers(pl_call *call, pl_context cx, pl_error *err)
+static pl_status run_layers_command(pl_call *call, pl_context cx, pl_error *err)
 {
     listing l;
     pl_model *model = cx.state->source->model;
@@ -243,7 +244,7 @@ const pl_command pl_command_layers = {
     .needs_model = true,
     .summary = "List the linear layers with what is known of them",
     .least = "rows cols sqnr weight_max",
-    .run = run_layers,
+    .run = run_layers_command,
     .aliases = layers_aliases,
     .more_help = help_layers,
 };

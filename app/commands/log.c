@@ -22,7 +22,7 @@ static pl_status log_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl
 
 /* --- in a batch ------------------------------------------------------------------------------- */
 
-static void add_row(void *ctx, const pl_session_command *one)
+static void add_log_row(void *ctx, const pl_session_command *one)
 {
     struct tm day = {0};
     char when[32] = "";
@@ -55,7 +55,7 @@ static pl_status log_in_batch(pl_front *front, pl_call *call, pl_error *err)
     } else if (status == PL_OK) {
         json_t *rows = json_array();
         pl_json_set(call->result, "commands", rows);
-        status = pl_session_commands(front->session, most, add_row, rows, err);
+        status = pl_session_commands(front->session, most, add_log_row, rows, err);
     }
     return status;
 }

@@ -233,7 +233,7 @@ json_t *pl_param_json(const pl_spec *spec, size_t index)
     return pl_json_number(value);
 }
 
-static size_t layers_of(const pl_state *state, const pl_kept *kept, size_t *first)
+static size_t kept_layers(const pl_state *state, const pl_kept *kept, size_t *first)
 {
     size_t count = 0;
     for (size_t i = pl_model_layer_count(state->source->model); i > 0; i--) {
@@ -251,7 +251,7 @@ void pl_put_kept(pl_call *call, const pl_state *state, const char *key)
     for (size_t i = 0; i < state->n_kept; i++) {
         char name[PL_KEPT_NAME];
         size_t first = 0;
-        const size_t count = layers_of(state, state->kept[i], &first);
+        const size_t count = kept_layers(state, state->kept[i], &first);
         pl_buf label = {0};
         pl_kept_name(state, i, name);
         pl_state_label(&state->kept[i]->is, count == 1 ? first : SIZE_MAX, &label);
@@ -290,8 +290,8 @@ pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err)
 }
 
 /* What is typed, or what the format has of its own. */
-static pl_status read_size(const pl_call *call, const char *key, size_t least, size_t most,
-                           bool has_own, size_t own, size_t *out, pl_error *err)
+static pl_status read_size_or_own(const pl_call *call, const char *key, size_t least, size_t most,
+                                  bool has_own, size_t own, size_t *out, pl_error *err)
 {
     *out = own;
     return has_own && pl_call_value(call, key) == NULL
@@ -315,9 +315,10 @@ pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
         return pl_error_set(err, PL_ERR_USAGE, "%s: symmetric= has a meaning only with format=int",
                             who);
     }
-    status = read_size(call, "bits", 2, 8, format->bits > 0, (size_t)format->bits, &bits, err);
-    PL_THEN(read_size(call, "group_size", 0, 1u << 20, format->blocks, format->group_size,
-                      &group_size, err));
+    status =
+        read_size_or_own(call, "bits", 2, 8, format->bits > 0, (size_t)format->bits, &bits, err);
+    PL_THEN(read_size_or_own(call, "group_size", 0, 1u << 20, format->blocks, format->group_size,
+                             &group_size, err));
     PL_THEN(pl_usage_choice(call, "scale_mode", &mode, err));
     PL_THEN(pl_format_check_bits(who, format, (int)bits, err));
     PL_THEN(pl_format_check_group_size(who, format, group_size, err));

@@ -24,7 +24,7 @@ static json_t *spread_json(const pl_ppl_spec *spec, const pl_ppl_result *found)
 }
 
 /* The digits that the spread leaves, and no more. */
-static void put_perplexity(const pl_call *call, pl_buf *out)
+static void put_perplexity_text(const pl_call *call, pl_buf *out)
 {
     const double value = json_number_value(json_object_get(call->result, "perplexity"));
     const int digits = pl_perplexity_digits(call);
@@ -136,7 +136,7 @@ const pl_command pl_command_perplexity = {
     .summary = "Measure perplexity by a named protocol, and KL against the original",
     .put_line = pl_line_perplexity,
     .run = run_perplexity,
-    .put_text = put_perplexity,
+    .put_text = put_perplexity_text,
     .slow = pl_slow_always,
     .unit = "scored tokens",
     .brings = PL_BRINGS_PERPLEXITY,

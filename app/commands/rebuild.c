@@ -95,8 +95,8 @@ static pl_status find_model(rebuild *r, const pl_state *state, pl_error *err)
 
 /* Where a text of that name is: the session's calibration or sweep, beside the figure, the present
  * folder. */
-static pl_status find_text(const rebuild *r, const pl_state *state, const char *name, pl_buf *out,
-                           pl_error *err)
+static pl_status find_named_text(const rebuild *r, const pl_state *state, const char *name,
+                                 pl_buf *out, pl_error *err)
 {
     const pl_calibration *calibration = &state->calibration;
     for (size_t i = 0; i < calibration->n_texts; i++) {
@@ -139,7 +139,7 @@ static pl_status place_texts(const rebuild *r, const pl_state *state, pl_call *c
             continue;
         }
         pl_buf path = {0};
-        status = find_text(r, state, call->values[i], &path, err);
+        status = find_named_text(r, state, call->values[i], &path, err);
         PL_THEN(pl_buf_check(&path, err));
         if (status == PL_OK) {
             free(call->values[i]);
@@ -243,7 +243,7 @@ static pl_status check_import(const rebuild *r, pl_error *err)
 
 /* --- the commands ----------------------------------------------------------------------------- */
 
-static bool draws(const pl_call *call)
+static bool draws_figure(const pl_call *call)
 {
     return call->command->rebuild == PL_REBUILD_FIGURE;
 }
@@ -261,13 +261,13 @@ static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *ca
     if (call->command->rebuild == PL_REBUILD_CHECKPOINT) {
         status = place_import(r, state, call, err);
     }
-    if (status == PL_OK && draws(call)) {
+    if (status == PL_OK && draws_figure(call)) {
         status = check_texts(r, err);
     }
-    if (status == PL_OK && draws(call)) {
+    if (status == PL_OK && draws_figure(call)) {
         status = check_import(r, err);
     }
-    if (status == PL_OK && draws(call)) {
+    if (status == PL_OK && draws_figure(call)) {
         char **names = realloc(call->names, (call->n_keys + 1) * sizeof *names);
         call->names = names != NULL ? names : call->names;
         char **values = realloc(call->values, (call->n_keys + 1) * sizeof *values);
@@ -325,7 +325,7 @@ static pl_status run_commands(rebuild *r, const pl_state *state, const char *out
         }
         status = check_carried_call(r, call, err);
         if (status == PL_OK) {
-            drawn = drawn || draws(call);
+            drawn = drawn || draws_figure(call);
             status = run_carried_call(r, state, call, out, err);
         }
         pl_call_destroy(call);

@@ -67,7 +67,7 @@ static pl_status run_replay(pl_call *call, pl_context cx, pl_error *err)
     return status;
 }
 
-static void put_value(const json_t *value, pl_buf *out)
+static void put_json_value(const json_t *value, pl_buf *out)
 {
     char *text = pl_json_text(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
     pl_buf_printf(out, "%.80s", text != NULL ? text : "-");
@@ -75,7 +75,7 @@ static void put_value(const json_t *value, pl_buf *out)
 }
 
 /* ", 3 figures have the same bytes, 1 is not compared: ..." */
-static void put_figures(const json_t *result, pl_buf *out)
+static void put_replayed_figures(const json_t *result, pl_buf *out)
 {
     const json_int_t same = json_integer_value(json_object_get(result, "figures"));
     const json_int_t rest = json_integer_value(json_object_get(result, "figures_not_compared"));
@@ -101,7 +101,7 @@ static void put_replay_line(const pl_call *call, pl_buf *out)
                       json_integer_value(json_object_get(result, "replayed")),
                       json_integer_value(json_object_get(result, "numbers")),
                       json_number_value(json_object_get(result, "largest_difference")));
-        put_figures(result, out);
+        put_replayed_figures(result, out);
         return;
     }
     char safe[120];
@@ -114,9 +114,9 @@ static void put_replay_line(const pl_call *call, pl_buf *out)
         return;
     }
     pl_buf_printf(out, "%s was ", json_string_value(json_object_get(differs, "key")));
-    put_value(json_object_get(differs, "recorded"), out);
+    put_json_value(json_object_get(differs, "recorded"), out);
     pl_buf_puts(out, ", is ");
-    put_value(json_object_get(differs, "found"), out);
+    put_json_value(json_object_get(differs, "found"), out);
     const double by = pl_json_number_of(differs, "relative_difference");
     if (isfinite(by)) {
         pl_buf_printf(out, ": a relative difference of %.3g", by);

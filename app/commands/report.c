@@ -36,7 +36,7 @@ static pl_status gather_rows(pl_report_draft *draft, pl_error *err)
     return status;
 }
 
-static pl_status put_title(pl_report_draft *draft, pl_error *err)
+static pl_status put_report_title(pl_report_draft *draft, pl_error *err)
 {
     const pl_model *model = draft->cx.state->source->model;
     pl_buf title = {0}, about = {0};
@@ -196,7 +196,7 @@ static pl_status run_report(pl_call *call, pl_context cx, pl_error *err)
     pl_status status = read_report(call, cx.state, &draft, err);
     PL_THEN(pl_state_check_origin(cx.state, true, err));
     PL_THEN(gather_rows(&draft, err));
-    PL_THEN(put_title(&draft, err));
+    PL_THEN(put_report_title(&draft, err));
     PL_THEN(put_summary(&draft, err));
     PL_THEN(put_outliers(&draft, err));
     PL_THEN(put_changes(&draft, err));

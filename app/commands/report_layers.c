@@ -61,7 +61,7 @@ static void put_column_name(const pl_column_info *column, pl_buf *out)
     pl_put_spaced(strcasecmp(column->name, column->head) == 0 ? column->head : column->name, out);
 }
 
-static const char *format_of(pl_column column)
+static const char *column_format(pl_column column)
 {
     size_t c = 0;
     while (layer_columns[c].column != column) {
@@ -70,8 +70,8 @@ static const char *format_of(pl_column column)
     return layer_columns[c].format;
 }
 
-static pl_status put_layer(const pl_report_draft *draft, size_t layer, const pl_column *columns,
-                           size_t n, bool shape, pl_table *table, size_t row, pl_error *err)
+static pl_status put_layer_row(const pl_report_draft *draft, size_t layer, const pl_column *columns,
+                               size_t n, bool shape, pl_table *table, size_t row, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(draft->cx.state->source->model, layer);
     pl_buf name = {0}, size = {0};
@@ -85,7 +85,7 @@ static pl_status put_layer(const pl_report_draft *draft, size_t layer, const pl_
         PL_THEN(pl_table_text(table, row, col++, size.data, err));
     }
     for (size_t i = 0; i < n; i++) {
-        PL_THEN(pl_table_number(table, row, col++, format_of(columns[i]),
+        PL_THEN(pl_table_number(table, row, col++, column_format(columns[i]),
                                 pl_report_number(draft, layer, columns[i]), "", err));
     }
     pl_buf_deinit(&name);
@@ -94,8 +94,8 @@ static pl_status put_layer(const pl_report_draft *draft, size_t layer, const pl_
 }
 
 /* The layers in that order, a row each. */
-static pl_status add_layers(pl_report_draft *draft, const size_t *layers, size_t count, bool shape,
-                            const char *caption, pl_error *err)
+static pl_status add_layer_table(pl_report_draft *draft, const size_t *layers, size_t count,
+                                 bool shape, const char *caption, pl_error *err)
 {
     pl_column columns[PL_COLUMN_COUNT];
     const size_t n = report_columns(draft, columns), first = shape ? 2 : 1;
@@ -113,7 +113,7 @@ static pl_status add_layers(pl_report_draft *draft, const size_t *layers, size_t
         pl_buf_deinit(&head);
     }
     for (size_t i = 0; i < count && status == PL_OK; i++) {
-        status = put_layer(draft, layers[i], columns, n, shape, &table, i, err);
+        status = put_layer_row(draft, layers[i], columns, n, shape, &table, i, err);
     }
     PL_THEN(pl_document_add_table(&draft->document, &table, caption, err));
     pl_table_deinit(&table);
@@ -156,7 +156,7 @@ pl_status pl_report_layers(pl_report_draft *draft, pl_error *err)
     pl_buf_puts(&caption, count > 0 ? "." : "");
     pl_status status = ordered(draft, PL_COLUMN_COUNT, &layers, err);
     PL_THEN(pl_buf_check(&caption, err));
-    PL_THEN(add_layers(draft, layers, n, true, caption.data, err));
+    PL_THEN(add_layer_table(draft, layers, n, true, caption.data, err));
     free(layers);
     pl_buf_deinit(&caption);
     return status;
@@ -234,8 +234,8 @@ pl_status pl_report_worst(pl_report_draft *draft, pl_error *err)
         pl_buf_printf(&caption, ", %s.", pl_columns[by[c]].help);
         pl_status status = ordered(draft, by[c], &layers, err);
         PL_THEN(pl_buf_check(&caption, err));
-        PL_THEN(add_layers(draft, layers, known < TOP_LAYERS ? known : TOP_LAYERS, false,
-                           caption.data, err));
+        PL_THEN(add_layer_table(draft, layers, known < TOP_LAYERS ? known : TOP_LAYERS, false,
+                                caption.data, err));
         free(layers);
         pl_buf_deinit(&caption);
         return status;

@@ -76,7 +76,7 @@ void pl_put_spaced(const char *name, pl_buf *out)
 }
 
 /* "Astro: beta 0.0003, group size 128, ..." */
-static void put_spec(const pl_spec *spec, pl_buf *out)
+static void put_spec_in_full(const pl_spec *spec, pl_buf *out)
 {
     if (spec->method == NULL) {
         pl_buf_puts(out, "none");
@@ -102,14 +102,14 @@ static const char *const slot_names[PL_SLOT_COUNT] = {
 };
 
 /* The methods of the layer, or of all and then of those that have their own. */
-static void put_methods(const pl_report_draft *draft, pl_pairs *p)
+static void put_method_pairs(const pl_report_draft *draft, pl_pairs *p)
 {
     const pl_state *state = draft->cx.state;
     const bool one = draft->layer != SIZE_MAX;
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec = one ? pl_state_spec(state, draft->layer, slot) : &state->slots[slot];
         if (spec->method != NULL) {
-            put_spec(spec, next_pair(p, slot_names[slot]));
+            put_spec_in_full(spec, next_pair(p, slot_names[slot]));
         }
     }
     for (size_t i = 0; i < state->n_overrides && !one; i++) {
@@ -122,7 +122,7 @@ static void put_methods(const pl_report_draft *draft, pl_pairs *p)
         char name[160], safe[128];
         pl_text_escape(over->glob, strlen(over->glob), safe, sizeof safe);
         snprintf(name, sizeof name, "%s of %s", slot_names[over->slot], safe);
-        put_spec(&over->spec, next_pair(p, name));
+        put_spec_in_full(&over->spec, next_pair(p, name));
     }
 }
 
@@ -160,7 +160,7 @@ static void put_names(const char *const *paths, size_t count, pl_buf *out)
     }
 }
 
-static void put_calibration(const pl_report_draft *draft, pl_pairs *p)
+static void put_calibration_pair(const pl_report_draft *draft, pl_pairs *p)
 {
     const pl_calibration *calibration = &draft->cx.state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
@@ -230,11 +230,11 @@ pl_status pl_report_setting(pl_report_draft *draft, pl_error *err)
     } else {
         pl_buf_printf(next_pair(p, "Linear layers"), "%zu", pl_model_layer_count(model));
     }
-    put_calibration(draft, p);
+    put_calibration_pair(draft, p);
     const bool solved = draft->layer == SIZE_MAX ? pl_state_solved_count(state) > 0
                                                  : pl_state_result(state, draft->layer) != NULL;
     if (solved) {
-        put_methods(draft, p);
+        put_method_pairs(draft, p);
     }
     put_grids(state, p);
     if (solved) {
@@ -377,7 +377,8 @@ static void put_protocol(const pl_measurement *m, pl_buf *out)
 }
 
 /* Of two columns: the original alone. */
-static pl_status put_measured(pl_table *table, size_t row, const pl_measurement *m, pl_error *err)
+static pl_status put_measured_row(pl_table *table, size_t row, const pl_measurement *m,
+                                  pl_error *err)
 {
     char original[64], now[64];
     put_with_error(m->original, m->original_error, original, sizeof original);
@@ -418,7 +419,7 @@ pl_status pl_report_perplexities(pl_report_draft *draft, pl_error *err)
             PL_THEN(pl_table_head(&table, j, heads[j], err));
         }
         for (size_t i = 0; i < m->n; i++) {
-            PL_THEN(put_measured(&table, i, &m->items[i], err));
+            PL_THEN(put_measured_row(&table, i, &m->items[i], err));
         }
         PL_THEN(pl_document_add_table(
             &draft->document, &table,
@@ -434,7 +435,7 @@ pl_status pl_report_perplexities(pl_report_draft *draft, pl_error *err)
 
 /* "perplexity protocol=gptq length=512 windows=20 text=... which=after"; the demo's own text needs
  * no name. */
-static void put_perplexity(const pl_state *state, const pl_measurement *m, pl_buf *out)
+static void put_perplexity_command(const pl_state *state, const pl_measurement *m, pl_buf *out)
 {
     static const char key[] = " text=";
     const char *text = strstr(m->protocol, key);
@@ -463,7 +464,7 @@ pl_status pl_report_measuring(const pl_report_draft *draft, pl_buf *out, pl_erro
     }
     find_measured(draft->cx.state, m);
     for (size_t i = 0; i < m->n; i++) {
-        put_perplexity(draft->cx.state, &m->items[i], out);
+        put_perplexity_command(draft->cx.state, &m->items[i], out);
     }
     free(m);
     return PL_OK;

@@ -23,7 +23,7 @@ static size_t length_of(const pl_call *call, const char *key)
 
 /* "15.q_proj" of "model.layers.15.self_attn.q_proj"; of longer names, experts', all but what every
  * one begins with. */
-static void put_layer(const char *name, pl_buf *out)
+static void put_layer_brief(const char *name, pl_buf *out)
 {
     static const char common[] = "model.layers.";
     const bool usual = strncmp(name, common, sizeof common - 1) == 0;
@@ -44,7 +44,7 @@ static void put_number(const char *before, double value, pl_buf *out)
     pl_buf_printf(out, "%s%s", before, text);
 }
 
-static void put_count(double value, const char *behind, pl_buf *out)
+static void put_counted(double value, const char *behind, pl_buf *out)
 {
     char text[PL_NUMBER_TEXT];
     pl_format_count(value, text);
@@ -70,7 +70,7 @@ void pl_line_solve(const pl_call *call, pl_buf *out)
     if (layers > 0) {
         pl_buf_printf(out, "%zu layers", layers);
     } else {
-        put_layer(word(call->result, "layer"), out);
+        put_layer_brief(word(call->result, "layer"), out);
     }
     pl_buf_puts(out, ": ");
     if (isfinite(before)) {
@@ -92,7 +92,7 @@ void pl_line_solve(const pl_call *call, pl_buf *out)
 void pl_line_select(const pl_call *call, pl_buf *out)
 {
     const double channel = pl_json_number_of(call->result, "channel");
-    put_layer(word(call->result, "name"), out);
+    put_layer_brief(word(call->result, "name"), out);
     pl_buf_printf(out, "  [%.0f, %.0f]", pl_json_number_of(call->result, "rows"),
                   pl_json_number_of(call->result, "cols"));
     if (isfinite(channel)) {
@@ -184,7 +184,7 @@ void pl_line_sweep(const pl_call *call, pl_buf *out)
     pl_buf_printf(out, "%s", word(call->result, "parameter"));
     if (layer[0] != '\0') {
         pl_buf_puts(out, " of ");
-        put_layer(layer, out);
+        put_layer_brief(layer, out);
     }
     pl_buf_printf(out, ": %zu values", length_of(call, "points"));
     if (isfinite(knee)) {
@@ -211,7 +211,7 @@ void pl_line_perplexity(const pl_call *call, pl_buf *out)
         put_number(", KL ", kl, out);
     }
     pl_buf_puts(out, "  (");
-    put_count(pl_json_number_of(call->result, "tokens"), " tokens)", out);
+    put_counted(pl_json_number_of(call->result, "tokens"), " tokens)", out);
 }
 
 void pl_line_file(const pl_call *call, pl_buf *out)
@@ -233,12 +233,12 @@ void pl_line_file(const pl_call *call, pl_buf *out)
 void pl_line_export(const pl_call *call, pl_buf *out)
 {
     const double bits = pl_json_number_of(call->result, "bits_per_weight");
-    put_count(pl_json_number_of(call->result, "files"), " files, ", out);
-    put_count(pl_json_number_of(call->result, "bytes"), " bytes: ", out);
+    put_counted(pl_json_number_of(call->result, "files"), " files, ", out);
+    put_counted(pl_json_number_of(call->result, "bytes"), " bytes: ", out);
     if (strcmp(word(call->result, "weights"), "original") == 0) {
         pl_buf_puts(out, "the model as it is");
     } else {
-        put_count(pl_json_number_of(call->result, "layers_solved"), " solved layers", out);
+        put_counted(pl_json_number_of(call->result, "layers_solved"), " solved layers", out);
     }
     if (isfinite(bits)) {
         put_number(" of ", bits, out);
@@ -250,8 +250,8 @@ void pl_line_export(const pl_call *call, pl_buf *out)
     }
     if (pl_json_number_of(call->result, "layers_requantized") > 0) {
         pl_buf_puts(out, ", ");
-        put_count(pl_json_number_of(call->result, "layers_requantized"), " of them rounded anew",
-                  out);
+        put_counted(pl_json_number_of(call->result, "layers_requantized"), " of them rounded anew",
+                    out);
         put_number(", which changes them by ",
                    pl_json_number_of(call->result, "requantization_error"), out);
     }
@@ -261,7 +261,7 @@ void pl_line_calibrate(const pl_call *call, pl_buf *out)
 {
     char seconds[PL_NUMBER_TEXT];
     pl_format_seconds(pl_json_number_of(call->result, "seconds"), seconds);
-    put_count(pl_json_number_of(call->result, "tokens"), " tokens in ", out);
+    put_counted(pl_json_number_of(call->result, "tokens"), " tokens in ", out);
     pl_buf_printf(out, "%s: calibrated", seconds);
 }
 
@@ -269,10 +269,10 @@ void pl_line_info(const pl_call *call, pl_buf *out)
 {
     pl_buf_printf(out, "%s: ", word(call->result, "architecture"));
     if (isfinite(pl_json_number_of(call->result, "blocks"))) {
-        put_count(pl_json_number_of(call->result, "blocks"), " blocks, ", out);
+        put_counted(pl_json_number_of(call->result, "blocks"), " blocks, ", out);
     }
-    put_count(pl_json_number_of(call->result, "layers"), " layers, ", out);
-    put_count(pl_json_number_of(call->result, "parameters"), " parameters", out);
+    put_counted(pl_json_number_of(call->result, "layers"), " layers, ", out);
+    put_counted(pl_json_number_of(call->result, "parameters"), " parameters", out);
 }
 
 void pl_line_massive(const pl_call *call, pl_buf *out)
@@ -284,7 +284,7 @@ void pl_line_massive(const pl_call *call, pl_buf *out)
 void pl_line_learn(const pl_call *call, pl_buf *out)
 {
     if (!isfinite(pl_json_number_of(call->result, "steps"))) {
-        put_layer(word(call->result, "layer"), out);
+        put_layer_brief(word(call->result, "layer"), out);
         pl_buf_puts(out, ": what was learned is forgotten");
         return;
     }
@@ -301,7 +301,7 @@ void pl_line_learn(const pl_call *call, pl_buf *out)
 void pl_line_cost(const pl_call *call, pl_buf *out)
 {
     pl_buf_printf(out, "%s: ", word(call->result, "transform"));
-    put_count(pl_json_number_of(call->result, "flops_per_token"), " operations a token", out);
+    put_counted(pl_json_number_of(call->result, "flops_per_token"), " operations a token", out);
 }
 
 void pl_line_save(const pl_call *call, pl_buf *out)

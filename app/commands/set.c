@@ -49,7 +49,7 @@ static void note_set(json_t *list, pl_slot slot, const pl_spec *spec, const char
 }
 
 /* A parameter as it is typed: a number as short as it reads back. */
-static void put_value(const json_t *value, pl_buf *out)
+static void put_param_value(const json_t *value, pl_buf *out)
 {
     if (json_is_string(value)) {
         pl_buf_puts(out, json_string_value(value));
@@ -127,7 +127,7 @@ static void put_settings(const pl_call *call, const char *between, pl_buf *out)
         pl_buf_printf(out, "%s%s: %s=", i > 0 ? between : "",
                       json_string_value(json_object_get(one, "method")),
                       json_string_value(json_object_get(one, "parameter")));
-        put_value(json_object_get(one, "value"), out);
+        put_param_value(json_object_get(one, "value"), out);
         pl_buf_printf(out, "%s%s", glob != NULL ? " on " : "", glob != NULL ? glob : "");
     }
 }

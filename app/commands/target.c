@@ -91,8 +91,8 @@ static pl_status read_target(const pl_call *call, pl_target *out, pl_error *err)
 
 /* Which layers are asked for, a flag each: chosen[layers]; *one: by name, so that one that cannot
  * be searched is an error. */
-static pl_status choose_layers(const pl_call *call, const pl_state *state, bool *chosen, bool *one,
-                               pl_error *err)
+static pl_status choose_targets(const pl_call *call, const pl_state *state, bool *chosen, bool *one,
+                                pl_error *err)
 {
     const pl_model *model = state->source->model;
     const size_t words = call->n_words - (asks_for_best(call) ? 1 : 0);
@@ -182,7 +182,8 @@ static pl_status search_one(pl_call *call, pl_state *now, pl_lab *lab, size_t la
 }
 
 /* What the screen says in its line, and a script finds first. */
-static pl_status conclude(pl_call *call, tally *t, pl_status status, pl_lab *lab, pl_error *err)
+static pl_status conclude_target(pl_call *call, tally *t, pl_status status, pl_lab *lab,
+                                 pl_error *err)
 {
     const size_t done = json_array_size(t->layers);
     const char *refused = t->refused.data != NULL ? t->refused.data : "";
@@ -267,11 +268,11 @@ static pl_status run_target(pl_call *call, pl_context cx, pl_error *err)
     pl_json_set(call->result, "layers", t.layers);
     pl_status status =
         chosen != NULL ? read_target(call, &t.target, err) : pl_error_memory(err, "a result");
-    PL_THEN(choose_layers(call, cx.state, chosen, &one, err));
+    PL_THEN(choose_targets(call, cx.state, chosen, &one, err));
     PL_THEN(pl_state_copy(&now, cx.state, err));
     if (status == PL_OK) {
         status = search_layers(call, &now, cx.lab, chosen, one, &t, cx.task, err);
-        status = conclude(call, &t, status, cx.lab, err);
+        status = conclude_target(call, &t, status, cx.lab, err);
         pl_state_deinit(&now);
     }
     free(chosen);

@@ -38,7 +38,7 @@ void pl_message_put(const pl_message *message, unsigned char out[PL_MSG_HEADER])
     memcpy(out, &h, sizeof h);
 }
 
-static pl_status refuse(const char *what, pl_error *err)
+static pl_status refuse_message(const char *what, pl_error *err)
 {
     return pl_error_set(
         err, PL_ERR_FORMAT,
@@ -51,21 +51,22 @@ pl_status pl_message_get(const unsigned char *bytes, size_t size, uint64_t limit
     header h;
     *out = (pl_message){0};
     if (size != sizeof h) {
-        return refuse("a header of another size", err);
+        return refuse_message("a header of another size", err);
     }
     memcpy(&h, bytes, sizeof h);
     if (memcmp(h.magic, MAGIC, sizeof h.magic) != 0 || h.order != ORDER) {
-        return refuse("it does not begin with PLRANK2, or is of another kind of machine", err);
+        return refuse_message("it does not begin with PLRANK2, or is of another kind of machine",
+                              err);
     }
     if (h.type < PL_MSG_SETTING || h.type >= PL_MSG_TYPES || h.flag > 1) {
-        return refuse("of a type that is not known", err);
+        return refuse_message("of a type that is not known", err);
     }
     if (memchr(h.kind, '\0', sizeof h.kind) == NULL || !isfinite(h.seconds) ||
         !isfinite(h.waited)) {
-        return refuse("a kind without an end, or a time that is no number", err);
+        return refuse_message("a kind without an end, or a time that is no number", err);
     }
     if (h.size > limit) {
-        return refuse("larger than this machine's memory", err);
+        return refuse_message("larger than this machine's memory", err);
     }
     out->type = (pl_message_type)h.type;
     out->flag = h.flag == 1;

@@ -175,7 +175,8 @@ static pl_status dead(pl_ranks *ranks, int rank, pl_error *err)
 
 /* Ends with the request, or with the rank at its other end.  A request that never ends is given up,
  * with the buffer that MPI may still write to: *kept. */
-static pl_status finish(pl_ranks *ranks, int rank, MPI_Request *request, bool *kept, pl_error *err)
+static pl_status finish_request(pl_ranks *ranks, int rank, MPI_Request *request, bool *kept,
+                                pl_error *err)
 {
     enum { SPINS = 2000 };
     int done = 0;
@@ -217,7 +218,7 @@ static pl_status receive(pl_ranks *ranks, int rank, int tag, void *to, size_t si
     if (MPI_Irecv(to, (int)size, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &request) != MPI_SUCCESS) {
         return dead(ranks, rank, err);
     }
-    const pl_status status = finish(ranks, rank, &request, &kept, err);
+    const pl_status status = finish_request(ranks, rank, &request, &kept, err);
     if (kept) { /* nobody writes to it any more */
         MPI_Cancel(&request);
         MPI_Request_free(&request);
@@ -270,7 +271,7 @@ static pl_status send_piece(pl_ranks *ranks, int rank, int tag, const void *from
         MPI_Request_free(&request);
         return dead(ranks, rank, err);
     }
-    const pl_status status = finish(ranks, rank, &request, &kept, err);
+    const pl_status status = finish_request(ranks, rank, &request, &kept, err);
     if (kept) {
         MPI_Request_free(&request);
     }

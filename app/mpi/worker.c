@@ -42,8 +42,8 @@ typedef struct rank {
 
 /* --- the store behind ours is rank 0's -------------------------------------------------------- */
 
-static pl_status tell(rank *r, pl_message message, const char *kind, pl_id key, const void *payload,
-                      pl_error *err)
+static pl_status tell_rank_0(rank *r, pl_message message, const char *kind, pl_id key,
+                             const void *payload, pl_error *err)
 {
     snprintf(message.kind, sizeof message.kind, "%s", kind);
     message.key = key;
@@ -58,7 +58,7 @@ static pl_status ask(rank *r, pl_message_type type, const char *kind, pl_id key,
     *payload = NULL;
     pthread_mutex_lock(&r->lock);
     const double begin = pl_clock_now();
-    pl_status status = tell(r, (pl_message){.type = type}, kind, key, NULL, err);
+    pl_status status = tell_rank_0(r, (pl_message){.type = type}, kind, key, NULL, err);
     while (status == PL_OK && !came) {
         pl_ranks_wait(r->ranks, -1, -1);
         status = pl_ranks_take(r->ranks, 0, SIZE_MAX / 4, &came, answer, payload, err);
@@ -114,8 +114,8 @@ static pl_status send_file(rank *r, const char *kind, pl_id key, const char *pat
     if (status == PL_OK) {
         pthread_mutex_lock(&r->lock);
         const double begin = pl_clock_now();
-        status = tell(r, (pl_message){.type = PL_MSG_WROTE, .flag = keep, .size = size}, kind, key,
-                      bytes, err);
+        status = tell_rank_0(r, (pl_message){.type = PL_MSG_WROTE, .flag = keep, .size = size},
+                             kind, key, bytes, err);
         r->waited += pl_clock_now() - begin;
         pthread_mutex_unlock(&r->lock);
     }
@@ -209,7 +209,7 @@ static void peer_removed(void *ctx, const char *kind, pl_id key)
     if (own != NULL) {
         drop_held(r, own);
     } else {
-        ignored = tell(r, (pl_message){.type = PL_MSG_REMOVED}, kind, key, NULL, NULL);
+        ignored = tell_rank_0(r, (pl_message){.type = PL_MSG_REMOVED}, kind, key, NULL, NULL);
     }
     pthread_mutex_unlock(&r->lock);
     (void)ignored; /* where rank 0 is gone there is nothing to remove it from */
@@ -256,7 +256,7 @@ static pl_status take_setting(rank *r, const char *text, pl_error *err)
     return status;
 }
 
-static pl_status run_unit(rank *r, const char *text, json_t *answer, pl_error *err)
+static pl_status run_asked_unit(rank *r, const char *text, json_t *answer, pl_error *err)
 {
     json_t *unit = text != NULL ? json_loads(text, 0, NULL) : NULL;
     const char *name = json_string_value(json_object_get(unit, "kind"));
@@ -304,7 +304,7 @@ static pl_status answer_unit(rank *r, uint64_t number, pl_status status, const j
 }
 
 /* A copy here would be found in place of being computed, and not be sent. */
-static void forget(rank *r, const pl_message *message)
+static void forget_copy(rank *r, const pl_message *message)
 {
     r->forgets = true;
     pl_status ignored = pl_store_remove(pl_lab_store(r->lab), message->kind, message->key, NULL);
@@ -342,12 +342,13 @@ static void work(rank *r)
             pl_error error = why;
             json_t *answer = json_object();
             r->waited = 0.0;
-            pl_status status = setting == PL_OK ? run_unit(r, payload, answer, &error) : setting;
+            pl_status status =
+                setting == PL_OK ? run_asked_unit(r, payload, answer, &error) : setting;
             ended = answer_unit(r, message.number, status, answer, &error, pl_clock_now() - begin,
                                 NULL) != PL_OK;
             json_decref(answer);
         } else if (came && message.type == PL_MSG_GONE) {
-            forget(r, &message);
+            forget_copy(r, &message);
         } else if (came && message.type == PL_MSG_REST) {
             pl_lab_drop_walks(r->lab);
         } else if (came) {

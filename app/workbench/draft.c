@@ -56,7 +56,7 @@ static bool is_empty(const char *line, const pl_key *key, bool quotes)
     return size == 0 || (size == 2 && quotes && strncmp(end - 2, "''", 2) == 0);
 }
 
-static bool draws(const pl_command *command)
+static bool has_draft(const pl_command *command)
 {
     return command != NULL && command->draft != NULL;
 }
@@ -100,7 +100,7 @@ static void read_line(pl_screen *screen, const char *line)
     char *text = without_fresh(d, line);
     pl_status status =
         text != NULL ? pl_call_parse(text, &call, &err) : pl_error_memory(&err, "a line");
-    if (status == PL_OK && draws(call->command)) {
+    if (status == PL_OK && has_draft(call->command)) {
         status = call->command->draft(call, screen->state, &draft, &err);
         d->open = d->open || draft.request.kind != NULL;
     }
@@ -245,7 +245,7 @@ void pl_draft_fill(pl_screen *screen)
 {
     pl_drafting *d = &screen->drafting;
     const char *line = pl_prompt_line(screen->prompt);
-    if (screen->state->source == NULL || !draws(command_of(line))) {
+    if (screen->state->source == NULL || !has_draft(command_of(line))) {
         pl_draft_drop(screen);
         return;
     }
@@ -347,7 +347,7 @@ static size_t list_fields(const pl_screen *screen, const pl_key *fields[MOST_FIE
     size_t n = 0;
     const char *end = NULL;
     for (const char *s = d->draft.fields != NULL ? d->draft.fields : "", *word;
-         draws(command) && (word = next_word(s, &end)) != NULL && n < MOST_FIELDS; s = end) {
+         has_draft(command) && (word = next_word(s, &end)) != NULL && n < MOST_FIELDS; s = end) {
         for (const pl_key *key = command->keys; key->name != NULL; key++) {
             if (strlen(key->name) == (size_t)(end - word) &&
                 strncmp(key->name, word, strlen(key->name)) == 0) {

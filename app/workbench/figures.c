@@ -510,7 +510,7 @@ bool pl_figures_paper(const pl_screen *screen, pl_request *out, pl_id *key, pl_i
 /* --- export ----------------------------------------------------------------------------------- */
 
 /* "-astro-gptq-w3": the methods whose result a figure shows; nothing where it shows none. */
-static void put_methods(const pl_state *state, const pl_request *request, pl_buf *out)
+static void put_shown_methods(const pl_state *state, const pl_request *request, pl_buf *out)
 {
     const bool result =
         pl_request_wants_result(request) && pl_state_result(state, request->layer) != NULL;
@@ -563,7 +563,7 @@ void pl_figures_offer(pl_screen *screen)
     put_zoom(&screen->model.shown[pl_view_index(pane)], &text);
     /* The name last: there the cursor is, and its ending chooses the format. */
     pl_buf_printf(&text, " file=%s", name);
-    put_methods(state, &request, &text);
+    put_shown_methods(state, &request, &text);
     pl_buf_printf(&text, "-%s%s.png", request.kind->name, input ? "-inputs" : "");
     if (!text.failed) {
         pl_screen_open_prompt(screen, text.data);

@@ -72,7 +72,7 @@ pl_status pl_jobs_submit(pl_jobs *jobs, pl_screen_job *job, pl_urgency urgency,
 /* --- looking for one -------------------------------------------------------------------------- */
 
 /* The screen's own: nobody asked for it or waits for it. */
-static bool is_own(const pl_screen_job *job)
+static bool is_own_job(const pl_screen_job *job)
 {
     switch (job->kind) {
     case PL_JOB_KIND_COMMAND:
@@ -119,7 +119,7 @@ pl_screen_job *pl_jobs_newest(const pl_jobs *jobs)
     pl_screen_job *newest = NULL;
     for (pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
         const bool later = job->kind == PL_JOB_KIND_PREPARE && newest != NULL; /* by itself */
-        newest = is_own(job) || later ? newest : job;
+        newest = is_own_job(job) || later ? newest : job;
     }
     return newest;
 }
@@ -202,9 +202,9 @@ static bool is_running(const pl_jobs *jobs, const pl_screen_job *job)
     return false;
 }
 
-static pl_job_row row_of(const pl_jobs *jobs, const pl_screen_job *job)
+static pl_job_row job_row(const pl_jobs *jobs, const pl_screen_job *job)
 {
-    pl_job_row row = {.line = job->shown, .id = job->id, .own = is_own(job)};
+    pl_job_row row = {.line = job->shown, .id = job->id, .own = is_own_job(job)};
     row.line.seconds = pl_clock_now() - job->started;
     row.phase = is_running(jobs, job) ? PL_JOB_PHASE_RUNNING : PL_JOB_PHASE_QUEUED;
     return row;
@@ -227,7 +227,7 @@ const pl_job_row *pl_jobs_list(pl_jobs *jobs, size_t *count)
     }
     for (int running = 1; running >= 0; running--) {
         for (const pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
-            pl_job_row row = row_of(jobs, job);
+            pl_job_row row = job_row(jobs, job);
             if ((row.phase == PL_JOB_PHASE_RUNNING) == (running == 1)) {
                 jobs->rows[(*count)++] = row;
             }
@@ -241,7 +241,7 @@ const pl_job_row *pl_jobs_list(pl_jobs *jobs, size_t *count)
 
 void pl_jobs_remember(pl_jobs *jobs, const pl_screen_job *job, pl_status status, const char *why)
 {
-    pl_job_row row = row_of(jobs, job);
+    pl_job_row row = job_row(jobs, job);
     row.phase = status == PL_OK              ? PL_JOB_PHASE_DONE
                 : status == PL_ERR_CANCELLED ? PL_JOB_PHASE_CANCELLED
                                              : PL_JOB_PHASE_FAILED;

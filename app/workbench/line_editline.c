@@ -55,7 +55,7 @@ static int next_character(EditLine *el, wchar_t *out)
 }
 
 /* The text and the cursor as bytes. */
-static void take_line(void)
+static void copy_edited_line(void)
 {
     const LineInfoW *line = el_wline(the_line.el);
     the_line.text.size = 0;
@@ -74,11 +74,11 @@ static void take_line(void)
     }
 }
 
-static unsigned char complete(EditLine *el, int key)
+static unsigned char on_complete(EditLine *el, int key)
 {
     (void)el;
     (void)key;
-    take_line();
+    copy_edited_line();
     the_line.hooks.complete();
     return CC_REFRESH;
 }
@@ -181,7 +181,7 @@ pl_status pl_line_start(const pl_line_hooks *hooks, const char *path, pl_error *
     el_set(the_line.el, EL_PROMPT, no_prompt);
     el_wset(the_line.el, EL_GETCFN, next_character);
     el_set(the_line.el, EL_HIST, history, the_line.history);
-    el_wset(the_line.el, EL_ADDFN, L"planish-complete", L"complete a command", complete);
+    el_wset(the_line.el, EL_ADDFN, L"planish-complete", L"complete a command", on_complete);
     el_set(the_line.el, EL_BIND, "\t", "planish-complete", NULL);
     /* Its incremental search waits for keys that are not there yet. */
     el_set(the_line.el, EL_BIND, "^R", "ed-search-prev-history", NULL);
@@ -222,7 +222,7 @@ void pl_line_stop(void)
     the_line.master = -1;
 }
 
-static void insert(const char *text)
+static void insert_text(const char *text)
 {
     const char *end = text + strlen(text);
     while (text < end) {
@@ -237,8 +237,8 @@ static void insert(const char *text)
 void pl_line_open(const char *text)
 {
     el_set(the_line.el, EL_UNBUFFERED, 1);
-    insert(text);
-    take_line();
+    insert_text(text);
+    copy_edited_line();
     drain();
 }
 
@@ -255,7 +255,7 @@ void pl_line_read(void)
     int count = 0;
     const wchar_t *line = el_wgets(the_line.el, &count);
     const bool entered = line != NULL && count > 0 && line[count - 1] == L'\n';
-    take_line();
+    copy_edited_line();
     drain();
     if (entered) {
         the_line.text.data[the_line.text.size - 1] = '\0';
@@ -295,7 +295,7 @@ static int characters(size_t bytes)
     return count;
 }
 
-static void move_to(int character)
+static void move_cursor(int character)
 {
     const LineInfoW *line = el_wline(the_line.el);
     el_cursor(the_line.el, character - (int)(line->cursor - line->buffer));
@@ -303,14 +303,14 @@ static void move_to(int character)
 
 void pl_line_replace(size_t first, size_t end, const char *text, size_t cursor)
 {
-    move_to(characters(end));
+    move_cursor(characters(end));
     if (end > first) { /* 0 characters would be one */
         el_deletestr(the_line.el, characters(end) - characters(first));
     }
-    insert(text);
-    take_line();
-    move_to(characters(cursor < the_line.text.size ? cursor : the_line.text.size));
-    take_line();
+    insert_text(text);
+    copy_edited_line();
+    move_cursor(characters(cursor < the_line.text.size ? cursor : the_line.text.size));
+    copy_edited_line();
 }
 
 void pl_line_remember(const char *line)

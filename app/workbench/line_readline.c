@@ -50,7 +50,7 @@ static void on_line(char *line)
     the_line.hooks.entered(line);
 }
 
-static int complete(int count, int key)
+static int on_complete(int count, int key)
 {
     (void)count;
     (void)key;
@@ -78,7 +78,7 @@ static void set_up_readline(void)
     rl_variable_bind("bell-style", "none");
     rl_variable_bind("enable-bracketed-paste", "off");
     rl_inhibit_completion = 0;
-    rl_bind_key('\t', complete);
+    rl_bind_key('\t', on_complete);
 }
 
 pl_status pl_line_start(const pl_line_hooks *hooks, const char *history, pl_error *err)

@@ -112,7 +112,7 @@ static void add_tables(pl_palette *palette)
     }
 }
 
-static void add_layers(pl_screen *screen)
+static void add_layer_items(pl_screen *screen)
 {
     const pl_source *source = screen->state->source;
     size_t n = source != NULL ? pl_model_layer_count(source->model) : 0;
@@ -142,7 +142,7 @@ void pl_screen_open_palette(pl_screen *screen)
     add_actions(screen);
     add_commands(&screen->over.palette);
     add_tables(&screen->over.palette);
-    add_layers(screen);
+    add_layer_items(screen);
     if (pl_palette_open(&screen->over.palette, &err) != PL_OK) {
         pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
     }

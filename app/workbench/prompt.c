@@ -78,7 +78,7 @@ static void replace_word(size_t start, const char *text, size_t length, bool who
     pl_buf_deinit(&word);
 }
 
-static void complete(void)
+static void complete_line(void)
 {
     pl_prompt *p = the_prompt;
     const size_t cursor = pl_line_cursor();
@@ -127,7 +127,7 @@ static bool make_history(const char *path)
 pl_status pl_prompt_create(const char *history, const pl_state *state, pl_prompt **out,
                            pl_error *err)
 {
-    static const pl_line_hooks hooks = {next_byte, bytes_wait, complete, on_line};
+    static const pl_line_hooks hooks = {next_byte, bytes_wait, complete_line, on_line};
     *out = NULL;
     pl_prompt *p = calloc(1, sizeof *p);
     if (p == NULL) {

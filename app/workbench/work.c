@@ -48,7 +48,7 @@ static pl_status run_scores(pl_screen_job *job, pl_task *task, pl_error *err)
     return pl_layer_rows(pl_job_context(job, task), job->first, job->count, job->rows, err);
 }
 
-static pl_status run_job(void *arg, pl_task *task, pl_error *err)
+static pl_status run_screen_job(void *arg, pl_task *task, pl_error *err)
 {
     pl_screen_job *job = arg;
     switch (job->kind) {
@@ -93,7 +93,7 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
         job->call = call;
         job->line = line;
         status = pl_jobs_submit(&screen->jobs, job, ordinary ? PL_JOB_ORDINARY : PL_JOB_URGENT,
-                                run_job, err);
+                                run_screen_job, err);
     }
     if (status == PL_OK && screen->options->begun != NULL && slow && pl_call_unit(call) != NULL) {
         screen->options->begun(screen->options->ctx, call, screen->state);
@@ -105,7 +105,7 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
  * the loop. */
 static bool start_job(pl_screen *screen, pl_screen_job *job, pl_urgency urgency)
 {
-    return pl_jobs_submit(&screen->jobs, job, urgency, run_job, NULL) == PL_OK;
+    return pl_jobs_submit(&screen->jobs, job, urgency, run_screen_job, NULL) == PL_OK;
 }
 
 static bool new_job(pl_screen *screen, pl_job_kind kind, const char *name, pl_screen_job **out)

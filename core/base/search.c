@@ -24,7 +24,7 @@ static double clamp(double x, double low, double high)
 }
 
 /* The x of a position, in the range and in its numbers. */
-static double place(const pl_search *s, double u)
+static double value_at_position(const pl_search *s, double u)
 {
     double x = clamp(s->logarithmic ? exp(u) : u, s->low, s->high);
     if (s->whole) {
@@ -136,7 +136,7 @@ static double inside(const pl_search *s, size_t a, size_t b)
     } else if (!(u > ua + MARGIN * width && u < ub - MARGIN * width)) {
         u = clamp(ua - ma * width / (mb - ma), ua + MARGIN * width, ub - MARGIN * width);
     }
-    return place(s, u);
+    return value_at_position(s, u);
 }
 
 /* No bracket yet: on along the slope, to an end at the most; behind a plateau in growing steps. */
@@ -160,8 +160,8 @@ static bool outside(const pl_search *s, double *x)
         longest = fmin(longest, 2.0 * DECADE);
     }
     step = clamp(step, -longest, longest);
-    const double candidates[] = {place(s, at + 1.05 * step), step > 0.0 ? s->high : s->low,
-                                 step > 0.0 ? s->low : s->high};
+    const double candidates[] = {value_at_position(s, at + 1.05 * step),
+                                 step > 0.0 ? s->high : s->low, step > 0.0 ? s->low : s->high};
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
         if (!is_known(s, candidates[i])) {
             *x = candidates[i];
@@ -183,7 +183,7 @@ static bool next_value(pl_search *s, double *x)
     if (bracketed) {
         *x = inside(s, a, b);
         if (is_known(s, *x)) { /* the middle, where there is a number between */
-            *x = place(s, 0.5 * (position(s, s->x[a]) + position(s, s->x[b])));
+            *x = value_at_position(s, 0.5 * (position(s, s->x[a]) + position(s, s->x[b])));
         }
         s->end = is_known(s, *x) ? PL_SEARCH_NEAREST : PL_SEARCH_GOES_ON;
     } else if (!outside(s, x)) {
@@ -208,9 +208,9 @@ static double between(const pl_search *s, size_t left, size_t right)
     const double wider = c - b > b - a ? c - b : b - a;
     const bool inside_both = vertex > a + 0.1 * (b - a) && vertex < c - 0.1 * (c - b);
     if (inside_both && fabs(vertex - b) > 0.1 * wider) {
-        return place(s, vertex);
+        return value_at_position(s, vertex);
     }
-    return place(s, c - b > b - a ? b + GOLDEN * (c - b) : b - GOLDEN * (b - a));
+    return value_at_position(s, c - b > b - a ? b + GOLDEN * (c - b) : b - GOLDEN * (b - a));
 }
 
 /* A neighbour of the least point that is not there yet, a stride away. */
@@ -223,7 +223,7 @@ static bool next_least(pl_search *s, double *x)
     }
     const double b = position(s, s->x[s->best]);
     const double stride = s->logarithmic ? DECADE : 0.125 * (s->high - s->low);
-    const double down = place(s, b - stride), up = place(s, b + stride);
+    const double down = value_at_position(s, b - stride), up = value_at_position(s, b + stride);
     const bool no_left = at == 0, no_right = at + 1 == s->count;
     if (no_right && !is_known(s, up)) {
         *x = up;
@@ -251,7 +251,7 @@ bool pl_search_next(pl_search *s, double *x)
     }
     if (s->count == 0) {
         s->slope = fabs(s->slope) > 0.0 ? s->slope : USUAL_SLOPE;
-        *x = place(s, position(s, clamp(s->start, s->low, s->high)));
+        *x = value_at_position(s, position(s, clamp(s->start, s->low, s->high)));
         return true;
     }
     if (!(s->least ? next_least(s, x) : next_value(s, x))) {

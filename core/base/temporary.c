@@ -227,7 +227,7 @@ pl_status pl_temporary_create(const char *target, bool folder, pl_temporary *out
     return PL_OK;
 }
 
-static void forget(pl_temporary *temporary)
+static void forget_file(pl_temporary *temporary)
 {
     if (temporary->path != NULL) {
         close(temporary->fd);
@@ -242,7 +242,7 @@ pl_status pl_temporary_publish(pl_temporary *temporary, const char *target, pl_e
         return pl_error_set(err, PL_ERR_IO, "%s: cannot be put in place: %s", target,
                             strerror(errno));
     }
-    forget(temporary);
+    forget_file(temporary);
     return PL_OK;
 }
 
@@ -262,5 +262,5 @@ void pl_temporary_discard(pl_temporary *temporary)
         free(temporary->path);
         temporary->path = NULL;
     }
-    forget(temporary);
+    forget_file(temporary);
 }

@@ -68,7 +68,7 @@ static void fail(pl_buf *buf)
     pl_memory_failed();
 }
 
-static bool reserve(pl_buf *buf, size_t extra)
+static bool reserve_bytes(pl_buf *buf, size_t extra)
 {
     if (buf->failed || extra > SIZE_MAX / 4 - buf->size) {
         fail(buf);
@@ -94,7 +94,7 @@ static bool reserve(pl_buf *buf, size_t extra)
 
 void pl_buf_append(pl_buf *buf, const void *bytes, size_t size)
 {
-    if (!reserve(buf, size)) {
+    if (!reserve_bytes(buf, size)) {
         return;
     }
     if (size > 0) {
@@ -119,7 +119,7 @@ void pl_buf_printf(pl_buf *buf, const char *format, ...)
     va_end(args);
     if (length < 0) {
         fail(buf);
-    } else if (reserve(buf, (size_t)length)) {
+    } else if (reserve_bytes(buf, (size_t)length)) {
         vsnprintf(buf->data + buf->size, (size_t)length + 1, format, again);
         buf->size += (size_t)length;
     }

@@ -90,7 +90,7 @@ static pl_status sample_pool(pl_twister *t, size_t n, size_t count, size_t *out,
     return PL_OK;
 }
 
-static bool is_among(const size_t *drawn, size_t count, size_t index)
+static bool is_drawn_before(const size_t *drawn, size_t count, size_t index)
 {
     bool found = false;
     for (size_t i = 0; i < count; i++) {
@@ -114,7 +114,7 @@ pl_status pl_twister_sample(pl_twister *t, size_t n, size_t count, size_t *out, 
     for (size_t i = 0; i < count; i++) {
         do {
             out[i] = next_below(t, n);
-        } while (is_among(out, i, out[i]));
+        } while (is_drawn_before(out, i, out[i]));
     }
     return PL_OK;
 }

@@ -147,7 +147,7 @@ static pl_status read_gram(pl_entry *entry, size_t n, pl_site_stats *out, pl_err
 }
 
 /* A size from the entry's JSON; false if it is missing or no sensible number. */
-static bool read_size(const json_t *about, const char *key, size_t limit, size_t *out)
+static bool read_stored_size(const json_t *about, const char *key, size_t limit, size_t *out)
 {
     const json_t *value = json_object_get(about, key);
     const json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
@@ -161,8 +161,8 @@ static pl_status read_site(pl_entry *entry, const pl_site *site, pl_gram_form fo
     const json_t *about = pl_entry_about(entry);
     const double tokens = json_number_value(json_object_get(about, "tokens"));
     size_t n = 0, rows = 0;
-    if (!read_size(about, "n", 1u << 24, &n) || n == 0 || !(tokens >= 0.0) || !isfinite(tokens) ||
-        !read_size(about, "sample_rows", UINT32_MAX, &rows)) {
+    if (!read_stored_size(about, "n", 1u << 24, &n) || n == 0 || !(tokens >= 0.0) ||
+        !isfinite(tokens) || !read_stored_size(about, "sample_rows", UINT32_MAX, &rows)) {
         return pl_error_set(err, PL_ERR_FORMAT,
                             "%s: stored statistics: n, tokens or sample_rows is missing or out of "
                             "range",
@@ -278,7 +278,7 @@ pl_status pl_calib_verify_site(pl_store *store, pl_id calibration, const pl_cali
     return PL_OK;
 }
 
-static json_t *describe(const pl_calib_spec *spec, size_t massive)
+static json_t *describe_calibration(const pl_calib_spec *spec, size_t massive)
 {
     char text[PL_ID_TEXT];
     pl_id_format(spec->tokens->text, text);
@@ -296,7 +296,7 @@ pl_status pl_calib_put_whole(pl_store *store, pl_id calibration, const pl_calib_
                              const pl_massive *massive, size_t count, const pl_massive *nearest,
                              pl_error *err)
 {
-    json_t *about = describe(spec, count);
+    json_t *about = describe_calibration(spec, count);
     if (about == NULL) {
         return pl_error_memory(err, "a stored calibration");
     }

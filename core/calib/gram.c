@@ -58,7 +58,7 @@ void pl_gram_join(float *a, const float *b, size_t count)
 }
 
 PL_CLONES
-static void divide(float *x, double by, size_t count)
+static void divide_floats(float *x, double by, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         x[i] = (float)((double)x[i] / by);
@@ -69,7 +69,7 @@ void pl_gram_divide(float *a, double by, size_t count)
 {
 #pragma omp parallel for schedule(static)
     for (size_t first = 0; first < count; first += TURN_FLOATS) {
-        divide(a + first, by, count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
+        divide_floats(a + first, by, count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
     }
 }
 

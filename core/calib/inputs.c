@@ -52,7 +52,7 @@ typedef struct reading {
 } reading;
 
 /* Selection sampling, as the pass over a text does it (pass.c). */
-static size_t choose(reading *r, size_t first, size_t count)
+static size_t choose_sample(reading *r, size_t first, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -72,7 +72,7 @@ static pl_status read_rows(reading *r, pl_task *task, pl_error *err)
         status = pl_task_tick(task, err);
         PL_THEN(pl_checkpoint_read(r->checkpoint, r->tensor, first, count, r->x, err));
         if (status == PL_OK) {
-            size_t kept = choose(r, first, count);
+            size_t kept = choose_sample(r, first, count);
             status = pl_stats_add(r->stats, first / ROWS, r->x, count, first, r->ids, r->sample,
                                   kept, task, err);
         }
@@ -81,8 +81,8 @@ static pl_status read_rows(reading *r, pl_task *task, pl_error *err)
     return status;
 }
 
-static pl_status prepare(reading *r, size_t sample_rows, size_t memory_limit, const char *name,
-                         pl_error *err)
+static pl_status prepare_reading(reading *r, size_t sample_rows, size_t memory_limit,
+                                 const char *name, pl_error *err)
 {
     r->rows = pl_tensor_rows(r->tensor);
     r->cols = pl_tensor_cols(r->tensor);
@@ -112,7 +112,7 @@ pl_status pl_calib_inputs_site(const pl_inputs_spec *spec, pl_id key, size_t sit
                  .tensor = pl_model_site_inputs(spec->model, site)};
     const char *name = pl_model_site(spec->model, site)->name;
     pl_site_stats stats = {0};
-    pl_status status = prepare(&r, spec->sample_rows, spec->memory_limit, name, err);
+    pl_status status = prepare_reading(&r, spec->sample_rows, spec->memory_limit, name, err);
     PL_THEN(read_rows(&r, task, err));
     if (status == PL_OK) {
         status = pl_stats_finish(r.stats, &stats, err);

@@ -36,7 +36,7 @@ static int compare_floats(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static float largest(const float *x, size_t count)
+static float largest_by_bits(const float *x, size_t count)
 {
     const int32_t bits = largest_bits(x, count);
     float max;
@@ -66,7 +66,7 @@ static float median_of(const float *x, size_t count, float *scratch)
 bool pl_massive_nearer(const float *x, size_t count, float *scratch, float *share, size_t *channel,
                        float *median)
 {
-    const float max = largest(x, count);
+    const float max = largest_by_bits(x, count);
     if (!may_exceed(x, count, max, *share)) {
         return false;
     }
@@ -86,7 +86,7 @@ bool pl_massive_nearer(const float *x, size_t count, float *scratch, float *shar
 void pl_massive_scan(const float *x, size_t count, float *scratch,
                      void (*note)(void *ctx, size_t channel, float value, float median), void *ctx)
 {
-    const float max = largest(x, count);
+    const float max = largest_by_bits(x, count);
     if (!may_exceed(x, count, max, 1.0f)) {
         return;
     }

@@ -176,7 +176,7 @@ static void pass_block(const pl_moments *out, const float *x, size_t rows, size_
     store_block(out, &s, first, count, rows, at, position, ids);
 }
 
-static pl_status check_finite(const pl_moments *moments, pl_error *err)
+static pl_status check_moments_finite(const pl_moments *moments, pl_error *err)
 {
     for (size_t c = 0; c < moments->n; c++) {
         if (moments->max[c] >= 0x7f800000) {
@@ -206,7 +206,7 @@ pl_status pl_moments_pass(pl_moments *moments, const float *x, size_t rows, cons
         size_t count = n - first < LANES ? n - first : LANES;
         pass_block(moments, x, rows, first, count, at, position, ids, histogram);
     }
-    return check_finite(moments, err);
+    return check_moments_finite(moments, err);
 }
 
 void pl_moments_join(pl_moments *a, const pl_moments *b)

@@ -169,7 +169,7 @@ static size_t windows_of(const pl_pass *pass)
 }
 
 /* Of the sample: those of the pass's windows. */
-static size_t rows_of(const pl_pass *pass)
+static size_t pass_sample_rows(const pl_pass *pass)
 {
     return pass->keep_at[pass->end] - pass->keep_at[pass->begin];
 }
@@ -202,11 +202,11 @@ static double stats_bytes(const pl_pass *pass, size_t site)
     const size_t cross = pass->original != NULL
                              ? pl_cross_bytes(cols, windows_of(pass), pass->spec.protocol.length)
                              : 0;
-    return (double)cross + (double)pl_stats_bytes(cols, windows_of(pass), rows_of(pass));
+    return (double)cross + (double)pl_stats_bytes(cols, windows_of(pass), pass_sample_rows(pass));
 }
 
 /* A block with all its accumulators fits the limit beside so many bytes. */
-static bool fits(const pl_pass *pass, size_t block, double bytes)
+static bool fits_limit(const pl_pass *pass, size_t block, double bytes)
 {
     size_t first = 0;
     const size_t count = pl_model_block_sites(pass->spec.model, block, &first);
@@ -226,8 +226,8 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
     pl_status status =
         pass->original != NULL ? pl_pass_start(pass->original, parts, folder, task, err) : PL_OK;
     const size_t beside = pass->original != NULL ? pass->original->hidden_bytes : 0;
-    const bool in_memory =
-        fits(pass, 0, (double)beside + 4.0 * (double)windows_of(pass) * (double)(values + between));
+    const bool in_memory = fits_limit(
+        pass, 0, (double)beside + 4.0 * (double)windows_of(pass) * (double)(values + between));
     if (status != PL_OK) {
         return status;
     }
@@ -563,7 +563,7 @@ static pl_status finish_round(pl_pass *pass, const pl_pass_step *step, const rou
  * of a site which is not observed now. */
 static pl_status prepare_site(pl_pass *pass, const pl_pass_step *step, size_t i, pl_error *err)
 {
-    const size_t windows = pass->spec.protocol.windows, rows = rows_of(pass);
+    const size_t windows = pass->spec.protocol.windows, rows = pass_sample_rows(pass);
     const size_t cols = pl_model_site(pass->spec.model, pass->first_site + i)->cols;
     /* Blocks before may have had more of them. */
     const size_t sites = pl_model_block_sites(pass->spec.model, step->block, &(size_t){0});
@@ -587,7 +587,7 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
 {
     pl_status status = PL_OK;
     /* The accumulators of other parts may stay where there is room, else it is for this round's. */
-    const bool roomy = step->parts && fits(pass, step->block, (double)pass->hidden_bytes);
+    const bool roomy = step->parts && fits_limit(pass, step->block, (double)pass->hidden_bytes);
     for (size_t i = 0; !roomy && i < pass->most_sites; i++) {
         if (i < plan->begin_site || i >= plan->end_site || !wanted(step, i)) {
             drop_site(pass, i);

@@ -12,7 +12,7 @@ static const char PART[] = "part";
 
 /* What of a shard an entry holds: the sums of one block's sites, or, as the last, the massive
  * activations of all blocks. */
-static pl_id part_key(pl_id calibration, size_t windows, size_t shard, size_t block)
+static pl_id shard_part_key(pl_id calibration, size_t windows, size_t shard, size_t block)
 {
     const uint64_t parts[] = {calibration.high, calibration.low, windows, shard, block, 1};
     return pl_id_bytes(parts, sizeof parts);
@@ -86,7 +86,7 @@ typedef struct shard_run {
     gathered block;
 } shard_run;
 
-static pl_status gather(void *ctx, size_t site, const pl_stats_part *part, pl_error *err)
+static pl_status gather_part(void *ctx, size_t site, const pl_stats_part *part, pl_error *err)
 {
     shard_run *r = ctx;
     const size_t i = site - r->block.first, n = pl_model_site(r->model, site)->cols;
@@ -151,8 +151,9 @@ static pl_status put_massive(const pl_pass *pass, pl_store *store, pl_id key, pl
     return pl_store_put(store, PART, key, NULL, sections, nearest != NULL ? 3 : 2, err);
 }
 
-static pl_status run_block(pl_pass *pass, const pl_calib_spec *spec, size_t block, pl_store *store,
-                           pl_id key, const bool *want, pl_task *task, pl_error *err)
+static pl_status run_shard_block(pl_pass *pass, const pl_calib_spec *spec, size_t block,
+                                 pl_store *store, pl_id key, const bool *want, pl_task *task,
+                                 pl_error *err)
 {
     shard_run run = {.model = spec->model};
     pl_status status = gathered_init(&run.block, spec->model, block, err);
@@ -161,7 +162,7 @@ static pl_status run_block(pl_pass *pass, const pl_calib_spec *spec, size_t bloc
                                .advance = true,
                                .massive = true,
                                .progress = true,
-                               .part_sink = gather,
+                               .part_sink = gather_part,
                                .ctx = &run};
     PL_THEN(pl_pass_block(pass, &step, task, err));
     PL_THEN(put_block(&run.block, store, key, err));
@@ -189,10 +190,10 @@ pl_status pl_calib_shard_run(const pl_calib_spec *spec, pl_store *store, pl_id c
         status = pl_pass_start(pass, false, pl_store_folder(store), task, err);
     }
     for (size_t b = 0; status == PL_OK && b < blocks; b++) {
-        status = run_block(pass, spec, b, store, part_key(calibration, windows, shard, b), want,
-                           task, err);
+        status = run_shard_block(pass, spec, b, store,
+                                 shard_part_key(calibration, windows, shard, b), want, task, err);
     }
-    PL_THEN(put_massive(pass, store, part_key(calibration, windows, shard, blocks), err));
+    PL_THEN(put_massive(pass, store, shard_part_key(calibration, windows, shard, blocks), err));
     free(want);
     pl_pass_destroy(pass);
     return status;
@@ -203,7 +204,7 @@ bool pl_calib_shard_there(const pl_calib_spec *spec, pl_store *store, pl_id cali
 {
     bool there = true;
     for (size_t b = 0; there && b <= pl_model_config(spec->model)->blocks; b++) {
-        there = pl_store_has(store, PART, part_key(calibration, windows, shard, b));
+        there = pl_store_has(store, PART, shard_part_key(calibration, windows, shard, b));
     }
     return there;
 }
@@ -223,13 +224,13 @@ typedef struct join {
 /* place: of the entry: a block's number, or what stands for a part of one. */
 static pl_status get_part(const join *j, size_t shard, size_t place, pl_entry **out, pl_error *err)
 {
-    return pl_store_get(j->store, PART, part_key(j->calibration, j->windows, shard, place), out,
-                        err);
+    return pl_store_get(j->store, PART, shard_part_key(j->calibration, j->windows, shard, place),
+                        out, err);
 }
 
 /* A section in memory of its own, of the size that it has in the entry, at most `most`. */
-static pl_status read_all(pl_entry *entry, const char *name, size_t most, void **out, size_t *bytes,
-                          pl_error *err)
+static pl_status read_section_whole(pl_entry *entry, const char *name, size_t most, void **out,
+                                    size_t *bytes, pl_error *err)
 {
     *bytes = pl_entry_section_bytes(entry, name);
     if (*bytes == SIZE_MAX || *bytes > most) {
@@ -268,7 +269,7 @@ static pl_status add_shard(pl_entry *entry, size_t i, size_t n, size_t most_rows
         char name[40];
         size_t bytes = 0;
         name_section(i, s, name);
-        status = read_all(entry, name, expected[s], &data[s], &bytes, err);
+        status = read_section_whole(entry, name, expected[s], &data[s], &bytes, err);
         if (status == PL_OK && bytes != expected[s]) {
             status = pl_error_set(err, PL_ERR_FORMAT,
                                   "a part of a calibration: section %s has %zu bytes, expected %zu",
@@ -365,7 +366,7 @@ static pl_status read_found(const join *j, size_t shard, found *out, pl_massive 
     float share = 0;
     pl_massive own;
     pl_status status = get_part(j, shard, j->blocks, &entry, err);
-    PL_THEN(read_all(entry, "massive", PL_PASS_MASSIVE * sizeof own, &list, &bytes, err));
+    PL_THEN(read_section_whole(entry, "massive", PL_PASS_MASSIVE * sizeof own, &list, &bytes, err));
     PL_THEN(pl_entry_read(entry, "share", &share, sizeof share, err));
     if (status == PL_OK && share > 0.0f) {
         status = pl_entry_read(entry, "nearest", &own, sizeof own, err);
@@ -443,7 +444,7 @@ pl_status pl_calib_shards_join(const pl_calib_spec *spec, pl_store *store, pl_id
     PL_THEN(join_massive(&j, err));
     for (size_t s = 0; status == PL_OK && s < j.shards; s++) {
         for (size_t b = 0; status == PL_OK && b <= j.blocks; b++) {
-            status = pl_store_remove(store, PART, part_key(calibration, windows, s, b), err);
+            status = pl_store_remove(store, PART, shard_part_key(calibration, windows, s, b), err);
         }
     }
     return status;
@@ -452,7 +453,7 @@ pl_status pl_calib_shards_join(const pl_calib_spec *spec, pl_store *store, pl_id
 /* --- a walk's parts --------------------------------------------------------------------------- */
 
 /* Behind all blocks of a calibration under the same key. */
-static size_t place_of(size_t block, pl_site_role role)
+static size_t site_place(size_t block, pl_site_role role)
 {
     return ((size_t)1 << 32) + block * PL_SITE_ROLE_END + (size_t)role;
 }
@@ -474,10 +475,10 @@ pl_status pl_calib_walk_shard(pl_calib_walk *walk, const pl_model *model, pl_sto
 {
     shard_run run = {.model = model};
     pl_status status = gathered_init(&run.block, model, block, err);
-    PL_THEN(
-        pl_walk_part(walk, block, role, hooks, gather, &run, pl_store_folder(store), task, err));
-    PL_THEN(
-        put_block(&run.block, store, part_key(key, windows, shard, place_of(block, role)), err));
+    PL_THEN(pl_walk_part(walk, block, role, hooks, gather_part, &run, pl_store_folder(store), task,
+                         err));
+    PL_THEN(put_block(&run.block, store,
+                      shard_part_key(key, windows, shard, site_place(block, role)), err));
     gathered_deinit(&run.block);
     return status;
 }
@@ -485,7 +486,7 @@ pl_status pl_calib_walk_shard(pl_calib_walk *walk, const pl_model *model, pl_sto
 bool pl_calib_walk_shard_there(pl_store *store, pl_id key, size_t windows, size_t shard,
                                size_t block, pl_site_role role)
 {
-    return pl_store_has(store, PART, part_key(key, windows, shard, place_of(block, role)));
+    return pl_store_has(store, PART, shard_part_key(key, windows, shard, site_place(block, role)));
 }
 
 pl_status pl_calib_walk_join(const pl_calib_spec *spec, bool beside, pl_store *store, pl_id key,
@@ -502,7 +503,7 @@ pl_status pl_calib_walk_join(const pl_calib_spec *spec, bool beside, pl_store *s
                     .beside = beside,
                     .sites = &made,
                     .task = task};
-    const size_t place = place_of(block, role);
+    const size_t place = site_place(block, role);
     const size_t count = pl_model_block_sites(spec->model, block, &first);
     pl_status status = pl_walk_missing(spec, beside, store, key, block, role, &want, &any, err);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
@@ -511,7 +512,7 @@ pl_status pl_calib_walk_join(const pl_calib_spec *spec, bool beside, pl_store *s
         }
     }
     for (size_t s = 0; status == PL_OK && s < j.shards; s++) {
-        status = pl_store_remove(store, PART, part_key(key, windows, s, place), err);
+        status = pl_store_remove(store, PART, shard_part_key(key, windows, s, place), err);
     }
     free(want);
     return status;

@@ -182,7 +182,7 @@ static void join_nodes(void *ctx, pl_tree_node *left, pl_tree_node *right)
     give_back(stats, from);
 }
 
-static void insert(pl_stats *stats, node *nd, unsigned level, size_t index)
+static void insert_node(pl_stats *stats, node *nd, unsigned level, size_t index)
 {
     nd->at.level = level;
     nd->at.index = index;
@@ -231,9 +231,9 @@ static pl_status add_window(pl_stats *stats, node *left, size_t window, const fl
         give_back(stats, nd);
     } else if (left != NULL) {
         pl_moments_join(&left->moments, moments);
-        insert(stats, nd, 1, window / 2);
+        insert_node(stats, nd, 1, window / 2);
     } else {
-        insert(stats, nd, 0, window);
+        insert_node(stats, nd, 0, window);
     }
     return status;
 }
@@ -342,7 +342,7 @@ pl_status pl_stats_add_part(pl_stats *stats, const pl_stats_part *part, pl_error
     }
     memset(stats->seen + first, true, count);
     stats->added += count;
-    insert(stats, nd, (unsigned)part->level, part->index);
+    insert_node(stats, nd, (unsigned)part->level, part->index);
     return PL_OK;
 }
 

@@ -29,8 +29,8 @@ PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
     return (pl_act_range){low, high};
 }
 
-static void quantize_row(const pl_act_grid *grid, pl_act_range range, float most, float *x,
-                         size_t n)
+static void quantize_input_row(const pl_act_grid *grid, pl_act_range range, float most, float *x,
+                               size_t n)
 {
     if (range.lo < 0.0f || range.hi > 0.0f) {
         const pl_scaling scaling = {PL_F32, grid->scale_mode, most};
@@ -40,7 +40,7 @@ static void quantize_row(const pl_act_grid *grid, pl_act_range range, float most
     }
 }
 
-static float farther(pl_act_range range)
+static float farther_end(pl_act_range range)
 {
     return -range.lo > range.hi ? -range.lo : range.hi;
 }
@@ -64,11 +64,11 @@ static void quantize_groups(const pl_act_grid *grid, pl_act_range share, const p
     for (size_t r = 0; r < rows; r++) {
         float *row = x + r * n;
         const float most = !whole        ? 0.0f
-                           : all != NULL ? farther(*all)
-                                         : farther(row_range(row, n, share));
+                           : all != NULL ? farther_end(*all)
+                                         : farther_end(row_range(row, n, share));
         for (size_t at = 0; at < n; at += width) {
             const size_t count = n - at < width ? n - at : width;
-            quantize_row(grid, row_range(row + at, count, share), most, row + at, count);
+            quantize_input_row(grid, row_range(row + at, count, share), most, row + at, count);
         }
     }
 }
@@ -99,7 +99,7 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
     }
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
     for (size_t r = 0; r < rows; r++) {
-        quantize_row(grid, range, farther(range), x + r * n, n);
+        quantize_input_row(grid, range, farther_end(range), x + r * n, n);
     }
 }
 

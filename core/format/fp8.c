@@ -2,7 +2,7 @@
  * compressed-tensors' FP8 presets store it. */
 #include "core/format/element.h"
 
-static pl_grid_param fit(int bits, const pl_scaling *scaling, double lo, double hi)
+static pl_grid_param fit_fp8(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     (void)bits;
     const bool whole = scaling->mode == PL_SCALE_TENSOR && scaling->most > 0.0f;
@@ -28,6 +28,6 @@ const pl_format pl_format_fp8 = {
     .bits = 8,
     .blocks = true,
     .modes = 1u << PL_SCALE_AMAX | 1u << PL_SCALE_TENSOR,
-    .fit = fit,
+    .fit = fit_fp8,
     PL_ELEMENT_ROWS(fp8),
 };

@@ -5,7 +5,7 @@
 
 enum { E8M0_BIAS = 127 };
 
-static float farther(double lo, double hi)
+static float farther_to_float(double lo, double hi)
 {
     return (float)(-lo > hi ? -lo : hi);
 }
@@ -28,9 +28,9 @@ static float scale_of(int e)
     return ldexpf(1.0f, e < -E8M0_BIAS ? -E8M0_BIAS : e > E8M0_BIAS ? E8M0_BIAS : e);
 }
 
-static pl_grid_param fit(pl_minifloat type, const pl_scaling *scaling, double lo, double hi)
+static pl_grid_param fit_mx(pl_minifloat type, const pl_scaling *scaling, double lo, double hi)
 {
-    const float a = farther(lo, hi);
+    const float a = farther_to_float(lo, hi);
     const int largest = exponent_of(type.most);
     pl_float_bits even = {.f = a};
     even.u += 1u << (23 - type.mantissa - 1);
@@ -60,7 +60,7 @@ static uint32_t stored_scale(const pl_scaling *scaling, float scale)
     static pl_grid_param NAME##_fit(int bits, const pl_scaling *scaling, double lo, double hi)     \
     {                                                                                              \
         (void)bits;                                                                                \
-        return fit(TYPE, scaling, lo, hi);                                                         \
+        return fit_mx(TYPE, scaling, lo, hi);                                                      \
     }                                                                                              \
     const pl_format pl_format_##NAME = {                                                           \
         .name = NAMED,                                                                             \

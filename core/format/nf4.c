@@ -21,7 +21,7 @@ static const float values[16] = {
     1.0f,
 };
 
-static pl_grid_param fit(int bits, const pl_scaling *scaling, double lo, double hi)
+static pl_grid_param fit_nf4(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     (void)bits;
     return (pl_grid_param){pl_format_store_scale(scaling->dtype, -lo > hi ? -lo : hi), 0};
@@ -51,6 +51,6 @@ const pl_format pl_format_nf4 = {
     .blocks = true,
     .group_size = 64,
     .most_group_size = 4096,
-    .fit = fit,
+    .fit = fit_nf4,
     PL_ELEMENT_ROWS(nf4),
 };

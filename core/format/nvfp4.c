@@ -32,7 +32,7 @@ static pl_grid_param fit_stretched(const pl_scaling *scaling, double lo, double 
     return (pl_grid_param){(scale > 0.0f ? scale : 0.125f) / g, 0};
 }
 
-static pl_grid_param fit(int bits, const pl_scaling *scaling, double lo, double hi)
+static pl_grid_param fit_nvfp4(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     (void)bits;
     return fit_stretched(scaling, lo, hi, 1.0f);
@@ -70,7 +70,7 @@ const pl_format pl_format_nvfp4 = {
     .group_size = 16,
     .scale_bits = 8,
     .modes = 1u << PL_SCALE_AMAX | 1u << PL_SCALE_FOUR_OVER_SIX,
-    .fit = fit,
+    .fit = fit_nvfp4,
     .second = second,
     .stored_scale = stored_scale,
     .tensor_scale = tensor_scale,

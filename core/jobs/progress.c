@@ -6,7 +6,7 @@
 
 static const double BEFORE = 0.2; /* of the bar: for what comes before the job's own unit */
 
-static void begin(pl_progress *p, const char *what)
+static void begin_unit(pl_progress *p, const char *what)
 {
     const bool own = p->unit == NULL || strcmp(p->unit, what) == 0;
     snprintf(p->what, sizeof p->what, "%s", what);
@@ -25,7 +25,7 @@ void pl_progress_take(pl_progress *p, const char *what, double done, double tota
     double at = fmin(done / total, 1.0);
     if (same || own || p->what[0] == '\0' || p->done >= p->total) {
         if (!same) {
-            begin(p, what);
+            begin_unit(p, what);
         }
         p->done = done;
         p->total = total;

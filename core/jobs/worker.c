@@ -94,10 +94,10 @@ static void on_progress(void *ctx, const char *what, double done, double total)
     pthread_mutex_unlock(&running->worker->lock);
 }
 
-static void run_job(pl_worker *worker, job *taken, int depth);
+static void run_taken_job(pl_worker *worker, job *taken, int depth);
 
 /* Lock held.  The first job, or the first urgent one. */
-static job *take(pl_worker *worker, bool urgent_only)
+static job *take_job(pl_worker *worker, bool urgent_only)
 {
     job *first = worker->queue;
     if (first == NULL || (urgent_only && first->urgency != PL_JOB_URGENT)) {
@@ -114,16 +114,16 @@ static void give_way_to_urgent(void *ctx)
     pl_worker *worker = running->worker;
     for (;;) {
         pthread_mutex_lock(&worker->lock);
-        job *urgent = worker->stop ? NULL : take(worker, true);
+        job *urgent = worker->stop ? NULL : take_job(worker, true);
         pthread_mutex_unlock(&worker->lock);
         if (urgent == NULL) {
             return;
         }
-        run_job(worker, urgent, 1);
+        run_taken_job(worker, urgent, 1);
     }
 }
 
-static void run_job(pl_worker *worker, job *taken, int depth)
+static void run_taken_job(pl_worker *worker, job *taken, int depth)
 {
     pthread_mutex_lock(&worker->lock);
     worker->running[depth] = taken;
@@ -153,13 +153,13 @@ static void *work(void *arg)
     pl_worker *worker = arg;
     pthread_mutex_lock(&worker->lock);
     while (!worker->stop) {
-        job *taken = take(worker, false);
+        job *taken = take_job(worker, false);
         if (taken == NULL) {
             pthread_cond_wait(&worker->work, &worker->lock);
             continue;
         }
         pthread_mutex_unlock(&worker->lock);
-        run_job(worker, taken, 0);
+        run_taken_job(worker, taken, 0);
         pthread_mutex_lock(&worker->lock);
     }
     pthread_mutex_unlock(&worker->lock);

@@ -28,8 +28,8 @@ static pl_status run_shard(pl_context cx, const json_t *what, json_t *answer, pl
 const pl_unit_kind pl_unit_calibrate = {
     .name = "calibrate", .counting = "tokens", .run = run_shard};
 
-static pl_status join(pl_lab *lab, const pl_calib_spec *spec, pl_id key, size_t windows,
-                      size_t *sites, pl_task *task, pl_error *err)
+static pl_status join_shards(pl_lab *lab, const pl_calib_spec *spec, pl_id key, size_t windows,
+                             size_t *sites, pl_task *task, pl_error *err)
 {
     pl_store *store = pl_lab_store(lab);
     for (size_t i = 0; i < pl_calib_shard_count(&spec->protocol, windows); i++) {
@@ -71,7 +71,7 @@ pl_status pl_lab_calibrate_in_parts(pl_context cx, const pl_calib_spec *spec,
     }
     status = pl_pool_run(cx, &units, err);
     json_decref(units.answers);
-    return status == PL_OK ? join(cx.lab, spec, key, windows, sites, cx.task, err) : status;
+    return status == PL_OK ? join_shards(cx.lab, spec, key, windows, sites, cx.task, err) : status;
 }
 
 pl_status pl_lab_calibrate(pl_context cx, pl_id *key, pl_calib_report *report, pl_error *err)

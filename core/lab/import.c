@@ -240,8 +240,8 @@ static pl_status find_calibration(pl_context cx, size_t layer, bool *has, pl_id 
 }
 
 /* Measures w against the layer's own weights and stores the report under *result. */
-static pl_status measure(pl_context cx, size_t layer, pl_id weights, const pl_mat *w, bool *same,
-                         pl_solve_report *report, pl_id *result, pl_error *err)
+static pl_status measure_import(pl_context cx, size_t layer, pl_id weights, const pl_mat *w,
+                                bool *same, pl_solve_report *report, pl_id *result, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     const double start = pl_clock_now();
@@ -296,7 +296,7 @@ static pl_status import_layer(pl_context cx, pl_import *import, size_t layer, bo
     if (status == PL_OK && *found) {
         status = weights_key(cx.state, import->id, layer, &key, cx.task, err);
         PL_THEN(pl_result_write_preconditioned(cx.lab, key, NULL, &w, &nothing, err));
-        PL_THEN(measure(cx, layer, key, &w, same, report, result, err));
+        PL_THEN(measure_import(cx, layer, key, &w, same, report, result, err));
     }
     pl_mat_deinit(&w);
     return status;
@@ -323,7 +323,7 @@ pl_status pl_import_measure(pl_context cx, size_t layer, pl_solve_report *report
         status = pl_result_unreadable(cx.lab, info->name, "its imported weights are", "import",
                                       status, &why, err);
     }
-    PL_THEN(measure(cx, layer, parts.preconditioned, &w, &same, report, result, err));
+    PL_THEN(measure_import(cx, layer, parts.preconditioned, &w, &same, report, result, err));
     pl_mat_deinit(&w);
     return status;
 }

@@ -399,8 +399,8 @@ double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
 }
 
 /* A site of given inputs is read when it is first asked for, or where its entry is damaged. */
-static pl_status make_inputs(pl_context cx, pl_id calibration, size_t site, pl_status found,
-                             const pl_error *why, pl_error *err)
+static pl_status read_given_inputs(pl_context cx, pl_id calibration, size_t site, pl_status found,
+                                   const pl_error *why, pl_error *err)
 {
     const pl_inputs_spec spec = {.model = cx.state->source->model,
                                  .sample_rows = PL_CALIB_SAMPLE_ROWS,
@@ -427,7 +427,7 @@ static pl_status load_inputs(pl_context cx, pl_id calibration, size_t site, pl_g
     status = pl_calib_load_site(cx.lab->store, calibration, cx.state->source->model, site, form,
                                 with_sample, out, &why);
     if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
-        status = make_inputs(cx, calibration, site, status, &why, &why);
+        status = read_given_inputs(cx, calibration, site, status, &why, &why);
         PL_THEN(pl_calib_load_site(cx.lab->store, calibration, cx.state->source->model, site, form,
                                    with_sample, out, &why));
     }

@@ -254,7 +254,7 @@ typedef struct run {
     pl_flatquant learner;
 } run;
 
-static pl_status keep(run *r, pl_error *err)
+static pl_status keep_step(run *r, pl_error *err)
 {
     const pl_learning *now = &r->learner.now;
     pl_status status = write_checkpoint(r->lab, r->key, 1 - r->slot, now,
@@ -278,14 +278,14 @@ static pl_status learn(run *r, uint64_t until, pl_task *task, pl_error *err)
            (now->step < until || until >= now->steps)) {
         status = pl_flatquant_step(&r->learner, task, err);
         if (status == PL_OK && pl_clock_now() - r->written_at >= CHECKPOINT_SECONDS) {
-            status = keep(r, err);
+            status = keep_step(r, err);
         }
         pl_task_progress(task, "steps", (double)now->step, (double)now->steps);
     }
     if (status == PL_OK) {
-        status = keep(r, err);
+        status = keep_step(r, err);
     } else if (status == PL_ERR_CANCELLED) {
-        pl_status kept = keep(r, NULL); /* without it the last second is learned again */
+        pl_status kept = keep_step(r, NULL); /* without it the last second is learned again */
         (void)kept;
     }
     return status;

@@ -106,8 +106,8 @@ static pl_status run_rows(const pl_outputs_request *r, const float *x, const flo
 
 /* X T and Q(X T), in *turned and *quantized where they differ from what they are made of, and the
  * range of X T. */
-static pl_status make_inputs(const pl_outputs_request *r, pl_view x, pl_mat *turned,
-                             pl_mat *quantized, pl_act_range *range, pl_error *err)
+static pl_status make_turned_inputs(const pl_outputs_request *r, pl_view x, pl_mat *turned,
+                                    pl_mat *quantized, pl_act_range *range, pl_error *err)
 {
     const pl_act_grid *grid = &r->cx.state->activations;
     pl_status status = PL_OK;
@@ -135,7 +135,7 @@ static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats
     pl_mat turned = {0}, quantized = {0};
     sums all = {0};
     const pl_view x = {stats->sample, stats->sample_rows, n, n};
-    pl_status status = make_inputs(r, x, &turned, &quantized, &out->range, err);
+    pl_status status = make_turned_inputs(r, x, &turned, &quantized, &out->range, err);
     if (status == PL_OK) {
         const float *xt = turned.data != NULL ? turned.data : x.data;
         out->before = pl_describe(x);

@@ -83,8 +83,8 @@ double pl_report_times_least(const pl_solve_report *report)
 }
 
 /* What a result comes from: the version of the mathematics, weights, Gram matrix, specs. */
-static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_id *out,
-                          pl_error *err)
+static pl_status result_part_key(const char *kind, const pl_spec *spec, pl_id from, pl_id *out,
+                                 pl_error *err)
 {
     pl_hasher *hasher = NULL;
     pl_buf text = {0};
@@ -150,7 +150,7 @@ static pl_status plan_key(const work *w, pl_id problem, pl_id *out, pl_error *er
                            : status;
 }
 
-static pl_status make_transform(work *w, pl_error *err)
+static pl_status make_layer_transform(work *w, pl_error *err)
 {
     pl_id inputs = {0}, key = {0};
     pl_status status = transform_inputs(w, &inputs, err);
@@ -258,7 +258,7 @@ static bool is_lean(const work *w)
 static pl_status precondition(work *w, pl_id problem, pl_error *err)
 {
     pl_status status =
-        part_key("precondition", w->precondition, problem, &w->result.preconditioned, err);
+        result_part_key("precondition", w->precondition, problem, &w->result.preconditioned, err);
     if (status != PL_OK) {
         return status;
     }
@@ -321,7 +321,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_error *err)
     const pl_method *method = w->round->method;
     pl_method_report found = pl_method_report_empty();
     pl_status status = pl_fused_key(w->cx, w->layer, &source, err);
-    PL_THEN(part_key("round", w->round, source, &w->result.rounded, err));
+    PL_THEN(result_part_key("round", w->round, source, &w->result.rounded, err));
     if (status != PL_OK) {
         return status;
     }
@@ -455,7 +455,7 @@ static pl_status measure_followed(work *w, pl_view before, pl_error *err)
     return status;
 }
 
-static pl_status measure(work *w, pl_error *err)
+static pl_status measure_result(work *w, pl_error *err)
 {
     pl_solve_report *report = &w->report;
     pl_view before = pl_mat_view(start_of(w));
@@ -622,7 +622,7 @@ pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }
-    PL_THEN(make_transform(&w, err));
+    PL_THEN(make_layer_transform(&w, err));
     w.thrifty = watch == NULL && !w.blind;
     if (status == PL_OK && w.thrifty) {
         pl_lab_make_room(cx.lab, cx.state, calibration, w.info->site);
@@ -647,7 +647,7 @@ pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
         status = round_weights(&w, problem, err);
     }
     PL_THEN(read_original(&w, err));
-    PL_THEN(measure(&w, err));
+    PL_THEN(measure_result(&w, err));
     if (status == PL_OK) {
         w.report.seconds = pl_clock_now() - start;
         status = pl_result_write(cx.lab, cx.state, layer, *result, &w.result, &w.report, err);

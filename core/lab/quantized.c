@@ -106,7 +106,8 @@ static pl_status read_results(const pl_quantized *q, pl_quantized_site *at, bool
 }
 
 /* The range of the site's X T on the stored rows of the state's calibration. */
-static pl_status find_range(pl_quantized *q, pl_quantized_site *at, pl_task *task, pl_error *err)
+static pl_status find_site_range(pl_quantized *q, pl_quantized_site *at, pl_task *task,
+                                 pl_error *err)
 {
     pl_site_stats stats = {0};
     pl_status status = need_calibration(q, task, err);
@@ -133,7 +134,7 @@ static pl_status fill_site(pl_quantized *q, pl_quantized_site *at, pl_task *task
                                   &at->transform, &key, err));
     }
     if (status == PL_OK && state->activations.fixed && isnan(at->range.lo)) {
-        status = find_range(q, at, task, err);
+        status = find_site_range(q, at, task, err);
     }
     return status;
 }
@@ -234,7 +235,7 @@ static pl_status quantize_values(void *ctx, size_t block, float *x, size_t rows,
                : status;
 }
 
-static pl_status weights_of(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
+static pl_status plain_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
 {
     const pl_hooks *plain = &((pl_quantized *)ctx)->plain;
     return plain->weight(plain->ctx, layer, out, provided, err);
@@ -288,7 +289,7 @@ void pl_quantized_begin(pl_quantized *q, pl_context cx, pl_which which, pl_hooks
     for (size_t i = 0; i < PL_QUANTIZED_SITES; i++) {
         q->sites[i].site = SIZE_MAX;
     }
-    *hooks = (pl_hooks){.ctx = q, .weight = weights_of};
+    *hooks = (pl_hooks){.ctx = q, .weight = plain_weight};
     if (which == PL_WHICH_BEFORE) {
         return;
     }

@@ -297,7 +297,7 @@ static pl_status check_shape(const pl_entry *entry, pl_id key, const pl_mat *w, 
                         hex, rows, cols, w->rows, w->cols);
 }
 
-static pl_status check_finite(const pl_mat *w)
+static pl_status check_result_finite(const pl_mat *w)
 {
     return pl_view_first_nonfinite(pl_mat_view(w)) == w->rows * w->cols ? PL_OK : PL_ERR_FORMAT;
 }
@@ -309,7 +309,7 @@ pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, const pl_method 
     pl_status status = pl_store_get(pl_lab_store(lab), kind_precondition, key, &entry, err);
     PL_THEN(check_shape(entry, key, w, err));
     PL_THEN(pl_entry_read(entry, "w", w->data, w->rows * w->cols * sizeof(float), err));
-    PL_THEN(check_finite(w));
+    PL_THEN(check_result_finite(w));
     if (status == PL_OK && report != NULL) {
         const json_t *about = pl_entry_about(entry);
         *report = (pl_method_report){
@@ -407,7 +407,7 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method
     PL_THEN(read_codes(entry, key, w, &q, err));
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->data);
-        status = check_finite(w);
+        status = check_result_finite(w);
     }
     if (status == PL_OK && report != NULL) {
         read_own(pl_entry_about(entry), method, report);
@@ -472,8 +472,8 @@ pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *metho
 }
 
 /* From the coordinates of the result's transform to the original ones. */
-static pl_status read_back(pl_lab *lab, const pl_state *state, size_t layer, const pl_result *parts,
-                           pl_mat *w, pl_error *err)
+static pl_status turn_back_result(pl_lab *lab, const pl_state *state, size_t layer,
+                                  const pl_result *parts, pl_mat *w, pl_error *err)
 {
     pl_transform *t = NULL;
     if (!parts->has_transform) {
@@ -503,7 +503,7 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
                 ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why)
                 : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, &why));
     if (!turned) {
-        PL_THEN(read_back(lab, state, layer, &parts, &w, &why));
+        PL_THEN(turn_back_result(lab, state, layer, &parts, &w, &why));
     }
     if (status == PL_OK) {
         *provided = 1;

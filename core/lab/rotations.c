@@ -83,8 +83,8 @@ pl_status pl_rotations_key(const pl_state *state, pl_id calibration, const pl_sp
     return status;
 }
 
-static pl_status keep(pl_lab *lab, pl_id key, const pl_learning *now, const pl_learned_rotations *r,
-                      pl_error *err)
+static pl_status keep_rotations(pl_lab *lab, pl_id key, const pl_learning *now,
+                                const pl_learned_rotations *r, pl_error *err)
 {
     const pl_section sections[] = {
         {"r1", r->r1, r->hidden * r->hidden * sizeof *r->r1},
@@ -249,16 +249,17 @@ static pl_status learn(run *r, uint64_t until, pl_task *task, pl_error *err)
            (now->step < until || until >= now->steps)) {
         status = make_step(r, task, err);
         if (status == PL_OK && pl_clock_now() - r->written_at >= CHECKPOINT_SECONDS) {
-            status = keep(lab, r->key, now, &r->at, err);
+            status = keep_rotations(lab, r->key, now, &r->at, err);
             r->written_at = pl_clock_now();
         }
         pl_task_progress(task, "steps", (double)now->step, (double)now->steps);
     }
     if (status == PL_OK) {
-        return keep(lab, r->key, now, &r->at, err);
+        return keep_rotations(lab, r->key, now, &r->at, err);
     }
     if (status == PL_ERR_CANCELLED) {
-        pl_status kept = keep(lab, r->key, now, &r->at, NULL); /* else a step is learned again */
+        pl_status kept =
+            keep_rotations(lab, r->key, now, &r->at, NULL); /* else a step is learned again */
         (void)kept;
     }
     return status;

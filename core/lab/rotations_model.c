@@ -27,8 +27,8 @@ static void free_batches(void *ctx)
 }
 
 /* The windows in turn; at the end those of the start again, so that both can be compared. */
-static pl_status loss_of(void *ctx, const pl_learned_rotations *rotations, uint64_t step,
-                         double *loss, float *g1, float *g2, pl_task *task, pl_error *err)
+static pl_status batch_loss(void *ctx, const pl_learned_rotations *rotations, uint64_t step,
+                            double *loss, float *g1, float *g2, pl_task *task, pl_error *err)
 {
     batches *b = ctx;
     for (size_t i = 0; i < b->batch; i++) {
@@ -92,6 +92,6 @@ pl_status pl_rotations_model(const pl_rotations_problem *p, pl_rotations_loss *o
         free_batches(b);
         return status;
     }
-    *out = (pl_rotations_loss){.ctx = b, .value = loss_of, .end = free_batches};
+    *out = (pl_rotations_loss){.ctx = b, .value = batch_loss, .end = free_batches};
     return PL_OK;
 }

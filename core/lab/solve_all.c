@@ -66,7 +66,7 @@ static void add_up(totals *all, pl_solve_report report, double weights)
     all->layers++;
 }
 
-static pl_solve_report conclude(const totals *all, double seconds)
+static pl_solve_report mean_report(const totals *all, double seconds)
 {
     pl_solve_report total = all->sum;
     for (size_t i = 0; i < AVERAGED; i++) {
@@ -370,7 +370,8 @@ static pl_status solve_sequential(pl_context cx, pl_id base, teller *to, pl_erro
 
 /* Layers without inputs, which the methods need, stay as they are, and the user is told; that is an
  * error where no other layer is left.  *any_seeing: some layer's inputs are known. */
-static pl_status check_inputs(pl_lab *lab, const pl_state *state, bool *any_seeing, pl_error *err)
+static pl_status check_seen_layers(pl_lab *lab, const pl_state *state, bool *any_seeing,
+                                   pl_error *err)
 {
     const pl_model *model = state->source->model;
     size_t left = 0, skipped = 0, first = 0;
@@ -446,7 +447,7 @@ pl_status pl_solved_all(pl_context cx, pl_solved_fn each, void *ctx, pl_solve_re
         PL_THEN(pl_task_tick(cx.task, err));
     }
     *layers = to.all.layers;
-    *total = *layers > 0 ? conclude(&to.all, seconds) : pl_solve_report_empty();
+    *total = *layers > 0 ? mean_report(&to.all, seconds) : pl_solve_report_empty();
     return status;
 }
 
@@ -467,7 +468,7 @@ pl_status pl_solve_all(pl_context cx, bool sequential, pl_solved_fn each, void *
     bool seeing = true;
     pl_status status =
         sequential ? pl_model_need_forward(cx.state->source->model, "solve all sequential=yes", err)
-                   : check_inputs(cx.lab, cx.state, &seeing, err);
+                   : check_seen_layers(cx.lab, cx.state, &seeing, err);
     if (status == PL_OK && seeing) {
         status = pl_lab_find_calibration(cx, sequential || needs_calibration(cx.state),
                                          &calibration, err);
@@ -476,7 +477,7 @@ pl_status pl_solve_all(pl_context cx, bool sequential, pl_solved_fn each, void *
                        : solve_apart(cx, calibration, &to, err));
     PL_THEN(pl_store_trim(pl_lab_store(cx.lab), err));
     if (status == PL_OK) {
-        *total = conclude(&to.all, pl_clock_now() - start);
+        *total = mean_report(&to.all, pl_clock_now() - start);
     }
     return status;
 }

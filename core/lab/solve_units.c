@@ -20,7 +20,7 @@ static pl_status check_layer(const pl_state *state, json_int_t layer, pl_id cali
     return PL_OK;
 }
 
-static pl_status run_layers(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+static pl_status run_layers_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
 {
     (void)answer;
     const json_t *layers = json_object_get(what, "layers");
@@ -40,7 +40,7 @@ static pl_status run_layers(pl_context cx, const json_t *what, json_t *answer, p
 }
 
 const pl_unit_kind pl_unit_solve = {
-    .name = "solve", .counting = "layers", .walks = true, .run = run_layers};
+    .name = "solve", .counting = "layers", .walks = true, .run = run_layers_unit};
 
 /* What a layer's solve costs beside the others': its factors go with the cube of its columns, its
  * rows with their square. */

@@ -120,8 +120,8 @@ pl_status pl_transform_read(pl_lab *lab, const pl_state *state, size_t layer, pl
 
 /* --- what it comes from ----------------------------------------------------------------------- */
 
-static pl_status check_site(const pl_state *state, const pl_site *site, const pl_spec *spec,
-                            pl_error *err)
+static pl_status check_one_transform(const pl_state *state, const pl_site *site,
+                                     const pl_spec *spec, pl_error *err)
 {
     for (size_t i = 0; i < site->n_layers; i++) {
         const pl_spec *other = pl_state_spec(state, site->layers[i], PL_SLOT_TRANSFORM);
@@ -276,8 +276,8 @@ static pl_status make_block(const order *o, uint64_t until, pl_learning *reached
 }
 
 /* reached: NULL where the spec's method learns nothing. */
-static pl_status make_transform(const order *o, uint64_t until, pl_learning *reached,
-                                pl_transform **out, pl_error *err)
+static pl_status make_ordered_transform(const order *o, uint64_t until, pl_learning *reached,
+                                        pl_transform **out, pl_error *err)
 {
     const pl_state *state = o->cx.state;
     const pl_site *site = o->site;
@@ -331,8 +331,8 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     return status;
 }
 
-static pl_status begin(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
-                       order *out, pl_error *err)
+static pl_status begin_order(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
+                             order *out, pl_error *err)
 {
     const size_t at = pl_model_layer(cx.state->source->model, layer)->site;
     const pl_site *site = pl_model_site(cx.state->source->model, at);
@@ -343,7 +343,7 @@ static pl_status begin(pl_context cx, pl_id calibration, size_t layer, const pl_
         return status == PL_OK ? pl_block_site_key(out->learning, site->role, &out->key, err)
                                : status;
     }
-    pl_status status = check_site(cx.state, site, spec, err);
+    pl_status status = check_one_transform(cx.state, site, spec, err);
     PL_THEN(transform_key(cx.state, site, calibration, spec, &out->key, cx.task, err));
     out->learning = out->key;
     return status;
@@ -421,7 +421,7 @@ static pl_status make_and_keep(const order *o, uint64_t until, pl_learning *reac
 {
     pl_learning own = {0};
     pl_learning *learning = reached != NULL ? reached : &own;
-    pl_status status = make_transform(o, until, learning, out, err);
+    pl_status status = make_ordered_transform(o, until, learning, out, err);
     if (status == PL_OK && (!o->spec->method->learned || pl_learning_done(learning))) {
         status = keep_whole(o, *out, err);
     }
@@ -447,7 +447,7 @@ pl_status pl_site_transform(pl_context cx, pl_id calibration, size_t layer, cons
         return PL_OK;
     }
     order o;
-    pl_status status = begin(cx, calibration, layer, spec, &o, err);
+    pl_status status = begin_order(cx, calibration, layer, spec, &o, err);
     if (status == PL_OK) {
         *key = o.key;
         status = find_whole(&o, out, err);
@@ -462,7 +462,8 @@ pl_status pl_site_transform_key(pl_context cx, pl_id calibration, size_t layer, 
                                 pl_id *out, pl_error *err)
 {
     order o = {0};
-    pl_status status = spec->method != NULL ? begin(cx, calibration, layer, spec, &o, err) : PL_OK;
+    pl_status status =
+        spec->method != NULL ? begin_order(cx, calibration, layer, spec, &o, err) : PL_OK;
     *out = o.key;
     return status;
 }
@@ -475,7 +476,7 @@ pl_status pl_site_transform_now(pl_context cx, pl_id calibration, size_t layer, 
     }
     *out = NULL;
     order o;
-    pl_status status = begin(cx, calibration, layer, spec, &o, err);
+    pl_status status = begin_order(cx, calibration, layer, spec, &o, err);
     if (status == PL_OK) {
         *key = o.key;
         status = find_whole(&o, out, err);
@@ -499,7 +500,7 @@ static pl_status begin_learning(pl_context cx, pl_id calibration, size_t layer, 
                             pl_model_layer(cx.state->source->model, layer)->name,
                             spec->method != NULL ? spec->method->name : "none");
     }
-    return begin(cx, calibration, layer, spec, out, err);
+    return begin_order(cx, calibration, layer, spec, out, err);
 }
 
 pl_status pl_site_learn(pl_context cx, pl_id calibration, size_t layer, uint64_t until,
@@ -546,7 +547,7 @@ pl_status pl_site_learning_due(pl_context cx, size_t layer, bool *due, pl_error 
     if (!*due || !pl_lab_is_calibrated(cx.lab, cx.state, &calibration)) {
         return PL_OK;
     }
-    pl_status status = begin(cx, calibration, layer, spec, &o, err);
+    pl_status status = begin_order(cx, calibration, layer, spec, &o, err);
     *due = status == PL_OK && !pl_store_has(pl_lab_store(cx.lab), kind_transform, o.key);
     return status;
 }

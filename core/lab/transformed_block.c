@@ -137,7 +137,8 @@ static void describe_block(const pl_block_order *o, block_bench *b)
 }
 
 /* Weights, statistics and inputs of the described block. */
-static pl_status load_block(const pl_block_order *o, block_bench *b, size_t batch, pl_error *err)
+static pl_status load_block_bench(const pl_block_order *o, block_bench *b, size_t batch,
+                                  pl_error *err)
 {
     pl_model *model = o->cx.state->source->model;
     pl_status status = pl_lab_take_states(o->cx, o->calibration, o->block, &b->states, err);
@@ -173,7 +174,7 @@ pl_status pl_block_learn(const pl_block_order *o, pl_id key, pl_site_role role, 
     block_bench b;
     *reached = (pl_learning){0};
     describe_block(o, &b);
-    pl_status status = load_block(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], err);
+    pl_status status = load_block_bench(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], err);
     PL_THEN(pl_learned_run_block(o->cx.lab, key, o->spec, &b.in, until, reached, o->cx.task, err));
     if (status == PL_OK) {
         reached->at = pl_block_layout_of(&b.in).sites[role];

@@ -188,8 +188,8 @@ void pl_walk_share_deinit(pl_walk_share *share)
     *share = (pl_walk_share){.off = true};
 }
 
-static json_t *describe(pl_context cx, const pl_walk_share *share, size_t shard, pl_id calibration,
-                        pl_id key, size_t block, pl_site_role role)
+static json_t *describe_walk_unit(pl_context cx, const pl_walk_share *share, size_t shard,
+                                  pl_id calibration, pl_id key, size_t block, pl_site_role role)
 {
     const size_t workers = pl_pool_workers(cx.lab);
     return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "run", pl_pool_id(share->run),
@@ -219,7 +219,7 @@ pl_status pl_walk_in_units(pl_context cx, pl_walk_share *share, const pl_calib_s
     }
     pl_units units = {.kind = &pl_unit_walk, .list = json_array(), .home = share->home};
     for (size_t i = 0; i < share->count; i++) {
-        pl_json_append(units.list, describe(cx, share, i, calibration, key, block, role));
+        pl_json_append(units.list, describe_walk_unit(cx, share, i, calibration, key, block, role));
     }
     status = pl_pool_run(cx, &units, err);
     json_decref(units.answers);

@@ -41,7 +41,7 @@ void planish_site_destroy(planish_site *site)
     }
 }
 
-static pl_status begin(planish_site **out, pl_error *err)
+static pl_status begin_lib_site(planish_site **out, pl_error *err)
 {
     *out = NULL;
     pl_status status = pl_lib_enter(err);
@@ -52,8 +52,8 @@ static pl_status begin(planish_site **out, pl_error *err)
 }
 
 /* The end of making a site whose Gram matrix is known. */
-static int finish(pl_status status, double tokens, planish_site **site, pl_error *from,
-                  planish_error *err)
+static int finish_lib_site(pl_status status, double tokens, planish_site **site, pl_error *from,
+                           planish_error *err)
 {
     if (status == PL_OK) {
         status = pl_factors_create(&(*site)->gram, tokens, "the site", &(*site)->factors, from);
@@ -70,13 +70,13 @@ int planish_site_from_inputs(const float *x, size_t tokens, size_t n, size_t str
 {
     pl_error error = {0};
     pl_view view;
-    pl_status status = begin(out, &error);
+    pl_status status = begin_lib_site(out, &error);
     PL_THEN(pl_lib_view("X", x, tokens, n, stride, &view, &error));
     PL_THEN(sum_up(view, &(*out)->stats, &error));
     if (status == PL_OK) {
         (*out)->gram = pl_site_stats_gram(&(*out)->stats);
     }
-    return finish(status, (double)tokens, out, &error, err);
+    return finish_lib_site(status, (double)tokens, out, &error, err);
 }
 
 int planish_site_from_gram(const float *gram, size_t n, double tokens, planish_site **out,
@@ -84,7 +84,7 @@ int planish_site_from_gram(const float *gram, size_t n, double tokens, planish_s
 {
     pl_error error = {0};
     pl_view view;
-    pl_status status = begin(out, &error);
+    pl_status status = begin_lib_site(out, &error);
     PL_THEN(pl_lib_view("the Gram matrix", gram, n, n, n, &view, &error));
     if (status == PL_OK && !(tokens >= 1.0 && isfinite(tokens))) {
         status = pl_error_set(
@@ -102,7 +102,7 @@ int planish_site_from_gram(const float *gram, size_t n, double tokens, planish_s
     if (status == PL_OK) {
         (*out)->gram = (pl_sym){.n = n, .square = gram};
     }
-    return finish(status, tokens, out, &error, err);
+    return finish_lib_site(status, tokens, out, &error, err);
 }
 
 size_t planish_site_channels(const planish_site *site)
@@ -126,9 +126,10 @@ struct planish_transform {
     pl_transform *t;
 };
 
-static pl_status make_transform(const planish_site *site, const pl_spec *spec, const pl_grid *grid,
-                                const float *const *weights, const size_t *rows, size_t count,
-                                planish_transform *out, pl_error *err)
+static pl_status make_site_transform(const planish_site *site, const pl_spec *spec,
+                                     const pl_grid *grid, const float *const *weights,
+                                     const size_t *rows, size_t count, planish_transform *out,
+                                     pl_error *err)
 {
     const size_t n = site->gram.n;
     const bool seen = site->stats.tokens > 0.0;
@@ -181,8 +182,8 @@ int planish_transform_create(planish_site *site, const char *method, const char 
     if (status == PL_OK && (*out = calloc(1, sizeof **out)) == NULL) {
         status = pl_error_memory(&error, "a transform");
     }
-    PL_THEN(make_transform(site, &spec, round != NULL ? &grid : NULL, weights, rows, count, *out,
-                           &error));
+    PL_THEN(make_site_transform(site, &spec, round != NULL ? &grid : NULL, weights, rows, count,
+                                *out, &error));
     if (status != PL_OK) {
         free(*out);
         *out = NULL;
@@ -227,7 +228,7 @@ int planish_transform_site(const planish_transform *t, const planish_site *site,
                            planish_error *err)
 {
     pl_error error = {0};
-    pl_status status = begin(out, &error);
+    pl_status status = begin_lib_site(out, &error);
     PL_THEN(pl_lib_given("the transform", t, &error));
     PL_THEN(pl_lib_given("the site", site, &error));
     const size_t n = status == PL_OK ? site->gram.n : 0;
@@ -243,7 +244,8 @@ int planish_transform_site(const planish_transform *t, const planish_site *site,
     if (status == PL_OK) {
         (*out)->gram = (pl_sym){.n = n, .square = (*out)->own};
     }
-    return finish(status, status == PL_OK ? planish_site_tokens(site) : 0.0, out, &error, err);
+    return finish_lib_site(status, status == PL_OK ? planish_site_tokens(site) : 0.0, out, &error,
+                           err);
 }
 
 void planish_transform_destroy(planish_transform *t)

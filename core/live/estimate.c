@@ -16,7 +16,8 @@ typedef struct sums {
     size_t drawn, unknown;
 } sums;
 
-static sums gather(const double *x, const double *y, const unsigned char *known, size_t rows)
+static sums sum_known_rows(const double *x, const double *y, const unsigned char *known,
+                           size_t rows)
 {
     sums s = {0};
     for (size_t r = 0; r < rows; r++) {
@@ -53,7 +54,7 @@ static double scatter(const double *x, const double *y, const unsigned char *kno
 
 double pl_estimate_sum(const double *x, const double *y, const unsigned char *known, size_t rows)
 {
-    const sums s = gather(x, y, known, rows);
+    const sums s = sum_known_rows(x, y, known, rows);
     if (s.unknown == 0) {
         return s.known;
     }

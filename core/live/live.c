@@ -40,7 +40,7 @@ pl_status pl_live_create(pl_live **out, pl_error *err)
     return *out != NULL ? PL_OK : pl_error_memory(err, "a preview");
 }
 
-static void forget(pl_live *live)
+static void forget_live(pl_live *live)
 {
     pl_preview_destroy(live->preview);
     pl_picture_destroy(live->base);
@@ -52,7 +52,7 @@ static void forget(pl_live *live)
 void pl_live_destroy(pl_live *live)
 {
     if (live != NULL) {
-        forget(live);
+        forget_live(live);
         free(live);
     }
 }
@@ -65,12 +65,12 @@ static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, 
         pl_id_equal(live->calibration, calibration)) {
         return PL_OK;
     }
-    forget(live);
+    forget_live(live);
     pl_status status = pl_weights_make((pl_context){NULL, state, NULL}, layer,
                                        (pl_weights_of){.which = PL_WHICH_BEFORE}, &live->w0, err);
     PL_THEN(pl_preview_create(pl_mat_view(&live->w0), &live->preview, err));
     if (status != PL_OK) {
-        forget(live);
+        forget_live(live);
         return status;
     }
     live->source = pl_source_retain(state->source);

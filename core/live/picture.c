@@ -149,8 +149,8 @@ static void find_extremes(const pl_mat *w, float *out)
     }
 }
 
-static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_picture **out,
-                       pl_error *err)
+static pl_status begin_picture(const pl_state *state, size_t layer, const pl_mat *w,
+                               pl_picture **out, pl_error *err)
 {
     *out = NULL;
     pl_picture *picture = calloc(1, sizeof *picture);
@@ -183,7 +183,7 @@ static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_
 pl_status pl_picture_base(pl_context cx, size_t layer, const pl_mat *w0, pl_picture **out,
                           pl_error *err)
 {
-    pl_status status = begin(cx.state, layer, w0, out, err);
+    pl_status status = begin_picture(cx.state, layer, w0, out, err);
     PL_THEN(picture_pins(cx, *out, err));
     PL_THEN(picture_input(cx, *out, err));
     if (status != PL_OK) {

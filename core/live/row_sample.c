@@ -96,7 +96,7 @@ void pl_row_sample_destroy(pl_row_sample *s)
 
 /* --- which rows ------------------------------------------------------------------------------- */
 
-static pl_view row_of(pl_view w, size_t row)
+static pl_view view_row(pl_view w, size_t row)
 {
     return (pl_view){w.data + row * w.stride, 1, w.cols, w.stride};
 }
@@ -259,14 +259,14 @@ static pl_status expect(pl_row_sample *s, pl_factors *factors, pl_task *task, pl
     if (s->precondition.method != NULL) {
         const size_t group_size = pl_spec_group_size(&s->precondition, &s->round, 0);
         for (size_t r = 0; r < s->w0.rows; r++) {
-            s->x[GROUP_MAX][r] = pl_group_max_mean(row_of(s->w0, r), group_size);
+            s->x[GROUP_MAX][r] = pl_group_max_mean(view_row(s->w0, r), group_size);
         }
         status = expect_error(s, factors, task, err);
     }
     if (status == PL_OK && s->round.method != NULL) {
         const pl_grid grid = pl_spec_grid(&s->round);
         for (size_t r = 0; r < s->w0.rows; r++) {
-            s->x[BOUND][r] = pl_error_bound(factors, &grid, row_of(s->w0, r));
+            s->x[BOUND][r] = pl_error_bound(factors, &grid, view_row(s->w0, r));
         }
         status = rounding_scale(factors, s->w0, grid.group_size, s->x[ROUNDED], err);
     }
@@ -355,13 +355,13 @@ static pl_status solve_rows(pl_row_sample *s, pl_factors *factors, size_t count,
         PL_THEN(pl_row_energies(factors, before, after, energies, task, err));
         for (size_t i = 0; status == PL_OK && i < count; i++) {
             s->y[ERROR][rows[i]] = energies[i];
-            s->y[GROUP_MAX][rows[i]] = pl_group_max_mean(row_of(after, i), group_size);
+            s->y[GROUP_MAX][rows[i]] = pl_group_max_mean(view_row(after, i), group_size);
         }
     }
     if (status == PL_OK && round->method != NULL) {
         const pl_grid grid = pl_spec_grid(round);
         for (size_t i = 0; i < count; i++) {
-            s->y[BOUND][rows[i]] = pl_error_bound(factors, &grid, row_of(after, i));
+            s->y[BOUND][rows[i]] = pl_error_bound(factors, &grid, view_row(after, i));
         }
         status = round_rows(s, factors, count, task, err);
         PL_THEN(pl_row_energies(factors, before, after, energies, task, err));

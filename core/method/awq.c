@@ -39,7 +39,7 @@ static void free_search(search *s)
     free(s->moved);
 }
 
-static pl_status no_memory(const search *s, pl_error *err)
+static pl_status no_memory_awq(const search *s, pl_error *err)
 {
     return pl_error_memory(err, "a search of %s", s->in->site);
 }
@@ -59,7 +59,7 @@ static pl_status ready(search *s, pl_error *err)
     return s->scale != NULL && s->best != NULL && s->w != NULL && s->lost != NULL &&
                    s->moved != NULL
                ? PL_OK
-               : no_memory(s, err);
+               : no_memory_awq(s, err);
 }
 
 /* s = (mean|X|)^a over sqrt(max min) of it, maybe the next power of two. */
@@ -134,7 +134,7 @@ static pl_status layer_loss(search *s, pl_view w, pl_error *err)
     pl_grid_begin(&s->grid, (pl_view){s->w, w.rows, n, n});
     for (size_t at = 0; at < n; at += width) {
         if (!lose_groups(s, w.rows, at, n - at < width ? n - at : width, 1.0f)) {
-            return no_memory(s, err);
+            return no_memory_awq(s, err);
         }
     }
     for (size_t r = 0; r < w.rows; r++) {
@@ -212,14 +212,14 @@ static pl_status search_layer(search *s, const float *gram, size_t rows, int shr
     const size_t n = s->in->n, width = pl_group_width(n, s->in->grid->group_size);
     const size_t groups = pl_grid_groups(s->in->grid, n);
     double *least = pl_alloc(rows, sizeof *least), *e = pl_alloc(rows, sizeof *e);
-    pl_status status = least != NULL && e != NULL ? PL_OK : no_memory(s, err);
+    pl_status status = least != NULL && e != NULL ? PL_OK : no_memory_awq(s, err);
     pl_grid_begin(&s->grid, (pl_view){s->w, rows, n, n});
     for (size_t k = 0; status == PL_OK && k < groups; k++) {
         const size_t at = k * width, size = n - at < width ? n - at : width;
         for (int i = 0; status == PL_OK && i < shrinks; i++) {
             const float share = 1.0f - (float)i / SHRINK_STEPS;
             if (!lose_groups(s, rows, at, size, share)) {
-                status = no_memory(s, err);
+                status = no_memory_awq(s, err);
                 break;
             }
             group_errors(s, gram, at, size, rows, e);
@@ -248,7 +248,7 @@ static pl_status search_clip(search *s, pl_transform *t, pl_task *task, pl_error
     pl_act_range *keep = pl_alloc(all * groups, sizeof *keep);
     pl_status status = gram != NULL && keep != NULL
                            ? pl_transform_gram(t, s->in->gram, gram, task, err)
-                           : no_memory(s, err);
+                           : no_memory_awq(s, err);
     for (size_t i = 0; status == PL_OK && i < s->in->n_weights; i++) {
         const pl_view w = s->in->weights[i];
         for (size_t r = 0; r < w.rows; r++) {
@@ -268,8 +268,8 @@ static pl_status search_clip(search *s, pl_transform *t, pl_task *task, pl_error
     return status;
 }
 
-static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
-                      pl_task *task, pl_error *err)
+static pl_status make_awq(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
+                          pl_task *task, pl_error *err)
 {
     *out = NULL;
     if (in->grid == NULL) {
@@ -307,5 +307,5 @@ const pl_method pl_method_awq = {
     .params = params,
     .n_params = PARAMS,
     .suits_rounder = true,
-    .transform = make,
+    .transform = make_awq,
 };

@@ -52,7 +52,8 @@ void pl_columns_load(pl_view rows, const bool *dead, const size_t *perm, size_t 
 }
 
 /* Parameters of count adjacent values; weights: theirs, or NULL. */
-static pl_grid_param fit(const columns_run *run, const float *w, const float *weights, size_t count)
+static pl_grid_param fit_columns(const columns_run *run, const float *w, const float *weights,
+                                 size_t count)
 {
     return weights != NULL ? pl_grid_fit_weighted(run->grid, w, weights, count)
                            : pl_grid_fit(run->grid, w, count, 1);
@@ -71,7 +72,7 @@ static void fit_static(const columns_run *run, size_t row, float *original)
         const size_t size = run->n - start < run->width ? run->n - start : run->width;
         const float *weights = run->job->weights;
         const pl_grid_param param =
-            fit(run, original + start, weights != NULL ? weights + start : NULL, size);
+            fit_columns(run, original + start, weights != NULL ? weights + start : NULL, size);
         q->scales[row * q->groups + k] = param.scale;
         q->zeros[row * q->groups + k] = (int16_t)param.zero;
     }
@@ -93,7 +94,7 @@ typedef struct row_grids {
 } row_grids;
 
 PL_CLONES
-static void divide(float *x, float by)
+static void divide_rows(float *x, float by)
 {
     for (size_t r = 0; r < ROWS; r++) {
         x[r] /= by;
@@ -135,7 +136,7 @@ static pl_grid_param fit_group(const columns_run *run, const column_space *space
     const size_t inside = end < b1 ? end : b1;
     float *ahead = space->ahead;
     if (i == b0) {
-        return fit(run, space->w + r * n + i, weights, end - i);
+        return fit_columns(run, space->w + r * n + i, weights, end - i);
     }
     for (size_t j = i; j < inside; j++) {
         ahead[j - i] = space->columns[(j - b0) * ROWS + r];
@@ -151,7 +152,7 @@ static pl_grid_param fit_group(const columns_run *run, const column_space *space
             }
         }
     }
-    return fit(run, ahead, weights, end - i);
+    return fit_columns(run, ahead, weights, end - i);
 }
 
 /* What the columns of the group that begins at position i weigh, in their order. */
@@ -191,8 +192,8 @@ static void choose_grids(const columns_run *run, const column_space *space, size
     }
 }
 
-static void load_block(const columns_run *run, const column_space *space, size_t count, size_t b0,
-                       size_t b1)
+static void load_columns(const columns_run *run, const column_space *space, size_t count, size_t b0,
+                         size_t b1)
 {
     for (size_t r = 0; r < count; r++) {
         for (size_t i = b0; i < b1; i++) {
@@ -236,14 +237,14 @@ static void round_column(const columns_run *run, size_t first, size_t count, siz
 static void quantize_block(const columns_run *run, size_t first, size_t count, size_t b0, size_t b1,
                            row_grids *now, const column_space *space)
 {
-    load_block(run, space, count, b0, b1);
+    load_columns(run, space, count, b0, b1);
     for (size_t i = b0; i < b1; i++) {
         const float *u = run->job->u + i * run->n;
         float *lost = space->lost + (i - b0) * ROWS;
         choose_grids(run, space, first, count, b0, b1, i, now);
         float *column = space->columns + (i - b0) * ROWS;
         round_column(run, first, count, i, now, column, space->codes + (i - b0) * ROWS, lost);
-        divide(lost, u[i]);
+        divide_rows(lost, u[i]);
         subtract_outer(column + ROWS, u + i + 1, lost, b1 - i - 1);
         if (run->job->p != NULL) {
             add_outer(column + ROWS, run->job->p + i * run->n + i + 1, column, run->job->share,

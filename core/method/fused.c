@@ -63,8 +63,8 @@ typedef struct fused {
     const pl_quantized *out;
 } fused;
 
-static fused begin(const pl_act_grid *grid, const pl_act_range *clip, const float *x, size_t rows,
-                   size_t n, const pl_quantized *out)
+static fused begin_fused(const pl_act_grid *grid, const pl_act_range *clip, const float *x,
+                         size_t rows, size_t n, const pl_quantized *out)
 {
     assert(grid->bits >= 2 && grid->bits <= 8 && grid->format == &pl_format_symmetric &&
            !grid->fixed && grid->group_size == 0);
@@ -87,7 +87,7 @@ static float find_scale(const fused *f, const float *y)
 }
 
 /* The row-th row, y its values, by the scale that is out's already. */
-static void quantize_row(const fused *f, const float *y, size_t row)
+static void quantize_fused_row(const fused *f, const float *y, size_t row)
 {
     const size_t n = f->n;
     const float scale = f->out->scales[row];
@@ -138,14 +138,14 @@ static void quantize_tile(const fused *f, size_t first, float *y, float *scratch
             fetch_row(f->x + (first + f->tile + r) * f->n, f->n);
         }
         f->out->scales[first + r] = find_scale(f, turned + r * f->n);
-        quantize_row(f, turned + r * f->n, first + r);
+        quantize_fused_row(f, turned + r * f->n, first + r);
     }
 }
 
 pl_status pl_fused_quantize(const pl_transform *t, size_t n, const pl_act_grid *grid,
                             const float *x, size_t rows, const pl_quantized *out, pl_error *err)
 {
-    fused f = begin(grid, t != NULL ? pl_transform_clip(t) : NULL, x, rows, n, out);
+    fused f = begin_fused(grid, t != NULL ? pl_transform_clip(t) : NULL, x, rows, n, out);
     f.t = t;
     const size_t room = 2 * (f.tile < rows ? f.tile : rows) * n;
     int failed = 0;
@@ -167,13 +167,13 @@ pl_status pl_fused_quantize(const pl_transform *t, size_t n, const pl_act_grid *
 void pl_apart_quantize(const pl_act_grid *grid, const pl_act_range *clip, const float *x,
                        size_t rows, size_t n, const pl_quantized *out)
 {
-    const fused f = begin(grid, clip, x, rows, n, out);
+    const fused f = begin_fused(grid, clip, x, rows, n, out);
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
     for (size_t r = 0; r < rows; r++) {
         out->scales[r] = find_scale(&f, x + r * n);
     }
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
     for (size_t r = 0; r < rows; r++) {
-        quantize_row(&f, x + r * n, r);
+        quantize_fused_row(&f, x + r * n, r);
     }
 }

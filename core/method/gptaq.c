@@ -17,8 +17,9 @@ static const pl_param params[PARAMS] = {
                       .step = 0.05),
 };
 
-static pl_status begin(const pl_kin *kin, const pl_spec *spec, const pl_layer_input *in,
-                       size_t order, pl_columns *job, float *owned[2], pl_task *task, pl_error *err)
+static pl_status begin_gptaq(const pl_kin *kin, const pl_spec *spec, const pl_layer_input *in,
+                             size_t order, pl_columns *job, float *owned[2], pl_task *task,
+                             pl_error *err)
 {
     (void)owned;
     job->share = (float)spec->values[ALPHA];
@@ -27,25 +28,25 @@ static pl_status begin(const pl_kin *kin, const pl_spec *spec, const pl_layer_in
                : PL_OK;
 }
 
-static pl_kin kin_of(const pl_spec *spec)
+static pl_kin gptaq_kin(const pl_spec *spec)
 {
     return (pl_kin){.damping = spec->values[DAMPING],
                     .order = (size_t)spec->values[ACT_ORDER],
                     .static_groups = spec->values[STATIC_GROUPS] > 0.0,
-                    .begin = begin};
+                    .begin = begin_gptaq};
 }
 
-static pl_status prepare(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
-                         pl_error *err)
+static pl_status prepare_gptaq(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
+                               pl_error *err)
 {
-    const pl_kin kin = kin_of(spec);
+    const pl_kin kin = gptaq_kin(spec);
     return pl_kin_prepare(&kin, spec, in, task, err);
 }
 
-static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
-                          pl_method_report *report, pl_task *task, pl_error *err)
+static pl_status round_gptaq(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                             pl_method_report *report, pl_task *task, pl_error *err)
 {
-    const pl_kin kin = kin_of(spec);
+    const pl_kin kin = gptaq_kin(spec);
     return pl_kin_round(&kin, spec, in, out, report, task, err);
 }
 
@@ -65,7 +66,7 @@ const pl_method pl_method_gptaq = {
     .n_params = PARAMS,
     .reported = pl_kin_reported,
     .n_reported = PL_KIN_REPORTED,
-    .round = quantize,
-    .prepare = prepare,
+    .round = round_gptaq,
+    .prepare = prepare_gptaq,
     .follows = follows,
 };

@@ -13,24 +13,24 @@ static const pl_param params[PARAMS] = {
                   "act_order as MR-GPTQ."),
 };
 
-static pl_kin kin_of(const pl_spec *spec)
+static pl_kin gptq_kin(const pl_spec *spec)
 {
     return (pl_kin){.damping = spec->values[DAMPING],
                     .order = (size_t)spec->values[ACT_ORDER],
                     .static_groups = spec->values[STATIC_GROUPS] > 0.0};
 }
 
-static pl_status prepare(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
-                         pl_error *err)
+static pl_status prepare_gptq(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
+                              pl_error *err)
 {
-    const pl_kin kin = kin_of(spec);
+    const pl_kin kin = gptq_kin(spec);
     return pl_kin_prepare(&kin, spec, in, task, err);
 }
 
-static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
-                          pl_method_report *report, pl_task *task, pl_error *err)
+static pl_status round_gptq(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                            pl_method_report *report, pl_task *task, pl_error *err)
 {
-    const pl_kin kin = kin_of(spec);
+    const pl_kin kin = gptq_kin(spec);
     return pl_kin_round(&kin, spec, in, out, report, task, err);
 }
 
@@ -43,6 +43,6 @@ const pl_method pl_method_gptq = {
     .n_params = PARAMS,
     .reported = pl_kin_reported,
     .n_reported = PL_KIN_REPORTED,
-    .round = quantize,
-    .prepare = prepare,
+    .round = round_gptq,
+    .prepare = prepare_gptq,
 };

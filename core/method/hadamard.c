@@ -10,8 +10,8 @@ static const pl_param params[PARAMS] = {
 
 /* QuaRot's rotation (Ashkboos et al., NeurIPS 2024), without random signs; in blocks MR-GPTQ's
  * (Egiazarian et al., arXiv 2509.23202). */
-static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
-                      pl_task *task, pl_error *err)
+static pl_status make_hadamard(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
+                               pl_task *task, pl_error *err)
 {
     const pl_rotation_parts parts = {.n = in->n, .block = (size_t)spec->values[BLOCK]};
     *out = NULL;
@@ -34,5 +34,5 @@ const pl_method pl_method_hadamard = {
     .params = params,
     .n_params = PARAMS,
     .blind = true,
-    .transform = make,
+    .transform = make_hadamard,
 };

@@ -37,7 +37,7 @@ pl_status pl_kin_prepare(const pl_kin *kin, const pl_spec *spec, const pl_layer_
 
 /* What an error of each column weighs where a scale is searched: 1 / U_ii^2 is what remains of its
  * energy once the columns behind have made up for what they can.  *out is the caller's. */
-static pl_status make_weights(const pl_columns *job, float **out, pl_error *err)
+static pl_status make_column_weights(const pl_columns *job, float **out, pl_error *err)
 {
     const size_t n = job->w.cols;
     *out = pl_alloc(n, sizeof **out);
@@ -69,7 +69,7 @@ static pl_status round_held(const pl_kin *kin, const pl_spec *spec, const pl_lay
         out->group_of[job.perm[i]] = (uint32_t)(i / pl_group_width(n, grid.group_size));
     }
     if (status == PL_OK && grid.weighted) {
-        status = make_weights(&job, &weights, err);
+        status = make_column_weights(&job, &weights, err);
         job.weights = weights;
     }
     if (status == PL_OK && kin->begin != NULL) {

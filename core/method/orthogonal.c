@@ -11,8 +11,8 @@ static const pl_param params[PARAMS] = {
                     "Which random rotation: the same seed gives the same one.", .step = 1),
 };
 
-static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
-                      pl_task *task, pl_error *err)
+static pl_status make_random(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
+                             pl_task *task, pl_error *err)
 {
     *out = NULL;
     float *q = pl_alloc(in->n * in->n, sizeof *q);
@@ -33,5 +33,5 @@ const pl_method pl_method_orthogonal = {
     .params = params,
     .n_params = PARAMS,
     .blind = true,
-    .transform = make,
+    .transform = make_random,
 };

@@ -33,8 +33,9 @@ static void multiply_by_inverse(const float *u, size_t n, size_t count, float *a
  * U[1.., 1..]: v = w + (w 2D)[1..] K on the positions behind the first, from which GPTQ goes on;
  *   the first is rounded at w_0 + (w D)_0 / G_00, but what the others make up for is w_0 - q_0.
  * That is Qronos' least-squares step, with W (H + lambda I) taken out of both sides. */
-static pl_status begin(const pl_kin *kin, const pl_spec *spec, const pl_layer_input *in,
-                       size_t order, pl_columns *job, float *owned[2], pl_task *task, pl_error *err)
+static pl_status begin_qronos(const pl_kin *kin, const pl_spec *spec, const pl_layer_input *in,
+                              size_t order, pl_columns *job, float *owned[2], pl_task *task,
+                              pl_error *err)
 {
     (void)kin;
     (void)spec;
@@ -82,13 +83,13 @@ static pl_status begin(const pl_kin *kin, const pl_spec *spec, const pl_layer_in
 }
 
 /* The damping is a share of H's largest eigenvalue; GPTQ's factor counts in its mean diagonal. */
-static pl_status kin_of(const pl_spec *spec, const pl_layer_input *in, pl_kin *out, pl_task *task,
-                        pl_error *err)
+static pl_status qronos_kin(const pl_spec *spec, const pl_layer_input *in, pl_kin *out,
+                            pl_task *task, pl_error *err)
 {
     const pl_sym *gram = pl_factors_gram(in->factors);
     double largest = 0.0, mean = 0.0;
-    *out =
-        (pl_kin){.order = (size_t)spec->values[ACT_ORDER], .static_groups = true, .begin = begin};
+    *out = (pl_kin){
+        .order = (size_t)spec->values[ACT_ORDER], .static_groups = true, .begin = begin_qronos};
     for (size_t i = 0; i < gram->n; i++) {
         const double g = (double)pl_sym_row(gram, i)[0];
         mean += (g > 0.0 ? g : 0.5) / (double)gram->n; /* H_ii = 1 of a dead column */
@@ -98,21 +99,21 @@ static pl_status kin_of(const pl_spec *spec, const pl_layer_input *in, pl_kin *o
     return status;
 }
 
-static pl_status prepare(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
-                         pl_error *err)
+static pl_status prepare_qronos(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
+                                pl_error *err)
 {
     pl_kin kin;
-    pl_status status = kin_of(spec, in, &kin, task, err);
+    pl_status status = qronos_kin(spec, in, &kin, task, err);
     return status == PL_OK ? pl_kin_prepare(&kin, spec, in, task, err) : status;
 }
 
-static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
-                          pl_method_report *report, pl_task *task, pl_error *err)
+static pl_status round_qronos(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                              pl_method_report *report, pl_task *task, pl_error *err)
 {
     pl_kin kin;
     *out = (pl_qweights){0};
     *report = pl_method_report_empty();
-    pl_status status = kin_of(spec, in, &kin, task, err);
+    pl_status status = qronos_kin(spec, in, &kin, task, err);
     return status == PL_OK ? pl_kin_round(&kin, spec, in, out, report, task, err) : status;
 }
 
@@ -133,7 +134,7 @@ const pl_method pl_method_qronos = {
     .n_params = PARAMS,
     .reported = pl_kin_reported,
     .n_reported = PL_KIN_REPORTED,
-    .round = quantize,
-    .prepare = prepare,
+    .round = round_qronos,
+    .prepare = prepare_qronos,
     .follows = follows,
 };

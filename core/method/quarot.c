@@ -12,8 +12,8 @@ static const pl_param params[PARAMS] = {
                            PL_ONLY_WITH(ONLINE, 1)),
 };
 
-static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
-                      pl_task *task, pl_error *err)
+static pl_status make_quarot(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
+                             pl_task *task, pl_error *err)
 {
     pl_random_rotations rotations = {0};
     *out = NULL;
@@ -36,5 +36,5 @@ const pl_method pl_method_quarot = {
     .n_params = PARAMS,
     .blind = true,
     .turns_stream = true,
-    .transform = make,
+    .transform = make_quarot,
 };

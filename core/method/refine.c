@@ -27,7 +27,8 @@ typedef struct refine_space {
 } refine_space;
 
 PL_CLONES
-static void add_row(double *restrict to, const float *restrict from, double factor, size_t count)
+static void add_scaled_row(double *restrict to, const float *restrict from, double factor,
+                           size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         to[i] += factor * (double)from[i];
@@ -56,9 +57,9 @@ static void begin_rows(const refinement *job, size_t first, size_t count, const 
         for (size_t r = 0; r < count; r++) {
             const double w = (double)job->in->w.data[(first + r) * job->in->w.stride + j];
             const double lost = w - (double)space->rounded[r * n + j];
-            add_row(space->left + r * n, job->gram + j * n, lost, n);
+            add_scaled_row(space->left + r * n, job->gram + j * n, lost, n);
             if (job->cross != NULL) {
-                add_row(space->left + r * n, job->cross + j * n, job->follows * w, n);
+                add_scaled_row(space->left + r * n, job->cross + j * n, job->follows * w, n);
             }
         }
     }
@@ -83,7 +84,7 @@ static bool move_weight(const refinement *job, size_t row, size_t i, float *roun
     }
     job->q->codes[row * n + i] = (int16_t)code;
     rounded[i] = value;
-    add_row(left, job->gram + i * n, -d, n);
+    add_scaled_row(left, job->gram + i * n, -d, n);
     return true;
 }
 

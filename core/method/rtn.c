@@ -9,8 +9,8 @@ static const pl_param params[PL_GRID_COUNT] = {PL_GRID_PARAMS};
 static const double STEP_WEIGHTS = 4e6, STEP_WEIGHTS_MSE = 4e5;
 
 /* weights: of the columns' errors where the range is searched by them, or NULL. */
-static void quantize_row(const pl_grid *grid, pl_view w, size_t r, const float *weights,
-                         pl_qweights *out)
+static void quantize_weight_row(const pl_grid *grid, pl_view w, size_t r, const float *weights,
+                                pl_qweights *out)
 {
     const size_t width = grid->group_size == 0 ? w.cols : grid->group_size;
     const float *row = w.data + r * w.stride;
@@ -26,8 +26,8 @@ static void quantize_row(const pl_grid *grid, pl_view w, size_t r, const float *
 }
 
 /* *out: diag G, [n], the caller's to free; NULL where the range is not searched by it. */
-static pl_status make_weights(const pl_grid *grid, const pl_layer_input *in, float **out,
-                              pl_error *err)
+static pl_status make_gram_weights(const pl_grid *grid, const pl_layer_input *in, float **out,
+                                   pl_error *err)
 {
     *out = NULL;
     if (!grid->weighted) {
@@ -41,8 +41,8 @@ static pl_status make_weights(const pl_grid *grid, const pl_layer_input *in, flo
     return *out != NULL ? PL_OK : pl_error_memory(err, "weights of %zu channels", gram->n);
 }
 
-static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
-                          pl_method_report *report, pl_task *task, pl_error *err)
+static pl_status round_rtn(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                           pl_method_report *report, pl_task *task, pl_error *err)
 {
     pl_grid grid = pl_spec_grid(spec);
     const pl_view w = in->w;
@@ -51,7 +51,7 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
     *report = pl_method_report_empty();
     pl_status status = pl_check_layer(in, err);
     float *weights = NULL;
-    PL_THEN(make_weights(&grid, in, &weights, err));
+    PL_THEN(make_gram_weights(&grid, in, &weights, err));
     PL_THEN(pl_qweights_init(out, &grid, w.rows, w.cols, err));
     const double budget = grid.mse || grid.weighted ? STEP_WEIGHTS_MSE : STEP_WEIGHTS;
     const size_t piece = w.cols > 0 && budget > (double)w.cols ? (size_t)budget / w.cols : 1;
@@ -59,7 +59,7 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
         const size_t end = w.rows - first < piece ? w.rows : first + piece;
 #pragma omp parallel for schedule(static)
         for (size_t r = first; r < end; r++) {
-            quantize_row(&grid, w, r, weights, out);
+            quantize_weight_row(&grid, w, r, weights, out);
         }
         if (in->watch != NULL) {
             in->watch->done(in->watch->ctx, first, end - first);
@@ -81,5 +81,5 @@ const pl_method pl_method_rtn = {
     .params = params,
     .n_params = PL_GRID_COUNT,
     .blind = true,
-    .round = quantize,
+    .round = round_rtn,
 };

@@ -35,8 +35,8 @@ static void weight_max(const pl_site_input *in, float *out)
 }
 
 /* s_c = max|X_c|^alpha / max|W_c|^(1-alpha), T = diag(1/s) (Xiao et al., ICML 2023, eq. 4). */
-static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
-                      pl_task *task, pl_error *err)
+static pl_status make_smoothquant(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
+                                  pl_task *task, pl_error *err)
 {
     *out = NULL;
     const double alpha = spec->values[ALPHA];
@@ -67,5 +67,5 @@ const pl_method pl_method_smoothquant = {
                "2023).",
     .params = params,
     .n_params = PARAMS,
-    .transform = make,
+    .transform = make_smoothquant,
 };

@@ -159,7 +159,7 @@ static bool parse_number(const pl_param *p, const char *text, double *value)
 
 /* --- a grid's format -------------------------------------------------------------------------- */
 
-static const pl_format *format_of(const pl_spec *spec)
+static const pl_format *spec_format(const pl_spec *spec)
 {
     return pl_format_chosen((size_t)spec->values[PL_GRID_FORMAT],
                             (size_t)spec->values[PL_GRID_SYMMETRIC]);
@@ -170,29 +170,29 @@ bool pl_spec_fixes(const pl_spec *spec, size_t param)
     if (spec->method->slot != PL_SLOT_ROUND) {
         return false;
     }
-    const pl_format *format = format_of(spec);
+    const pl_format *format = spec_format(spec);
     return (param == PL_GRID_BITS && format->bits != 0) ||
            (param == PL_GRID_GROUP_SIZE && format->blocks && format->most_group_size == 0);
 }
 
 bool pl_grid_is_int(const pl_spec *spec)
 {
-    return pl_format_is_int(format_of(spec));
+    return pl_format_is_int(spec_format(spec));
 }
 
 bool pl_grid_has_scale_dtype(const pl_spec *spec)
 {
-    return format_of(spec)->scale_bits == 0;
+    return spec_format(spec)->scale_bits == 0;
 }
 
 bool pl_grid_has_modes(const pl_spec *spec)
 {
-    return format_of(spec)->modes != 0;
+    return spec_format(spec)->modes != 0;
 }
 
 bool pl_grid_is_of_tensor(const pl_spec *spec)
 {
-    return pl_format_of_tensor(format_of(spec), (pl_scale_mode)spec->values[PL_GRID_SCALE_MODE]);
+    return pl_format_of_tensor(spec_format(spec), (pl_scale_mode)spec->values[PL_GRID_SCALE_MODE]);
 }
 
 bool pl_spec_shares_scale(const pl_spec *round)
@@ -204,7 +204,7 @@ bool pl_spec_shares_scale(const pl_spec *round)
 /* What the spec's format fixes, and what is usual beside it. */
 static void take_format(pl_spec *spec)
 {
-    const pl_format *format = format_of(spec);
+    const pl_format *format = spec_format(spec);
     const pl_param *params = spec->method->params;
     spec->values[PL_GRID_BITS] = format->bits > 0 ? format->bits : params[PL_GRID_BITS].initial;
     spec->values[PL_GRID_GROUP_SIZE] =
@@ -230,11 +230,11 @@ static pl_status settle_grid(pl_spec *spec, size_t param, double before, pl_erro
     }
     switch (param) {
     case PL_GRID_BITS:
-        return pl_format_check_bits(who, format_of(spec), (int)value, err);
+        return pl_format_check_bits(who, spec_format(spec), (int)value, err);
     case PL_GRID_GROUP_SIZE:
-        return pl_format_check_group_size(who, format_of(spec), (size_t)value, err);
+        return pl_format_check_group_size(who, spec_format(spec), (size_t)value, err);
     case PL_GRID_SCALE_MODE:
-        return pl_format_check_mode(who, format_of(spec), (pl_scale_mode)value, err);
+        return pl_format_check_mode(who, spec_format(spec), (pl_scale_mode)value, err);
     case PL_GRID_FORMAT:
         if (value < before || value > before) {
             take_format(spec);
@@ -345,7 +345,7 @@ pl_grid pl_spec_grid(const pl_spec *spec)
     assert(spec->method != NULL && spec->method->slot == PL_SLOT_ROUND);
     return (pl_grid){.bits = (int)values[PL_GRID_BITS],
                      .group_size = (size_t)values[PL_GRID_GROUP_SIZE],
-                     .format = format_of(spec),
+                     .format = spec_format(spec),
                      .mse = values[PL_GRID_MSE] > 0.0,
                      .weighted = values[PL_GRID_SCALES] > 0.0,
                      .scale_dtype = scale_dtypes[(size_t)values[PL_GRID_SCALE_DTYPE]],

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status no_memory(size_t n, pl_error *err)
+static pl_status no_memory_transform(size_t n, pl_error *err)
 {
     return pl_error_memory(err, "a transform of %zu channels", n);
 }
@@ -21,7 +21,7 @@ pl_status pl_transform_new(size_t n, pl_transform **out, pl_error *err)
     pl_transform *t = calloc(1, sizeof *t);
     *out = t;
     if (t == NULL) {
-        return no_memory(n, err);
+        return no_memory_transform(n, err);
     }
     t->n = n;
     return PL_OK;
@@ -48,7 +48,7 @@ pl_status pl_transform_set_scale(pl_transform *t, const float *scale, bool signe
         }
     }
     t->scale = copy_floats(scale, t->n);
-    return t->scale != NULL ? PL_OK : no_memory(t->n, err);
+    return t->scale != NULL ? PL_OK : no_memory_transform(t->n, err);
 }
 
 static pl_status made(pl_transform *t, pl_status status, pl_transform **out)
@@ -82,7 +82,7 @@ pl_status pl_transform_orthogonal(size_t n, const float *q, pl_transform **out, 
     pl_transform *t = NULL;
     pl_status status = pl_transform_new(n, &t, err);
     if (status == PL_OK && (t->q = copy_floats(q, n * n)) == NULL) {
-        status = no_memory(n, err);
+        status = no_memory_transform(n, err);
     }
     if (status == PL_OK) {
         t->order = n;
@@ -106,7 +106,7 @@ static pl_status take_factors(pl_transform *t, const pl_kron_parts *parts, pl_er
     t->n2 = parts->n2;
     t->kron = pl_alloc(4 * (a + b), sizeof *t->kron);
     if (t->kron == NULL) {
-        return no_memory(t->n, err);
+        return no_memory_transform(t->n, err);
     }
     float *to = t->kron;
     memcpy(to, parts->p1, a * sizeof *to);
@@ -154,7 +154,7 @@ pl_status pl_transform_set_clip(pl_transform *t, const pl_act_range *ranges, siz
     const size_t count = rows * pl_transform_clip_groups(t);
     pl_act_range *copy = pl_alloc(count, sizeof *copy);
     if (copy == NULL) {
-        return no_memory(t->n, err);
+        return no_memory_transform(t->n, err);
     }
     memcpy(copy, ranges, count * sizeof *copy);
     free(t->row_clip);
@@ -319,7 +319,7 @@ static pl_status apply_basis(const pl_transform *t, basis_form form, float *x, s
     const bool in_place = t->hadamard != NULL && t->across == NULL;
     float *scratch = in_place ? NULL : pl_alloc(step * t->n + 1, sizeof *scratch);
     if (!in_place && scratch == NULL) {
-        return no_memory(t->n, err);
+        return no_memory_transform(t->n, err);
     }
     pl_status status = PL_OK;
     for (size_t first = 0; status == PL_OK && first < rows; first += step) {
@@ -463,7 +463,7 @@ static pl_status largest_square(const pl_transform *t, bool inverse, double *out
     const size_t n = t->n;
     float *a = calloc(n * n, sizeof *a);
     float *square = pl_alloc(n * n, sizeof *square);
-    pl_status status = a != NULL && square != NULL ? PL_OK : no_memory(n, err);
+    pl_status status = a != NULL && square != NULL ? PL_OK : no_memory_transform(n, err);
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         a[i * n + i] = 1.0f;
     }

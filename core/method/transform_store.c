@@ -128,8 +128,8 @@ static size_t side_of(const pl_transform_array *array)
     return array != NULL && side * side == array->count ? side : 0;
 }
 
-static pl_status make_kron(size_t n, const pl_transform_array *arrays, size_t count,
-                           const float *scale, pl_transform **out, pl_error *err)
+static pl_status kron_of_arrays(size_t n, const pl_transform_array *arrays, size_t count,
+                                const float *scale, pl_transform **out, pl_error *err)
 {
     static const char *const names[4] = {"p1", "p2", "i1", "i2"};
     const pl_transform_array *found[4];
@@ -258,7 +258,7 @@ static pl_status make_basis(const char *kind, size_t n, const pl_transform_array
 {
     const pl_transform_array *q = find(arrays, count, "q");
     if (strcmp(kind, kind_kron) == 0) {
-        return make_kron(n, arrays, count, scale, out, err);
+        return kron_of_arrays(n, arrays, count, scale, out, err);
     }
     if (find(arrays, count, own_names[SHAPE]) != NULL) {
         return make_own_rotation(n, arrays, count, out, err);

@@ -174,8 +174,8 @@ static pl_status embed_branches(scoring *s, pl_forward *forward, pl_error *err)
     return status;
 }
 
-static pl_status score_rows(void *ctx, size_t first, const float *logits, size_t count,
-                            size_t vocab, pl_error *err)
+static pl_status score_choice_rows(void *ctx, size_t first, const float *logits, size_t count,
+                                   size_t vocab, pl_error *err)
 {
     scoring *s = ctx;
     bool finite = true;
@@ -203,7 +203,8 @@ static pl_status score_targets(scoring *s, pl_forward *forward, pl_likelihood *o
         const size_t row = s->targets[s->first_of[i]].row; /* never before the i-th */
         memmove(s->x + i * hidden, s->x + row * hidden, hidden * sizeof *s->x);
     }
-    pl_status status = pl_forward_logits(forward, s->x, s->n_wanted, score_rows, s, task, err);
+    pl_status status =
+        pl_forward_logits(forward, s->x, s->n_wanted, score_choice_rows, s, task, err);
     for (size_t i = 0; status == PL_OK && i < s->count; i++) {
         out[i] = (pl_likelihood){.greedy = true};
     }

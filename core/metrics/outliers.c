@@ -17,7 +17,7 @@ typedef struct column_sums {
 } column_sums;
 
 PL_CLONES
-static void add_row(const float *restrict w, size_t count, column_sums *restrict s)
+static void add_row_sums(const float *restrict w, size_t count, column_sums *restrict s)
 {
     for (size_t c = 0; c < count; c++) {
         const float a = fabsf(w[c]);
@@ -33,7 +33,7 @@ static void column_block(pl_view w, size_t first, float *max, float *rms, float 
     const size_t count = w.cols - first < LANES ? w.cols - first : LANES;
     column_sums s = {0};
     for (size_t r = 0; r < w.rows; r++) {
-        add_row(w.data + r * w.stride + first, count, &s);
+        add_row_sums(w.data + r * w.stride + first, count, &s);
     }
     const double rows = w.rows > 0 ? (double)w.rows : 1.0;
     for (size_t c = 0; c < count; c++) {

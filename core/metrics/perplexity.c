@@ -44,8 +44,8 @@ typedef struct piece {
     pl_score *scores;       /* [rows] */
 } piece;
 
-static pl_status score_rows(void *ctx, size_t first, const float *logits, size_t count,
-                            size_t vocab, pl_error *err)
+static pl_status score_piece_rows(void *ctx, size_t first, const float *logits, size_t count,
+                                  size_t vocab, pl_error *err)
 {
     const piece *p = ctx;
     return pl_score_alone(logits, p->targets + first, count, vocab, p->scores + first, err);
@@ -76,7 +76,8 @@ static pl_status score_window(run *r, size_t in_group, pl_error *err)
     const int32_t *targets = r->ids + in_group * r->of.length + r->of.first_target;
     if (r->streams == 1) {
         piece p = {.r = r, .targets = targets, .scores = r->scores};
-        return pl_forward_logits(r->forward[0], r->x[0] + skip, rows, score_rows, &p, r->task, err);
+        return pl_forward_logits(r->forward[0], r->x[0] + skip, rows, score_piece_rows, &p, r->task,
+                                 err);
     }
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < rows; i += r->kept_rows) {
@@ -203,7 +204,7 @@ static pl_status plan_groups(run *r, const pl_ppl_spec *spec, pl_error *err)
     return PL_OK;
 }
 
-static pl_status allocate(run *r, pl_error *err)
+static pl_status allocate_run(run *r, pl_error *err)
 {
     const size_t vocab = pl_model_config(r->model)->vocab_size;
     const size_t values = r->group * r->of.length * r->width;
@@ -324,7 +325,7 @@ pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const
     r.tokens = spec->tokens;
     pl_status status = pl_windows_init(&r.of, model, ids, count, spec, err);
     PL_THEN(plan_groups(&r, spec, err));
-    PL_THEN(allocate(&r, err));
+    PL_THEN(allocate_run(&r, err));
     PL_THEN(run_windows(&r, err));
     if (status == PL_OK) {
         *out = pl_windows_result(&r.of, r.sums, compare, r.streams == 1);

@@ -10,8 +10,8 @@ typedef struct probe {
 } probe;
 
 /* Rows predict the next token. */
-static pl_status score_rows(void *ctx, size_t first, const float *logits, size_t count,
-                            size_t vocab, pl_error *err)
+static pl_status score_probe_rows(void *ctx, size_t first, const float *logits, size_t count,
+                                  size_t vocab, pl_error *err)
 {
     const probe *p = ctx;
     for (size_t i = 0; i < count; i++) {
@@ -68,7 +68,7 @@ pl_status pl_probe(pl_model *model, const int32_t *ids, size_t count, const pl_h
     }
     if (status == PL_OK && count > 1) {
         probe p = {.ids = ids, .out = out};
-        status = pl_forward_logits(forward, x, count - 1, score_rows, &p, task, err);
+        status = pl_forward_logits(forward, x, count - 1, score_probe_rows, &p, task, err);
     }
     pl_forward_destroy(forward);
     free(x);

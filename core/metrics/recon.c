@@ -13,8 +13,8 @@
 enum { BAND = 128, PACKED_ROWS = 512, LANES = 64 };
 
 PL_CLONES
-static void subtract(const float *restrict a, const float *restrict b, size_t count,
-                     float *restrict out)
+static void subtract_floats(const float *restrict a, const float *restrict b, size_t count,
+                            float *restrict out)
 {
     for (size_t i = 0; i < count; i++) {
         out[i] = a[i] - b[i];
@@ -73,7 +73,7 @@ static double packed_energy(const energy_work *w, size_t rows, const pl_sym *gra
 }
 
 /* D G of the rows of d (contiguous), for a square G. */
-static void multiply(const energy_work *w, size_t rows, const pl_sym *gram)
+static void multiply_gram(const energy_work *w, size_t rows, const pl_sym *gram)
 {
     const size_t n = gram->n;
     pl_gemm_nn(rows, n, n, 1.0f, w->d, n, gram->square, n, 0.0f, w->product, n);
@@ -85,7 +85,7 @@ static double energy(const energy_work *w, size_t rows, const pl_sym *gram)
     if (gram->square == NULL) {
         return packed_energy(w, rows, gram, NULL);
     }
-    multiply(w, rows, gram);
+    multiply_gram(w, rows, gram);
     return dot(w->d, w->product, rows * gram->n);
 }
 
@@ -129,7 +129,8 @@ pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *
         }
         whole += energy(&work, rows, gram);
         for (size_t i = 0; i < rows; i++) {
-            subtract(w.data + (r + i) * w.stride, w0.data + (r + i) * w0.stride, n, work.d + i * n);
+            subtract_floats(w.data + (r + i) * w.stride, w0.data + (r + i) * w0.stride, n,
+                            work.d + i * n);
         }
         error += energy(&work, rows, gram);
     }
@@ -155,7 +156,7 @@ pl_status pl_row_energies(pl_factors *factors, pl_view w0, pl_view w, double *ou
         for (size_t i = 0; i < rows; i++) {
             const float *row = w.data + (first + i) * w.stride;
             if (w0.data != NULL) {
-                subtract(row, w0.data + (first + i) * w0.stride, n, work.d + i * n);
+                subtract_floats(row, w0.data + (first + i) * w0.stride, n, work.d + i * n);
             } else {
                 memcpy(work.d + i * n, row, n * sizeof(float));
             }
@@ -164,7 +165,7 @@ pl_status pl_row_energies(pl_factors *factors, pl_view w0, pl_view w, double *ou
         if (gram->square == NULL) {
             (void)packed_energy(&work, rows, gram, out + first);
         } else {
-            multiply(&work, rows, gram);
+            multiply_gram(&work, rows, gram);
             for (size_t i = 0; i < rows; i++) {
                 out[first + i] = dot(work.d + i * n, work.product + i * n, n);
             }

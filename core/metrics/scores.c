@@ -56,7 +56,7 @@ double pl_block_parameters(const pl_model *model)
     return sum;
 }
 
-static pl_status check_finite(const pl_score *scores, size_t count, pl_error *err)
+static pl_status check_scores_finite(const pl_score *scores, size_t count, pl_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(scores[i].nll) || !isfinite(scores[i].kl)) {
@@ -77,7 +77,7 @@ pl_status pl_score_alone(const float *logits, const int32_t *targets, size_t row
         const double chosen = (double)row[targets[i]];
         out[i] = (pl_score){.nll = log_sum - chosen, .original = log_sum - chosen};
     }
-    return check_finite(out, rows, err);
+    return check_scores_finite(out, rows, err);
 }
 
 pl_status pl_score_against(const float *original, const float *logits, const int32_t *targets,
@@ -98,7 +98,7 @@ pl_status pl_score_against(const float *original, const float *logits, const int
             .agreed = pl_row_find(q, vocab, max_q) == pl_row_find(o, vocab, max_o),
         };
     }
-    return check_finite(out, rows, err);
+    return check_scores_finite(out, rows, err);
 }
 
 void pl_window_add(pl_window_sums *sums, const pl_score *scores, size_t count)

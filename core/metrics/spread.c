@@ -141,7 +141,7 @@ typedef struct job {
 } job;
 
 /* Copies columns [first, first + count) into scratch, one group after the other. */
-static void gather(const job *j, size_t first, size_t count, float *scratch)
+static void gather_columns(const job *j, size_t first, size_t count, float *scratch)
 {
     const pl_view w = j->w;
     for (size_t r = 0; r < w.rows; r++) {
@@ -167,7 +167,7 @@ static void spread_groups(const job *j, size_t first_group, float *scratch)
     const size_t first = first_group * j->size;
     const size_t width = j->step * j->size;
     const size_t count = j->w.cols - first < width ? j->w.cols - first : width;
-    gather(j, first, count, scratch);
+    gather_columns(j, first, count, scratch);
     for (size_t c = 0; c < count; c += j->size) {
         const size_t now = count - c < j->size ? count - c : j->size;
         pl_spread(scratch + c * j->w.rows, now * j->w.rows,

@@ -43,13 +43,13 @@ static void advance_walk(walk *w, double blocks)
 
 /* --- blocks ----------------------------------------------------------------------------------- */
 
-static pl_status load_block(walk *w, size_t block, const pl_hooks *hooks, pl_error *err)
+static pl_status load_walk_block(walk *w, size_t block, const pl_hooks *hooks, pl_error *err)
 {
     return pl_forward_load(w->forward, block, hooks, w->task, err);
 }
 
 /* The loaded block, on every window of the group. */
-static pl_status run_block(walk *w, float *x, const pl_hooks *hooks, pl_error *err)
+static pl_status run_walk_block(walk *w, float *x, const pl_hooks *hooks, pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < w->windows; i++) {
@@ -139,18 +139,18 @@ static pl_status step_branches(walk *w, const size_t *which, size_t count, size_
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         differs[i] = v->touches(v->ctx, which[i], block);
         if (!differs[i] && !loaded) {
-            status = load_block(w, block, w->base, err);
+            status = load_walk_block(w, block, w->base, err);
             loaded = true;
         }
         if (!differs[i]) {
-            PL_THEN(run_block(w, w->branch + i * size, w->base, err));
+            PL_THEN(run_walk_block(w, w->branch + i * size, w->base, err));
         }
     }
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         if (differs[i]) {
             const pl_hooks *hooks = v->hooks(v->ctx, which[i]);
-            status = load_block(w, block, hooks, err);
-            PL_THEN(run_block(w, w->branch + i * size, hooks, err));
+            status = load_walk_block(w, block, hooks, err);
+            PL_THEN(run_walk_block(w, w->branch + i * size, hooks, err));
         }
     }
     return status;
@@ -218,8 +218,8 @@ static pl_status run_original(walk *w, pl_window_sums *of_base, pl_error *err)
     pl_status status = PL_OK;
     memcpy(w->branch, w->x, w->windows * w->values * sizeof *w->x);
     for (size_t b = 0; status == PL_OK && b < w->blocks; b++) {
-        status = load_block(w, b, NULL, err);
-        PL_THEN(run_block(w, w->branch, NULL, err));
+        status = load_walk_block(w, b, NULL, err);
+        PL_THEN(run_walk_block(w, w->branch, NULL, err));
     }
     PL_THEN(score_group(w, w->branch, keep_original, w->base == NULL ? of_base : NULL, err));
     return status;
@@ -232,8 +232,8 @@ static pl_status run_group_of(walk *w, pl_error *err)
     PL_THEN(run_original(w, of_base, err));
     for (size_t b = 0; status == PL_OK && b < w->blocks; b++) {
         status = branch_all_at(w, b, err);
-        PL_THEN(load_block(w, b, w->base, err));
-        PL_THEN(run_block(w, w->x, w->base, err));
+        PL_THEN(load_walk_block(w, b, w->base, err));
+        PL_THEN(run_walk_block(w, w->x, w->base, err));
     }
     if (w->base != NULL) {
         PL_THEN(score_group(w, w->x, compare_kept, of_base, err));

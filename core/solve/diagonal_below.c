@@ -25,7 +25,7 @@ typedef struct problem {
 } problem;
 
 /* a = G - diag(d), the lower triangle, less `margin` on the diagonal; d NULL: zeros. */
-static void fill(const problem *p, const double *d, double margin, double *a)
+static void fill_lower(const problem *p, const double *d, double margin, double *a)
 {
     for (size_t i = 0; i < p->n; i++) {
         for (size_t j = 0; j <= i; j++) {
@@ -38,7 +38,7 @@ static void fill(const problem *p, const double *d, double margin, double *a)
 static bool is_below(const problem *p, const double *d, double margin, double *room)
 {
     size_t column = 0;
-    fill(p, d, margin, room);
+    fill_lower(p, d, margin, room);
     return pl_cholesky(room, p->n, &column);
 }
 
@@ -108,7 +108,8 @@ static pl_status go(const problem *p, double *out, pl_task *task, pl_error *err)
 
 /* d = t / (G^-1)_ii with a t that is below; *mu from the same.  *found false where G is singular.
  */
-static pl_status begin(const problem *p, double *mu, bool *found, pl_task *task, pl_error *err)
+static pl_status begin_below(const problem *p, double *mu, bool *found, pl_task *task,
+                             pl_error *err)
 {
     const size_t n = p->n;
     *found = is_below(p, NULL, 0.0, p->inverse);
@@ -138,7 +139,7 @@ static pl_status climb(const problem *p, pl_task *task, pl_error *err)
 {
     double mu = 0.0;
     bool found = false;
-    pl_status status = begin(p, &mu, &found, task, err);
+    pl_status status = begin_below(p, &mu, &found, task, err);
     for (int i = 0; status == PL_OK && found && i < STEPS; i++) {
         double share = 0.0;
         status = pl_task_tick(task, err);

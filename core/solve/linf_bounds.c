@@ -30,7 +30,7 @@ static double sum_of_squares(const double *x, size_t count)
 }
 
 PL_CLONES
-static void subtract(const float *w, const float *w0, size_t count, double *out)
+static void subtract_to_double(const float *w, const float *w0, size_t count, double *out)
 {
     for (size_t i = 0; i < count; i++) {
         out[i] = (double)w[i] - (double)w0[i];
@@ -38,7 +38,7 @@ static void subtract(const float *w, const float *w0, size_t count, double *out)
 }
 
 PL_CLONES
-static float largest(const float *w, size_t count)
+static float largest_by_lanes(const float *w, size_t count)
 {
     float lanes[LANES] = {0};
     size_t i = 0;
@@ -64,14 +64,14 @@ void pl_linf_primal(const pl_linf_frame *frame, pl_view w0, size_t count, const 
 {
     const size_t n = frame->n;
     for (size_t r = 0; r < count; r++) {
-        subtract(w + r * stride, w0.data + r * w0.stride, n, work + r * n);
+        subtract_to_double(w + r * stride, w0.data + r * w0.stride, n, work + r * n);
     }
     pl_lower_mul(frame->lower, work, count);
     for (size_t r = 0; r < count; r++) {
         double penalty = 0.0;
         for (size_t k = 0, at = 0; k < frame->groups; k++, at += frame->width) {
             const size_t size = n - at < frame->width ? n - at : frame->width;
-            penalty += frame->weights[k] * (double)largest(w + r * stride + at, size);
+            penalty += frame->weights[k] * (double)largest_by_lanes(w + r * stride + at, size);
         }
         bounds[r].primal = 0.5 * sum_of_squares(work + r * n, n) + penalty;
     }

@@ -73,7 +73,7 @@ static void combine_row(const pl_linf_kernel *kernel, size_t n, size_t width, co
 }
 
 /* The row of warm where a row is left, SIZE_MAX for none. */
-static size_t place_of(const engine *e, size_t row)
+static size_t warm_row(const engine *e, size_t row)
 {
     return e->warm == NULL ? SIZE_MAX : e->options->place != NULL ? e->options->place[row] : row;
 }
@@ -81,7 +81,7 @@ static size_t place_of(const engine *e, size_t row)
 /* The row of warm that a row begins from, SIZE_MAX for none. */
 static size_t start_of(const engine *e, size_t row)
 {
-    const size_t at = e->options->cold ? SIZE_MAX : place_of(e, row);
+    const size_t at = e->options->cold ? SIZE_MAX : warm_row(e, row);
     return at != SIZE_MAX && e->warm->full[at] ? at : SIZE_MAX;
 }
 
@@ -238,7 +238,7 @@ static void store_warm(const engine *e, const float *v, const float *levels, siz
 }
 
 /* Bounds of the block, then z in place of v; the warm state is what the next solve starts from. */
-static void finish(const engine *e, block *b)
+static void finish_block(const engine *e, block *b)
 {
     const pl_linf_frame *f = e->frame;
     const size_t n = f->n;
@@ -249,7 +249,7 @@ static void finish(const engine *e, block *b)
     }
     for (size_t r = 0; r < b->count; r++) {
         float *row = v + r * n;
-        const size_t at = place_of(e, b->first + b->row[r]);
+        const size_t at = warm_row(e, b->first + b->row[r]);
         if (at != SIZE_MAX) {
             store_warm(e, row, levels + r * f->groups, at);
         }
@@ -343,7 +343,7 @@ static pl_status finish_wave(const engine *e, int count, pl_task *task, pl_error
     }
 #pragma omp parallel for schedule(static, 1)
     for (int i = 0; i < count; i++) {
-        finish(e, &e->blocks[i]);
+        finish_block(e, &e->blocks[i]);
     }
     const pl_rows_watch *watch = e->options->watch;
     if (watch != NULL) {

@@ -44,8 +44,8 @@ typedef struct aim {
     double before; /* the mean group maximum of w0 */
 } aim;
 
-static pl_status evaluate(aim *a, double beta, float *w, double *fall, pl_linf_report *report,
-                          pl_task *task, pl_error *err)
+static pl_status evaluate_beta(aim *a, double beta, float *w, double *fall, pl_linf_report *report,
+                               pl_task *task, pl_error *err)
 {
     const pl_view w0 = a->problem.w0;
     a->problem.beta = beta;
@@ -105,7 +105,7 @@ pl_status pl_linf_estimate_beta(pl_factors *factors, const pl_linf_problem *prob
     while (status == PL_OK && a.before > 0.0 && pl_search_next(&search, beta)) {
         pl_linf_report report;
         double fall = 0.0;
-        status = evaluate(&a, *beta, w.data, &fall, &report, task, err);
+        status = evaluate_beta(&a, *beta, w.data, &fall, &report, task, err);
         pl_search_tell(&search, *beta, fall);
     }
     if (status == PL_OK && search.count > 0) {
@@ -133,14 +133,14 @@ pl_status pl_linf_solve_target(pl_factors *factors, const pl_linf_problem *probl
         pl_linf_estimate_beta(factors, problem, options, target, &reached->beta, &slope, task, err);
     pl_search search = search_of(target, TOLERANCE, reached->beta, slope);
     while (status == PL_OK && a.before > 0.0 && pl_search_next(&search, &reached->beta)) {
-        status = evaluate(&a, reached->beta, w, &fall, report, task, err);
+        status = evaluate_beta(&a, reached->beta, w, &fall, report, task, err);
         pl_search_tell(&search, reached->beta, fall);
         reached->solves++;
     }
     const bool last = search.count > 0 && search.best + 1 == search.count;
     if (status == PL_OK && !last) { /* weights of zeros have nothing to fall, and one solve */
         reached->beta = search.count > 0 ? search.x[search.best] : reached->beta;
-        status = evaluate(&a, reached->beta, w, &fall, report, task, err);
+        status = evaluate_beta(&a, reached->beta, w, &fall, report, task, err);
         reached->solves++;
     }
     if (status == PL_OK && options->watch != NULL) {

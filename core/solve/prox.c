@@ -70,7 +70,7 @@ static inline __attribute__((always_inline)) above sum_above(const float *v, siz
     return all;
 }
 
-static inline __attribute__((always_inline)) float largest(const float *v, size_t count)
+static inline __attribute__((always_inline)) float largest_magnitude(const float *v, size_t count)
 {
     float max = 0.0f;
     for (size_t i = 0; i < count; i++) {
@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) float find_level(const float *v, si
                                                               float tau, float start)
 {
     if (!(tau > 0.0f)) {
-        return largest(v, count);
+        return largest_magnitude(v, count);
     }
     float c = start > 0.0f ? start : 0.0f;
     int32_t last = -1;
@@ -167,7 +167,7 @@ static inline __attribute__((always_inline)) float find_level_in(const float *v,
                                                                  float tau, float start)
 {
     if (!(tau > 0.0f)) {
-        return largest(v, count);
+        return largest_magnitude(v, count);
     }
     float c = start > 0.0f ? start : 0.0f;
     int32_t last = -1;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_word(pl_buf *out, const char *word)
+static void put_quoted_word(pl_buf *out, const char *word)
 {
     pl_text_quote(word, " \t\n\v\f\r;#'\"=", out);
 }
@@ -34,7 +34,7 @@ static void put_last_name(pl_buf *out, const char *path)
     pl_buf_append(&name, "", 0);
     out->failed = out->failed || name.failed;
     if (!name.failed) {
-        put_word(out, name.data);
+        put_quoted_word(out, name.data);
     }
     pl_buf_deinit(&name);
 }
@@ -54,7 +54,7 @@ static void put_open(const pl_source *source, pl_buf *out)
 }
 
 /* The demo calibrates itself on its own text: only another calibration has to be asked for. */
-static void put_calibration(const pl_state *state, pl_buf *out)
+static void put_calibrate_command(const pl_state *state, pl_buf *out)
 {
     const pl_calibration *calibration = &state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
@@ -81,7 +81,7 @@ static void put_calibration(const pl_state *state, pl_buf *out)
 
 void pl_state_calibration_command(const pl_state *state, pl_buf *out)
 {
-    put_calibration(state, out);
+    put_calibrate_command(state, out);
 }
 
 void pl_state_put_method(pl_slot slot, const pl_spec *spec, const char *glob, pl_buf *out)
@@ -93,7 +93,7 @@ void pl_state_put_method(pl_slot slot, const pl_spec *spec, const char *glob, pl
     }
     if (glob != NULL) {
         pl_buf_puts(out, " on=");
-        put_word(out, glob);
+        put_quoted_word(out, glob);
     }
 }
 
@@ -206,7 +206,7 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
         return;
     }
     put_open(source, out);
-    put_calibration(state, out);
+    put_calibrate_command(state, out);
     pl_state_quantized_commands(state, out);
     size_t layers = pl_model_layer_count(source->model);
     size_t solved = 0;
@@ -367,7 +367,7 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     bool pinned = false;
     put_open(source, out);
     if (needs_calibration(state, needs)) {
-        put_calibration(state, out);
+        put_calibrate_command(state, out);
     }
     for (size_t i = 0; i < layers; i++) {
         bool shown = is_shown(state, needs, i);

@@ -17,7 +17,7 @@ static void put_param(const pl_spec *spec, size_t param, pl_buf *out)
 }
 
 /* "gptq bits=4 → bits=3", "astro → magr", "no rounder → gptq". */
-static void put_spec(pl_slot slot, const pl_spec *from, const pl_spec *to, pl_buf *out)
+static void put_changed_spec(pl_slot slot, const pl_spec *from, const pl_spec *to, pl_buf *out)
 {
     if (from->method == NULL || to->method == NULL || from->method != to->method) {
         const char *before = from->method != NULL ? from->method->name : "none";
@@ -69,7 +69,7 @@ static void put_overrides(const pl_state *from, const pl_state *to, size_t start
     put_next(out, start);
     pl_buf_puts(out, "method ");
     if (a != NULL && b != NULL && a->slot == b->slot && strcmp(a->glob, b->glob) == 0) {
-        put_spec(a->slot, &a->spec, &b->spec, out);
+        put_changed_spec(a->slot, &a->spec, &b->spec, out);
         put_on(a->glob, out);
     } else {
         const pl_override *one = b != NULL ? b : a;
@@ -79,13 +79,13 @@ static void put_overrides(const pl_state *from, const pl_state *to, size_t start
     }
 }
 
-static void put_methods(const pl_state *from, const pl_state *to, size_t start, pl_buf *out)
+static void put_changed_methods(const pl_state *from, const pl_state *to, size_t start, pl_buf *out)
 {
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         if (!pl_spec_equal(&from->slots[slot], &to->slots[slot])) {
             put_next(out, start);
             pl_buf_puts(out, "method ");
-            put_spec(slot, &from->slots[slot], &to->slots[slot], out);
+            put_changed_spec(slot, &from->slots[slot], &to->slots[slot], out);
         }
     }
     put_overrides(from, to, start, out);
@@ -119,7 +119,7 @@ static bool same_calibration(const pl_calibration *a, const pl_calibration *b)
     return same;
 }
 
-static void put_calibration(const pl_calibration *calibration, pl_buf *out)
+static void put_calibration_brief(const pl_calibration *calibration, pl_buf *out)
 {
     if (calibration->n_texts == 0) {
         pl_buf_puts(out, "none");
@@ -129,7 +129,7 @@ static void put_calibration(const pl_calibration *calibration, pl_buf *out)
                   calibration->protocol.windows, calibration->protocol.length);
 }
 
-static void put_count(const char *name, size_t from, size_t to, size_t start, pl_buf *out)
+static void put_changed_count(const char *name, size_t from, size_t to, size_t start, pl_buf *out)
 {
     if (from != to) {
         put_next(out, start);
@@ -156,28 +156,28 @@ static void put_changes(const pl_state *from, const pl_state *to, pl_buf *out)
         pl_buf_printf(out, "open %s → %s", model_of(from), model_of(to));
         return; /* all else follows from it */
     }
-    put_methods(from, to, start, out);
+    put_changed_methods(from, to, start, out);
     put_grid("activations", &from->activations, &to->activations, start, out);
     put_grid("kv", &from->kv, &to->kv, start, out);
     if (!same_calibration(&from->calibration, &to->calibration)) {
         put_next(out, start);
         pl_buf_puts(out, "calibration ");
-        put_calibration(&from->calibration, out);
+        put_calibration_brief(&from->calibration, out);
         pl_buf_puts(out, " → ");
-        put_calibration(&to->calibration, out);
+        put_calibration_brief(&to->calibration, out);
     }
-    put_count("imported layers", pl_state_import_count(from), pl_state_import_count(to), start,
-              out);
-    put_count("kept settings", from->n_kept, to->n_kept, start, out);
-    put_count("notes and tags", from->n_remarks, to->n_remarks, start, out);
+    put_changed_count("imported layers", pl_state_import_count(from), pl_state_import_count(to),
+                      start, out);
+    put_changed_count("kept settings", from->n_kept, to->n_kept, start, out);
+    put_changed_count("notes and tags", from->n_remarks, to->n_remarks, start, out);
     if (!same_sweep(&from->sweep, &to->sweep)) {
         put_next(out, start);
         pl_buf_printf(out, "sweep %s → %s", from->sweep.set ? from->sweep.param : "none",
                       to->sweep.set ? to->sweep.param : "none");
     }
     if (out->size == start) {
-        put_count("solved layers", from->source != NULL ? pl_state_solved_count(from) : 0,
-                  to->source != NULL ? pl_state_solved_count(to) : 0, start, out);
+        put_changed_count("solved layers", from->source != NULL ? pl_state_solved_count(from) : 0,
+                          to->source != NULL ? pl_state_solved_count(to) : 0, start, out);
     }
 }
 

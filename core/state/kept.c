@@ -69,7 +69,7 @@ const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer)
 /* --- what it is ------------------------------------------------------------------------------- */
 
 /* Each method with the parameter one looks for first; all: and those that are not as usual. */
-static void put_methods(const pl_state *state, size_t layer, bool all, pl_buf *out)
+static void put_chain(const pl_state *state, size_t layer, bool all, pl_buf *out)
 {
     const size_t size = out->size;
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
@@ -103,7 +103,7 @@ static void put_grid(const char *name, const pl_act_grid *grid, pl_buf *out)
 void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
 {
     const size_t size = out->size;
-    put_methods(state, layer, true, out);
+    put_chain(state, layer, true, out);
     pl_buf_puts(out, out->size > size ? "" : "no method");
     if (layer == SIZE_MAX && state->n_overrides == 1) {
         pl_buf_printf(out, ", others on=%s", state->overrides[0].glob);
@@ -172,7 +172,7 @@ static pl_status fill_pins(pl_kept *kept, pl_error *err)
             pl_buf label = {0};
             pl_buf_puts(&label, kept->name);
             if (kept->name[0] == '\0') {
-                put_methods(is, i, false, &label);
+                put_chain(is, i, false, &label);
             }
             status = pl_buf_check(&label, err);
             if (status == PL_OK) {
@@ -290,7 +290,8 @@ static bool agrees(const pl_kept *pin, const pl_state *state)
 }
 
 /* The pin's results and the state's. */
-static pl_status join(const pl_kept *pin, const pl_state *state, pl_kept **out, pl_error *err)
+static pl_status join_results(const pl_kept *pin, const pl_state *state, pl_kept **out,
+                              pl_error *err)
 {
     pl_state both;
     *out = NULL;
@@ -314,8 +315,8 @@ static pl_status add_pin(pl_state *state, const pl_state *is, pl_error *err)
     while (at < state->n_kept && !agrees(state->kept[at], is)) {
         at++;
     }
-    pl_status status =
-        at < state->n_kept ? join(state->kept[at], is, &kept, err) : make_kept(is, "", &kept, err);
+    pl_status status = at < state->n_kept ? join_results(state->kept[at], is, &kept, err)
+                                          : make_kept(is, "", &kept, err);
     return status == PL_OK ? put_kept(state, at, "pin", kept, err) : status;
 }
 

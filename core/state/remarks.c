@@ -47,7 +47,8 @@ static int compare(const pl_remark *a, size_t layer, bool tag, const char *text)
 }
 
 /* Where such a remark stands, or would. */
-static size_t place_of(const pl_state *state, size_t layer, bool tag, const char *text, bool *there)
+static size_t find_remark(const pl_state *state, size_t layer, bool tag, const char *text,
+                          bool *there)
 {
     size_t i = 0;
     while (i < state->n_remarks && compare(&state->remarks[i], layer, tag, text) < 0) {
@@ -85,7 +86,7 @@ static pl_status insert_at(pl_state *state, size_t i, size_t layer, bool tag, co
 const char *pl_state_note(const pl_state *state, size_t layer)
 {
     bool there = false;
-    const size_t i = place_of(state, layer, false, "", &there);
+    const size_t i = find_remark(state, layer, false, "", &there);
     return there ? state->remarks[i].text : NULL;
 }
 
@@ -96,7 +97,7 @@ pl_status pl_state_set_note(pl_state *state, size_t layer, const char *text, pl_
         return pl_error_set(err, PL_ERR_USAGE, "note: has %zu bytes, expected at most %d",
                             strlen(text), PL_NOTE_BYTES);
     }
-    const size_t i = place_of(state, layer, false, "", &there);
+    const size_t i = find_remark(state, layer, false, "", &there);
     char *copy = there && text != NULL && text[0] != '\0' ? strdup(text) : NULL;
     if (text == NULL || text[0] == '\0') {
         if (there) {
@@ -118,7 +119,7 @@ pl_status pl_state_set_note(pl_state *state, size_t layer, const char *text, pl_
 bool pl_state_has_tag(const pl_state *state, size_t layer, const char *tag)
 {
     bool there = false;
-    (void)place_of(state, layer, true, tag, &there);
+    (void)find_remark(state, layer, true, tag, &there);
     return there;
 }
 
@@ -153,14 +154,14 @@ pl_status pl_state_tag(pl_state *state, size_t layer, const char *tag, bool *cha
                             "most %d)",
                             safe, PL_TAG_NAME - 1);
     }
-    const size_t i = place_of(state, layer, true, tag, &there);
+    const size_t i = find_remark(state, layer, true, tag, &there);
     *changed = !there;
     return there ? PL_OK : insert_at(state, i, layer, true, tag, err);
 }
 
 void pl_state_untag(pl_state *state, size_t layer, const char *tag, bool *changed)
 {
-    const size_t i = place_of(state, layer, true, tag, changed);
+    const size_t i = find_remark(state, layer, true, tag, changed);
     if (*changed) {
         remove_at(state, i);
     }

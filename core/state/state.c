@@ -319,7 +319,7 @@ const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot)
     return &state->slots[slot];
 }
 
-static void put_spec(pl_buf *text, pl_slot slot, const pl_spec *spec)
+static void put_slot_spec(pl_buf *text, pl_slot slot, const pl_spec *spec)
 {
     pl_buf_puts(text, pl_slot_name(slot));
     pl_buf_puts(text, "=");
@@ -343,8 +343,8 @@ static void put_block_rounders(const pl_state *state, size_t layer, pl_buf *text
     size_t first = 0;
     const size_t sites = pl_model_block_sites(model, pl_model_layer(model, layer)->block, &first);
     for (size_t i = first; i < first + sites; i++) {
-        put_spec(text, PL_SLOT_ROUND,
-                 pl_state_spec(state, pl_model_site(model, i)->layers[0], PL_SLOT_ROUND));
+        put_slot_spec(text, PL_SLOT_ROUND,
+                      pl_state_spec(state, pl_model_site(model, i)->layers[0], PL_SLOT_ROUND));
     }
 }
 
@@ -393,7 +393,7 @@ pl_id pl_state_plan(const pl_state *state, size_t layer)
     }
     pl_buf text = {0};
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        put_spec(&text, slot, pl_state_spec(state, layer, slot));
+        put_slot_spec(&text, slot, pl_state_spec(state, layer, slot));
     }
     put_activations(state, layer, &text);
     return finish_plan(state, &text);
@@ -416,7 +416,7 @@ static pl_id plan_sequential(const pl_state *state, bool imports)
     pl_buf text = {0};
     pl_buf_puts(&text, "sequential\n");
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        put_spec(&text, slot, &state->slots[slot]);
+        put_slot_spec(&text, slot, &state->slots[slot]);
     }
     pl_state_quantized_commands(state, &text);
     if (imports) {

@@ -9,7 +9,7 @@
 
 enum { STEPS = 20000, PRICES = 200, MOST_CHOICES = 255 };
 
-static double loss_of(const pl_knapsack *s, size_t unit, size_t choice)
+static double choice_loss(const pl_knapsack *s, size_t unit, size_t choice)
 {
     return s->loss[unit * s->choices + choice];
 }
@@ -40,12 +40,12 @@ static pl_status check_sack(const pl_knapsack *s, double average, double *all, d
     }
     for (size_t u = 0; u < s->units; u++) {
         for (size_t k = 0; k < s->choices; k++) {
-            if (!isfinite(loss_of(s, u, k)) || !(cost_of(s, u, k) > 0.0) ||
+            if (!isfinite(choice_loss(s, u, k)) || !(cost_of(s, u, k) > 0.0) ||
                 !isfinite(cost_of(s, u, k))) {
                 return pl_error_set(err, PL_ERR_NUMERIC,
                                     "allocate: unit %zu, choice %zu: loss %g at %g bits, expected "
                                     "finite numbers and bits above 0",
-                                    u, k, loss_of(s, u, k), s->bits[u * s->choices + k]);
+                                    u, k, choice_loss(s, u, k), s->bits[u * s->choices + k]);
             }
         }
         *all += s->weights[u];
@@ -71,7 +71,7 @@ static double value_at(const pl_knapsack *s, double price, double budget, double
         size_t best = 0;
         double least = (double)INFINITY;
         for (size_t k = 0; k < s->choices; k++) {
-            const double priced = loss_of(s, u, k) + price * cost_of(s, u, k);
+            const double priced = choice_loss(s, u, k) + price * cost_of(s, u, k);
             if (priced < least) {
                 least = priced;
                 best = k;
@@ -94,7 +94,7 @@ static double relaxed_bound(const pl_knapsack *s, double budget)
         for (size_t k = 0; k < s->choices; k++) {
             for (size_t j = 0; j < s->choices; j++) {
                 const double saved = cost_of(s, u, j) - cost_of(s, u, k);
-                const double lost = loss_of(s, u, k) - loss_of(s, u, j);
+                const double lost = choice_loss(s, u, k) - choice_loss(s, u, j);
                 high = saved > 0.0 && lost > 0.0 ? fmax(high, 2.0 * lost / saved) : high;
             }
         }
@@ -121,7 +121,7 @@ typedef struct ladder {
     uint8_t *taken; /* [units, top + 1] the last unit's choice there; UINT8_MAX: as a step below */
 } ladder;
 
-static size_t steps_of(const ladder *l, size_t unit, size_t choice)
+static size_t ladder_steps(const ladder *l, size_t unit, size_t choice)
 {
     const pl_knapsack *s = l->sack;
     const double over = cost_of(s, unit, choice) - cost_of(s, unit, cheapest(s, unit));
@@ -135,9 +135,9 @@ static void add_unit(ladder *l, size_t unit)
         l->next[at] = (double)INFINITY;
     }
     for (size_t k = 0; k < l->sack->choices; k++) {
-        const size_t steps = steps_of(l, unit, k);
+        const size_t steps = ladder_steps(l, unit, k);
         for (size_t at = steps; at <= l->top; at++) {
-            const double loss = l->best[at - steps] + loss_of(l->sack, unit, k);
+            const double loss = l->best[at - steps] + choice_loss(l->sack, unit, k);
             if (loss < l->next[at]) {
                 l->next[at] = loss;
                 taken[at] = (uint8_t)k;
@@ -163,7 +163,7 @@ static double trace_back(const ladder *l, size_t at, size_t *chosen)
             at--;
         }
         chosen[u] = row[at];
-        at -= steps_of(l, u, row[at]);
+        at -= ladder_steps(l, u, row[at]);
         bits += cost_of(l->sack, u, chosen[u]);
     }
     return bits;
@@ -199,7 +199,7 @@ static pl_allocation sum_of(const pl_knapsack *sack, const size_t *chosen, doubl
 {
     pl_allocation sum = {0};
     for (size_t u = 0; u < sack->units; u++) {
-        sum.loss += loss_of(sack, u, chosen[u]);
+        sum.loss += choice_loss(sack, u, chosen[u]);
         sum.bits += cost_of(sack, u, chosen[u]) / all;
     }
     return sum;

@@ -64,7 +64,7 @@ static void work_deinit(work *w)
     free(w->ids);
 }
 
-static pl_status no_memory(const work *w, pl_error *err)
+static pl_status no_memory_basin(const work *w, pl_error *err)
 {
     return pl_error_memory(err, "the basin of %s", w->info->name);
 }
@@ -94,7 +94,7 @@ static pl_status find_step(work *w, pl_error *err)
     if (status == PL_OK) {
         w->step = pl_alloc(rows * cols, sizeof *w->step);
         w->lengths = pl_alloc(rows, sizeof *w->lengths);
-        status = w->step == NULL || w->lengths == NULL ? no_memory(w, err) : PL_OK;
+        status = w->step == NULL || w->lengths == NULL ? no_memory_basin(w, err) : PL_OK;
     }
     if (status == PL_OK) {
         const pl_weights_of of = {.which = moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER,
@@ -150,7 +150,7 @@ static pl_status set_direction(work *w, pl_basin_direction direction, pl_error *
     }
     double *noise = pl_alloc(cols, sizeof *noise);
     if (noise == NULL) {
-        return no_memory(w, err);
+        return no_memory_basin(w, err);
     }
     pl_rng rng;
     pl_rng_init(&rng, SEED);
@@ -196,7 +196,7 @@ static void thin_rows(work *w)
     w->out->of_rows = all;
 }
 
-static pl_status multiply(work *w, const pl_mat *weights, float *y, pl_error *err)
+static pl_status multiply_weights(work *w, const pl_mat *weights, float *y, pl_error *err)
 {
     return pl_gemm_nt_tick(w->rows, w->info->rows, w->info->cols, w->x, w->info->cols,
                            weights->data, w->info->cols, y, w->info->rows, &w->piece.task, err);
@@ -214,9 +214,9 @@ static pl_status prepare_layer(work *w, pl_error *err)
     w->y0 = pl_alloc(count, sizeof(float));
     w->y = pl_alloc(count, sizeof(float));
     if (w->y0 == NULL || w->y == NULL) {
-        return no_memory(w, err);
+        return no_memory_basin(w, err);
     }
-    status = multiply(w, &w->w0, w->y0, err);
+    status = multiply_weights(w, &w->w0, w->y0, err);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         w->energy += (double)w->y0[i] * (double)w->y0[i];
     }
@@ -229,7 +229,7 @@ static pl_status prepare_layer(work *w, pl_error *err)
 
 static pl_status layer_loss(work *w, double *loss, pl_error *err)
 {
-    pl_status status = multiply(w, &w->moved, w->y, err);
+    pl_status status = multiply_weights(w, &w->moved, w->y, err);
     double sum = 0.0;
     for (size_t i = 0; status == PL_OK && i < w->rows * w->info->rows; i++) {
         double difference = (double)w->y[i] - (double)w->y0[i];
@@ -266,7 +266,7 @@ static pl_status prepare_model(work *w, pl_id *text, pl_error *err)
     w->n_ids = tokens->count < wanted ? tokens->count : wanted;
     w->ids = pl_alloc(w->n_ids, sizeof *w->ids);
     if (w->ids == NULL) {
-        return no_memory(w, err);
+        return no_memory_basin(w, err);
     }
     memcpy(w->ids, tokens->ids, w->n_ids * sizeof *w->ids);
     *text = pl_perplexity_text(w->cx.state->source->model, w->ids, w->n_ids);
@@ -298,7 +298,7 @@ static void set_points(pl_basin *out, pl_basin_loss loss)
     }
 }
 
-static pl_status evaluate(work *w, pl_basin_loss loss, pl_error *err)
+static pl_status evaluate_directions(work *w, pl_basin_loss loss, pl_error *err)
 {
     pl_basin *out = w->out;
     double centre = NAN; /* all directions meet at t = 0 */
@@ -352,7 +352,7 @@ static pl_status make_key(const work *w, pl_basin_loss loss, pl_id text, pl_id *
     return status;
 }
 
-static pl_status read_stored(pl_store *store, pl_id key, pl_basin *out)
+static pl_status read_basin(pl_store *store, pl_id key, pl_basin *out)
 {
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(store, KIND, key, &entry, NULL);
@@ -370,13 +370,13 @@ static pl_status read_stored(pl_store *store, pl_id key, pl_basin *out)
     return status;
 }
 
-static pl_status write_stored(pl_store *store, pl_id key, const work *w, pl_error *err)
+static pl_status write_basin(pl_store *store, pl_id key, const work *w, pl_error *err)
 {
     json_t *about =
         json_pack("{s:s, s:s, s:s, s:i}", "holds", "the loss around a layer's weights", "layer",
                   w->info->name, "version", PL_VERSION, "threads", pl_linalg_threads());
     if (about == NULL) {
-        return no_memory(w, err);
+        return no_memory_basin(w, err);
     }
     const pl_section section = {"basin", w->out, sizeof *w->out};
     pl_status status = pl_store_replace(store, KIND, key, about, &section, 1, err);
@@ -384,7 +384,7 @@ static pl_status write_stored(pl_store *store, pl_id key, const work *w, pl_erro
     return status;
 }
 
-static pl_status compute(work *w, pl_basin_loss loss, pl_error *err)
+static pl_status compute_basin(work *w, pl_basin_loss loss, pl_error *err)
 {
     pl_status status = find_step(w, err);
     PL_THEN(pl_spectrum_load(w->cx, w->calibration, w->info->site, &w->spectrum, err));
@@ -397,7 +397,7 @@ static pl_status compute(work *w, pl_basin_loss loss, pl_error *err)
         w->out->tail = w->spectrum.values[w->spectrum.n - 1] / w->spectrum.values[0];
         status = loss == PL_BASIN_LAYER ? prepare_layer(w, err) : PL_OK;
     }
-    return status == PL_OK ? evaluate(w, loss, err) : status;
+    return status == PL_OK ? evaluate_directions(w, loss, err) : status;
 }
 
 pl_status pl_basin_load(pl_context cx, size_t layer, pl_basin_loss loss, pl_basin *out,
@@ -417,9 +417,9 @@ pl_status pl_basin_load(pl_context cx, size_t layer, pl_basin_loss loss, pl_basi
         status = prepare_model(&w, &text, err);
     }
     PL_THEN(make_key(&w, loss, text, &key, err));
-    if (status == PL_OK && read_stored(pl_lab_store(cx.lab), key, out) != PL_OK) {
-        status = compute(&w, loss, err);
-        PL_THEN(write_stored(pl_lab_store(cx.lab), key, &w, err));
+    if (status == PL_OK && read_basin(pl_lab_store(cx.lab), key, out) != PL_OK) {
+        status = compute_basin(&w, loss, err);
+        PL_THEN(write_basin(pl_lab_store(cx.lab), key, &w, err));
     }
     work_deinit(&w);
     return status;

@@ -41,7 +41,7 @@ static pl_status add_site(pl_context cx, pl_id calibration, const pl_layer *laye
     return status;
 }
 
-static pl_status reserve(const pl_model *model, pl_channels_by_block *out, pl_error *err)
+static pl_status reserve_maxima(const pl_model *model, pl_channels_by_block *out, pl_error *err)
 {
     size_t count = 0;
     for (size_t i = 0; i < pl_model_layer_count(model); i++) {
@@ -80,7 +80,7 @@ pl_status pl_channels_by_block_load(pl_context cx, pl_id calibration, pl_channel
     const pl_model *model = cx.state->source->model;
     size_t site = SIZE_MAX;
     *out = (pl_channels_by_block){0};
-    pl_status status = pl_model_is_bare(model) ? PL_OK : reserve(model, out, err);
+    pl_status status = pl_model_is_bare(model) ? PL_OK : reserve_maxima(model, out, err);
     for (size_t i = 0; status == PL_OK && out->n > 0 && i < pl_model_layer_count(model); i++) {
         const pl_layer *layer = pl_model_layer(model, i);
         if (layer->site != site && pl_reads_residual(model, i)) {

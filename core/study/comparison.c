@@ -184,7 +184,7 @@ static pl_status scores_key(const pl_state *row, const int32_t *ids, size_t coun
     return PL_OK;
 }
 
-static bool read_scores(pl_store *store, pl_id key, pl_compared *out, size_t windows)
+static bool read_compared_scores(pl_store *store, pl_id key, pl_compared *out, size_t windows)
 {
     pl_entry *entry = NULL;
     const size_t bytes = windows * out->targets * sizeof *out->tokens;
@@ -232,7 +232,7 @@ static pl_status score_row(pl_lab *lab, const pl_state *row, const int32_t *ids,
     if (out->tokens == NULL) {
         return pl_error_memory(err, "the scores of %zu windows", windows);
     }
-    out->found = read_scores(pl_lab_store(lab), key, out, windows);
+    out->found = read_compared_scores(pl_lab_store(lab), key, out, windows);
     if (out->found) {
         return PL_OK;
     }

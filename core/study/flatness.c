@@ -40,7 +40,7 @@ static size_t find_specs(const pl_state *state, size_t layer, pl_spec out[PL_FLA
 }
 
 /* Norms over their mean from the columns' RMS, the ratio and the energy of the largest. */
-static pl_status describe(const pl_mat *values, pl_flatness_curve *curve, pl_error *err)
+static pl_status describe_norms(const pl_mat *values, pl_flatness_curve *curve, pl_error *err)
 {
     const size_t n = values->cols;
     size_t top[PL_FLATNESS_TOP];
@@ -85,9 +85,9 @@ static void put_label(const pl_spec *spec, pl_flatness_curve *curve)
 }
 
 /* One that is to be learned and has not begun has no curve. */
-static pl_status add_curve(pl_context cx, pl_id calibration, size_t layer, pl_side side,
-                           const pl_spec *spec, const pl_mat *values, pl_flatness *out,
-                           pl_error *err)
+static pl_status add_flatness_of(pl_context cx, pl_id calibration, size_t layer, pl_side side,
+                                 const pl_spec *spec, const pl_mat *values, pl_flatness *out,
+                                 pl_error *err)
 {
     pl_flatness_curve curve = {0};
     bool turned = false;
@@ -96,7 +96,7 @@ static pl_status add_curve(pl_context cx, pl_id calibration, size_t layer, pl_si
     PL_THEN(pl_turned_turn(cx, calibration, layer, side, spec, &moved, &turned,
                            &curve.keeps_channels, err));
     if (status == PL_OK && (turned || spec->method == NULL)) {
-        status = describe(&moved, &curve, err);
+        status = describe_norms(&moved, &curve, err);
         put_label(spec, &curve);
         out->curves[out->count++] = curve;
     }
@@ -114,7 +114,7 @@ static pl_status add_handed(pl_lab *lab, const pl_state *state, size_t layer, pl
         *curve = (pl_flatness_curve){
             .keeps_channels = pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method == NULL};
         pl_turned_handed_label(state, layer, curve->label, sizeof curve->label);
-        status = describe(&handed, curve, err);
+        status = describe_norms(&handed, curve, err);
     }
     pl_mat_deinit(&handed);
     return status;
@@ -131,7 +131,7 @@ pl_status pl_flatness_load(pl_context cx, pl_id calibration, size_t layer, pl_si
     out->n = values.cols;
     out->rows = values.rows;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        status = add_curve(cx, calibration, layer, side, &specs[i], &values, out, err);
+        status = add_flatness_of(cx, calibration, layer, side, &specs[i], &values, out, err);
     }
     pl_mat_deinit(&values);
     if (status == PL_OK && side == PL_SIDE_WEIGHT) {

@@ -39,7 +39,8 @@ size_t pl_landscape_layers(const pl_model *model, size_t layer, bool every_layer
     return n;
 }
 
-static pl_status choose_layers(const survey *s, size_t layer, bool every_layer, pl_error *err)
+static pl_status choose_survey_layers(const survey *s, size_t layer, bool every_layer,
+                                      pl_error *err)
 {
     const pl_model *model = s->cx.state->source->model;
     const size_t count = pl_model_layer_count(model);
@@ -58,7 +59,7 @@ static pl_status choose_layers(const survey *s, size_t layer, bool every_layer, 
 }
 
 /* The columns span the positions of the selected layer's stored tokens. */
-static pl_status choose_columns(const survey *s, size_t layer, pl_error *err)
+static pl_status span_columns(const survey *s, size_t layer, pl_error *err)
 {
     pl_site_stats stats = {0};
     const size_t site = pl_model_layer(s->cx.state->source->model, layer)->site;
@@ -102,8 +103,8 @@ static pl_status read_transform(const survey *s, size_t layer, pl_id result, pl_
 }
 
 /* x <- Q(x T) T^-1, all rows at once. */
-static pl_status quantize(const survey *s, const pl_transform *t, pl_act_range range,
-                          const pl_site_stats *stats, pl_mat *x, pl_error *err)
+static pl_status quantize_turned(const survey *s, const pl_transform *t, pl_act_range range,
+                                 const pl_site_stats *stats, pl_mat *x, pl_error *err)
 {
     const pl_act_grid *grid = &s->cx.state->activations;
     pl_status status = PL_OK;
@@ -150,8 +151,8 @@ static pl_status measure_rows(const float *x, const float *quantized, size_t row
     return status;
 }
 
-static void put_row(const survey *s, size_t index, const pl_site_stats *stats, const double *lost,
-                    double energy)
+static void put_landscape_row(const survey *s, size_t index, const pl_site_stats *stats,
+                              const double *lost, double energy)
 {
     float *cells = s->out->values + index * PL_LANDSCAPE_COLS;
     uint32_t *tokens = s->out->tokens + index * PL_LANDSCAPE_COLS;
@@ -183,7 +184,7 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_e
                             (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, err));
     PL_THEN(pl_weights_make((pl_context){s->cx.lab, s->cx.state, NULL}, layer,
                             (pl_weights_of){.which = PL_WHICH_AFTER}, &w, err));
-    PL_THEN(quantize(s, t, range, &stats, &x, err));
+    PL_THEN(quantize_turned(s, t, range, &stats, &x, err));
     if (status == PL_OK && (lost = pl_alloc(stats.sample_rows, sizeof *lost)) == NULL) {
         status = pl_error_memory(err, "%s", info->name);
     }
@@ -192,7 +193,7 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_e
                               s->cx.task, err);
     }
     if (status == PL_OK) {
-        put_row(s, index, &stats, lost, energy);
+        put_landscape_row(s, index, &stats, lost, energy);
     }
     free(lost);
     pl_mat_deinit(&w0);
@@ -219,8 +220,8 @@ pl_status pl_landscape_load(pl_context cx, pl_id calibration, size_t layer, bool
 {
     *out = (pl_landscape){0};
     const survey s = {cx, calibration, out};
-    pl_status status = choose_layers(&s, layer, every_layer, err);
-    PL_THEN(choose_columns(&s, layer, err));
+    pl_status status = choose_survey_layers(&s, layer, every_layer, err);
+    PL_THEN(span_columns(&s, layer, err));
     for (size_t i = 0; status == PL_OK && i < out->n; i++) {
         const pl_id *result = pl_state_result(cx.state, out->layers[i]);
         if (result != NULL) {

@@ -94,7 +94,7 @@ static pl_status make_dense(size_t n, pl_transform **out, pl_error *err)
     return status;
 }
 
-static pl_status make_kron(size_t n, const float *scale, pl_transform **out, pl_error *err)
+static pl_status kron_of_identities(size_t n, const float *scale, pl_transform **out, pl_error *err)
 {
     pl_kron_parts parts = {.scale = scale};
     pl_kron_split(n, &parts.n1, &parts.n2);
@@ -124,7 +124,7 @@ static pl_status make_shapes(timed_site *site, pl_error *err)
     }
     pl_status status = pl_transform_scaling(n, ones, &site->shapes[1], err);
     PL_THEN(pl_transform_hadamard(n, &site->shapes[2], err));
-    PL_THEN(make_kron(n, NULL, &site->shapes[3], err));
+    PL_THEN(kron_of_identities(n, NULL, &site->shapes[3], err));
     PL_THEN(make_dense(n, &site->shapes[4], err));
     free(ones);
     return status;
@@ -157,7 +157,7 @@ static pl_status fill_layer(timed_layer *layer, pl_model *model, size_t tokens, 
 }
 
 /* The layer's site alone, or all of its block's. */
-static pl_status gather(latency_work *w, pl_model *model, bool block, pl_error *err)
+static pl_status gather_sites(latency_work *w, pl_model *model, bool block, pl_error *err)
 {
     const pl_layer *chosen = pl_model_layer(model, w->spec->layer);
     size_t first = chosen->site;
@@ -228,7 +228,7 @@ static pl_status make_buffers(latency_work *w, pl_error *err)
 static pl_status make_work(latency_work *w, pl_lab *lab, pl_model *model, bool block, pl_task *task,
                            pl_error *err)
 {
-    pl_status status = gather(w, model, block, err);
+    pl_status status = gather_sites(w, model, block, err);
     PL_THEN(choose_copies(w, pl_lab_memory_limit(lab), err));
     PL_THEN(make_buffers(w, err));
     for (size_t s = 0; status == PL_OK && s < w->n_sites; s++) {

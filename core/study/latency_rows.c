@@ -84,8 +84,8 @@ static latency_machine this_machine(void)
     return m;
 }
 
-static json_t *row_of(const latency_summary *all, size_t index, size_t scope, size_t phase,
-                      size_t tokens, const latency_machine *machine)
+static json_t *latency_row(const latency_summary *all, size_t index, size_t scope, size_t phase,
+                           size_t tokens, const latency_machine *machine)
 {
     const pl_latency_way way = pl_latency_way_at(index);
     const latency_summary *s = &all[index];
@@ -137,8 +137,8 @@ static pl_status put_rows(const pl_latency_spec *spec, const pl_latency_times *t
             for (size_t i = 0; i < PL_LATENCY_WAYS; i++) {
                 if (int8 || !pl_latency_way_at(i).int8) {
                     pl_json_append(rows,
-                                   row_of(all, i, scope, p,
-                                          p == PL_LATENCY_DECODE ? 1 : spec->tokens, machine));
+                                   latency_row(all, i, scope, p,
+                                               p == PL_LATENCY_DECODE ? 1 : spec->tokens, machine));
                 }
             }
         }
@@ -187,8 +187,8 @@ static pl_status find_key(const pl_state *state, size_t layer, pl_id *out, pl_ta
     return status;
 }
 
-static pl_status keep(pl_context cx, size_t layer, json_t *found, const char *commands,
-                      pl_error *err)
+static pl_status keep_times(pl_context cx, size_t layer, json_t *found, const char *commands,
+                            pl_error *err)
 {
     pl_id key = {0};
     json_t *about = json_pack("{s:s, s:s, s:s, s:O}", "holds", "times of a layer and a block",
@@ -212,7 +212,7 @@ pl_status pl_latency_run(pl_context cx, const pl_latency_spec *spec, const char 
     if (status == PL_OK) {
         found = about_run(cx.state, spec, &times, &machine);
         pl_json_set(found, "rows", json_incref(rows));
-        status = keep(cx, spec->layer, found, commands, err);
+        status = keep_times(cx, spec->layer, found, commands, err);
     }
     free(times.seconds);
     json_decref(rows);

@@ -61,7 +61,7 @@ static pl_status summary_key(const pl_state *state, size_t layer, pl_id *out, pl
 }
 
 /* False where it is absent, damaged or nonsense: then it is computed again. */
-static bool read_stored(pl_lab *lab, pl_id key, size_t channels, pl_layer_summary *out)
+static bool read_summary(pl_lab *lab, pl_id key, size_t channels, pl_layer_summary *out)
 {
     pl_entry *entry = NULL;
     stored s = {0};
@@ -83,8 +83,8 @@ static bool read_stored(pl_lab *lab, pl_id key, size_t channels, pl_layer_summar
     return good;
 }
 
-static pl_status write_stored(pl_lab *lab, pl_id key, const char *name,
-                              const pl_layer_summary *summary, pl_error *err)
+static pl_status write_summary(pl_lab *lab, pl_id key, const char *name,
+                               const pl_layer_summary *summary, pl_error *err)
 {
     stored s = {0};
     memcpy(s.spread, summary->spread, sizeof s.spread);
@@ -104,7 +104,8 @@ static pl_status write_stored(pl_lab *lab, pl_id key, const char *name,
     return status;
 }
 
-static pl_status compute(const pl_state *state, size_t layer, pl_layer_summary *out, pl_error *err)
+static pl_status compute_summary(const pl_state *state, size_t layer, pl_layer_summary *out,
+                                 pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     pl_mat w = {0};
@@ -128,15 +129,15 @@ static pl_status summarize_weights(pl_context cx, size_t layer, pl_layer_summary
     const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     pl_id key = {0};
     pl_status status = summary_key(cx.state, layer, &key, cx.task, err);
-    if (status != PL_OK || read_stored(cx.lab, key, info->cols, out)) {
+    if (status != PL_OK || read_summary(cx.lab, key, info->cols, out)) {
         return status;
     }
     *out = (pl_layer_summary){0};
-    status = compute(cx.state, layer, out, err);
+    status = compute_summary(cx.state, layer, out, err);
     if (status == PL_ERR_UNSUPPORTED || status == PL_ERR_NUMERIC) {
         return PL_OK; /* stays unknown: one bad layer hides no other */
     }
-    return status == PL_OK ? write_stored(cx.lab, key, info->name, out, err) : status;
+    return status == PL_OK ? write_summary(cx.lab, key, info->name, out, err) : status;
 }
 
 static pl_status summarize_inputs(pl_context cx, size_t layer, pl_layer_summary *out, pl_error *err)

@@ -11,7 +11,7 @@ static void give_way_to_owner(void *ctx)
     }
 }
 
-static void tell(pl_piece *piece, double share)
+static void tell_whole(pl_piece *piece, double share)
 {
     pl_task_progress(piece->whole, piece->what, (double)piece->done + share * (double)piece->weight,
                      (double)piece->total);
@@ -20,7 +20,7 @@ static void tell(pl_piece *piece, double share)
 static void take_progress(void *ctx, const char *what, double done, double total)
 {
     (void)what;
-    tell(ctx, total > 0.0 && done < total ? done / total : 0.0);
+    tell_whole(ctx, total > 0.0 && done < total ? done / total : 0.0);
 }
 
 void pl_piece_init(pl_piece *piece, pl_task *whole, const char *what, size_t total)
@@ -35,5 +35,5 @@ void pl_piece_init(pl_piece *piece, pl_task *whole, const char *what, size_t tot
 void pl_piece_step(pl_piece *piece)
 {
     piece->done += piece->weight;
-    tell(piece, 0.0);
+    tell_whole(piece, 0.0);
 }

@@ -57,7 +57,7 @@ static void end_measuring(measuring *m)
 }
 
 /* An input is quantized for all layers that read it, or for none. */
-static pl_status check_inputs(const measuring *m, pl_error *err)
+static pl_status check_units(const measuring *m, pl_error *err)
 {
     const bool closed = m->asked->unit == PL_UNIT_BLOCK || m->asked->unit == PL_UNIT_SITE;
     if (m->cx.state->activations.bits == 0 || closed) {
@@ -182,7 +182,7 @@ static void hash_results(const measuring *m, pl_hasher *hasher, bool all)
     }
 }
 
-static pl_status hash_common(measuring *m, const int32_t *ids, size_t count, pl_error *err)
+static pl_status hash_measuring(measuring *m, const int32_t *ids, size_t count, pl_error *err)
 {
     pl_model *model = m->cx.state->source->model;
     pl_hasher *hasher = NULL;
@@ -249,7 +249,7 @@ static void take_loss(measuring *m, size_t unit, const stored_loss *s)
     out->windows = (size_t)s->windows;
 }
 
-static stored_loss loss_of(const pl_ppl_result *r)
+static stored_loss loss_of_measured(const pl_ppl_result *r)
 {
     return (stored_loss){.loss = {.kl = r->kl_mean,
                                   .kl_max = r->kl_max,
@@ -264,7 +264,7 @@ static stored_loss loss_of(const pl_ppl_result *r)
 
 static pl_status keep_loss(measuring *m, size_t unit, const pl_ppl_result *result, pl_error *err)
 {
-    const stored_loss s = loss_of(result);
+    const stored_loss s = loss_of_measured(result);
     const bool all = unit == m->out->count;
     take_loss(m, unit, &s);
     /* An infinite perplexity is a finding, but not one to be trusted from a file. */
@@ -284,7 +284,7 @@ static pl_status unit_done(void *ctx, size_t variant, const pl_ppl_result *resul
 }
 
 /* What a unit had in some windows of a walk that has more groups of them. */
-static pl_id part_key(const measuring *m, size_t variant, size_t first, size_t count)
+static pl_id unit_part_key(const measuring *m, size_t variant, size_t first, size_t count)
 {
     struct {
         char what[32];
@@ -302,7 +302,7 @@ static pl_status keep_part(void *ctx, size_t variant, size_t first, size_t count
 {
     const measuring *m = ctx;
     const size_t unit = m->wanted[variant];
-    return pl_loss_put(m->cx.lab, m->asked, part_key(m, variant, first, count),
+    return pl_loss_put(m->cx.lab, m->asked, unit_part_key(m, variant, first, count),
                        unit == m->out->count ? "all" : m->out->units[unit].name, bytes, size, err);
 }
 
@@ -312,7 +312,7 @@ static bool recall_part(void *ctx, size_t variant, size_t first, size_t count, v
     const measuring *m = ctx;
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(m->cx.lab), KIND,
-                                    part_key(m, variant, first, count), &entry, NULL);
+                                    unit_part_key(m, variant, first, count), &entry, NULL);
     PL_THEN(pl_entry_read(entry, SECTION, bytes, size, NULL));
     pl_entry_close(entry);
     return status == PL_OK;
@@ -404,7 +404,7 @@ static pl_status run_some(pl_context cx, const json_t *what, json_t *answer, pl_
     pl_status status =
         pl_pool_get_tokens(cx.lab, pl_pool_read_id(what, "tokens"), &ids, &count, err);
     PL_THEN(find_units(&m, err));
-    PL_THEN(hash_common(&m, ids, count, err));
+    PL_THEN(hash_measuring(&m, ids, count, err));
     json_array_foreach(json_object_get(what, "units"), i, index)
     {
         const size_t u = (size_t)json_integer_value(index);
@@ -500,8 +500,8 @@ pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked, const i
     *out = (pl_sensitivities){0};
     measuring m = {.cx = cx, .model = cx.state->source->model, .asked = asked, .out = out};
     pl_status status = find_units(&m, err);
-    PL_THEN(check_inputs(&m, err));
-    PL_THEN(hash_common(&m, ids, count, err));
+    PL_THEN(check_units(&m, err));
+    PL_THEN(hash_measuring(&m, ids, count, err));
     PL_THEN(find_known(&m, err));
     PL_THEN(share_units(&m, ids, count, err));
     if (status == PL_OK && m.n_wanted > 0) {
@@ -589,7 +589,7 @@ pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked, co
     double factor = NAN;
     double *moved = calloc(pl_model_layer_count(m.model) + 1, sizeof *moved);
     pl_status status = moved != NULL ? find_units(&m, err) : pl_error_memory(err, "an estimate");
-    PL_THEN(check_inputs(&m, err));
+    PL_THEN(check_units(&m, err));
     PL_THEN(find_factor(&b, ids, count, moved, &factor, err));
     PL_THEN(measure_moves(&m, ids, count, moved, err));
     out->original = of_blocks.original;

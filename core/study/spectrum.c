@@ -37,7 +37,7 @@ static size_t ends_of(size_t n)
 }
 
 /* What follows from the values; the trace is the diagonal's sum up to float64's rounding. */
-static pl_status conclude(pl_spectrum *s, const char *site, pl_error *err)
+static pl_status conclude_spectrum(pl_spectrum *s, const char *site, pl_error *err)
 {
     double sum = 0.0;
     for (size_t i = 0; i < s->n; i++) {
@@ -60,7 +60,7 @@ static pl_status conclude(pl_spectrum *s, const char *site, pl_error *err)
 }
 
 /* Without a sentence: absent and damaged are the same, it is computed again. */
-static pl_status read_stored(pl_store *store, pl_id key, pl_spectrum *s)
+static pl_status read_spectrum(pl_store *store, pl_id key, pl_spectrum *s)
 {
     pl_entry *entry = NULL;
     const size_t vectors = 2 * s->ends * s->n * sizeof(double);
@@ -71,8 +71,8 @@ static pl_status read_stored(pl_store *store, pl_id key, pl_spectrum *s)
     return status;
 }
 
-static pl_status write_stored(pl_store *store, pl_id key, const char *site, const pl_spectrum *s,
-                              pl_error *err)
+static pl_status write_spectrum(pl_store *store, pl_id key, const char *site, const pl_spectrum *s,
+                                pl_error *err)
 {
     json_t *about =
         json_pack("{s:s, s:s, s:I, s:I, s:i, s:s}", "holds", "the spectrum of a site's Gram matrix",
@@ -90,8 +90,8 @@ static pl_status write_stored(pl_store *store, pl_id key, const char *site, cons
     return status;
 }
 
-static pl_status compute(pl_context cx, pl_id calibration, size_t site, pl_spectrum *s,
-                         pl_error *err)
+static pl_status compute_spectrum(pl_context cx, pl_id calibration, size_t site, pl_spectrum *s,
+                                  pl_error *err)
 {
     const char *name = pl_model_site(cx.state->source->model, site)->name;
     const double bytes = 12.0 * (double)s->n * (double)s->n;
@@ -133,11 +133,11 @@ pl_status pl_spectrum_load(pl_context cx, pl_id calibration, size_t site, pl_spe
         status = pl_error_memory(err, "a spectrum");
     }
     pl_store *store = pl_lab_store(cx.lab);
-    if (status == PL_OK && read_stored(store, key, out) != PL_OK) {
-        status = compute(cx, calibration, site, out, err);
-        PL_THEN(write_stored(store, key, info->name, out, err));
+    if (status == PL_OK && read_spectrum(store, key, out) != PL_OK) {
+        status = compute_spectrum(cx, calibration, site, out, err);
+        PL_THEN(write_spectrum(store, key, info->name, out, err));
     }
-    PL_THEN(conclude(out, info->name, err));
+    PL_THEN(conclude_spectrum(out, info->name, err));
     if (status != PL_OK) {
         pl_spectrum_deinit(out);
     }

@@ -92,7 +92,7 @@ static pl_status find_slot(const pl_state *state, pl_sweep *sweep, bool any_slot
     return found == 0 ? unknown_param(state, sweep, err) : PL_OK;
 }
 
-static pl_status set_value(pl_spec *spec, const char *param, double value, pl_error *err)
+static pl_status set_spec_value(pl_spec *spec, const char *param, double value, pl_error *err)
 {
     char text[PL_EXACT_TEXT];
     pl_format_exact(value, text);
@@ -115,7 +115,7 @@ static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_er
     }
     const double ends[] = {sweep->from, sweep->to};
     for (size_t i = 0; i < 2; i++) {
-        pl_status status = set_value(&spec, sweep->param, ends[i], err);
+        pl_status status = set_spec_value(&spec, sweep->param, ends[i], err);
         if (status != PL_OK) {
             pl_error_prefix(err, "sweep: ");
             return status;
@@ -298,7 +298,7 @@ typedef struct work {
 
 /* The value goes into every spec that the sweep is about: the layer's own, which an override may
  * hold, or in the whole model all of the same method. */
-static pl_status put_value(work *w, double value, pl_error *err)
+static pl_status put_swept_value(work *w, double value, pl_error *err)
 {
     const pl_sweep *sweep = w->sweep;
     pl_state *state = &w->state;
@@ -306,7 +306,7 @@ static pl_status put_value(work *w, double value, pl_error *err)
     const pl_method *method = base->method;
     pl_status status = PL_OK;
     if (base == &state->slots[sweep->slot]) {
-        status = set_value(&state->slots[sweep->slot], sweep->param, value, err);
+        status = set_spec_value(&state->slots[sweep->slot], sweep->param, value, err);
     }
     for (size_t i = 0; status == PL_OK && i < state->n_overrides; i++) {
         const pl_override *over = &state->overrides[i];
@@ -314,7 +314,7 @@ static pl_status put_value(work *w, double value, pl_error *err)
                                   : &over->spec == base;
         if (meant) {
             pl_spec spec = over->spec;
-            status = set_value(&spec, sweep->param, value, err);
+            status = set_spec_value(&spec, sweep->param, value, err);
             PL_THEN(pl_state_respec(state, i, &spec, err));
         }
     }
@@ -397,7 +397,7 @@ static pl_status write_perplexity(pl_store *store, pl_id key, const pl_sweep_poi
     return status;
 }
 
-static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
+static pl_status measure_point(work *w, pl_sweep_point *point, pl_error *err)
 {
     pl_id key = {0};
     pl_status status = perplexity_key(w, &key, err);
@@ -430,7 +430,7 @@ static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
 static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
 {
     pl_id result = {0};
-    pl_status status = put_value(w, point->value, err);
+    pl_status status = put_swept_value(w, point->value, err);
     if (status != PL_OK) {
         return status;
     }
@@ -442,7 +442,7 @@ static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
         pl_solve_all((pl_context){w->lab, &w->state, &w->piece.task},
                      pl_solve_runs_in_sequence(&w->state), note_result, w, &point->report, err);
     PL_THEN(w->noted);
-    return status == PL_OK && w->sweep->perplexity ? measure(w, point, err) : status;
+    return status == PL_OK && w->sweep->perplexity ? measure_point(w, point, err) : status;
 }
 
 /* --- by a pool ------------------------------------------------------------------------------- */
@@ -461,7 +461,7 @@ static void read_text_of(const json_t *what, const char *name, char *out, size_t
     snprintf(out, size, "%s", text != NULL ? text : "");
 }
 
-static pl_status run_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+static pl_status run_sweep_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
 {
     pl_sweep sweep = {.slot = (pl_slot)pl_pool_read_size(what, "slot"),
                       .whole = json_is_true(json_object_get(what, "whole")),
@@ -492,7 +492,7 @@ static pl_status run_unit(pl_context cx, const json_t *what, json_t *answer, pl_
     return status;
 }
 
-const pl_unit_kind pl_unit_sweep = {.name = "sweep", .counting = "points", .run = run_unit};
+const pl_unit_kind pl_unit_sweep = {.name = "sweep", .counting = "points", .run = run_sweep_unit};
 
 static pl_status run_in_units(pl_context cx, const pl_sweep *sweep, const double *values,
                               size_t count, pl_error *err)

@@ -173,7 +173,7 @@ pl_status pl_target_set(pl_state *state, size_t layer, pl_slot slot, const pl_sp
     return status;
 }
 
-static pl_status set_value(seeker *s, double value, pl_error *err)
+static pl_status set_sought_value(seeker *s, double value, pl_error *err)
 {
     char text[PL_EXACT_TEXT];
     pl_format_exact(value, text);
@@ -183,11 +183,12 @@ static pl_status set_value(seeker *s, double value, pl_error *err)
 }
 
 /* One value: its solve, of which the best one is kept. */
-static pl_status evaluate(seeker *s, pl_search *search, double value, pl_task *task, pl_error *err)
+static pl_status evaluate_value(seeker *s, pl_search *search, double value, pl_task *task,
+                                pl_error *err)
 {
     pl_solve_report report;
     pl_id result = {0};
-    pl_status status = set_value(s, value, err);
+    pl_status status = set_sought_value(s, value, err);
     PL_THEN(pl_solve_layer((pl_context){s->lab, &s->state, task}, s->layer, &report, &result, err));
     if (status != PL_OK) {
         return status;
@@ -220,7 +221,7 @@ static pl_status search_layer(seeker *s, pl_task *task, pl_error *err)
     pl_piece_init(&piece, task, "solves", PL_SEARCH_MOST);
     pl_status status = take_range(s, &search, &piece.task, err);
     for (double value = 0.0; status == PL_OK && pl_search_next(&search, &value);) {
-        status = evaluate(s, &search, value, &piece.task, err);
+        status = evaluate_value(s, &search, value, &piece.task, err);
         pl_piece_step(&piece);
     }
     s->out->end = search.end;
@@ -265,7 +266,7 @@ static void put_goal(pl_goal goal, double number, pl_buf *out)
 }
 
 /* As a person can give it to the method. */
-static void put_value(const pl_target *target, double value, pl_buf *out)
+static void put_target_value(const pl_target *target, double value, pl_buf *out)
 {
     char text[PL_EXACT_TEXT];
     pl_format_exact(value, text);
@@ -288,11 +289,11 @@ void pl_target_say(const pl_target *target, const pl_layer *layer, const pl_targ
                       found->reached < target->want ? "most" : "least");
         put_goal(target->goal, found->reached, out);
         pl_buf_puts(out, ", at ");
-        put_value(target, found->value, out);
+        put_target_value(target, found->value, out);
         pl_buf_printf(out, " (%zu %s)", found->solves, solves);
         return;
     }
-    put_value(target, found->value, out);
+    put_target_value(target, found->value, out);
     pl_buf_printf(out, ", %s ", words);
     put_goal(target->goal, found->reached, out);
     if (isfinite(found->report.gap)) {

@@ -18,7 +18,7 @@ const char *pl_task_text(const json_t *item, const char *name)
     return text != NULL ? text : "";
 }
 
-static json_t *take_text(pl_buf *buf)
+static json_t *take_json_text(pl_buf *buf)
 {
     json_t *text = buf->failed ? NULL : json_string(buf->data != NULL ? buf->data : "");
     pl_buf_deinit(buf);
@@ -29,7 +29,7 @@ static json_t *text_json(const char *before, const char *text, const char *behin
 {
     pl_buf buf = {0};
     pl_buf_printf(&buf, "%s%s%s", before, text, behind);
-    return take_text(&buf);
+    return take_json_text(&buf);
 }
 
 /* A list of at least `least` texts. */
@@ -43,7 +43,7 @@ static bool are_texts(const json_t *list, size_t least)
 }
 
 /* A whole number, or its digits as a text; -1 for anything else. */
-static json_int_t number_of(const json_t *value)
+static json_int_t label_number(const json_t *value)
 {
     const char *text = json_string_value(value);
     if (json_is_integer(value)) {
@@ -139,13 +139,13 @@ static json_t *cleaned(const char *text)
 {
     pl_buf buf = {0};
     pl_hellaswag_clean(text, &buf);
-    return take_text(&buf);
+    return take_json_text(&buf);
 }
 
 static json_t *read_hellaswag(const json_t *doc, const char **expected)
 {
     const json_t *endings = json_object_get(doc, "endings");
-    const json_int_t gold = number_of(json_object_get(doc, "label"));
+    const json_int_t gold = label_number(json_object_get(doc, "label"));
     if (!are_texts(endings, 2)) {
         *expected = "endings: expected a list of texts";
         return NULL;
@@ -169,7 +169,7 @@ static json_t *read_hellaswag(const json_t *doc, const char **expected)
 
 static json_t *read_piqa(const json_t *doc, const char **expected)
 {
-    const json_int_t gold = number_of(json_object_get(doc, "label"));
+    const json_int_t gold = label_number(json_object_get(doc, "label"));
     if (gold != 0 && gold != 1) {
         *expected = "label: expected 0 (sol1) or 1 (sol2)";
         return NULL;
@@ -185,7 +185,7 @@ static json_t *read_winogrande(const json_t *doc, const char **expected)
 {
     static const char *const options[] = {"option1", "option2"};
     const char *sentence = pl_task_text(doc, "sentence"), *blank = strchr(sentence, '_');
-    const json_int_t gold = number_of(json_object_get(doc, "answer")) - 1;
+    const json_int_t gold = label_number(json_object_get(doc, "answer")) - 1;
     if (blank == NULL) {
         *expected = "sentence: expected a text with a _ for the option";
         return NULL;
@@ -197,12 +197,12 @@ static json_t *read_winogrande(const json_t *doc, const char **expected)
     pl_buf target = {0};
     json_t *item = json_object(), *contexts = json_array(), *choices = json_array();
     pl_python_strip(blank + 1, &target);
-    json_t *behind = take_text(&target);
+    json_t *behind = take_json_text(&target);
     for (size_t i = 0; i < 2; i++) {
         pl_buf context = {0};
         pl_buf_append(&context, sentence, (size_t)(blank - sentence));
         pl_buf_puts(&context, pl_task_text(doc, options[i]));
-        pl_json_append(contexts, take_text(&context));
+        pl_json_append(contexts, take_json_text(&context));
         pl_json_append(choices, json_incref(behind));
     }
     json_decref(behind);
@@ -218,7 +218,7 @@ static json_t *read_mmlu(const json_t *doc, const char **expected)
     const char *letter = json_string_value(answer);
     const json_int_t gold = letter != NULL && letter[0] >= 'A' && letter[0] <= 'D' && letter[1] == 0
                                 ? letter[0] - 'A'
-                                : number_of(answer);
+                                : label_number(answer);
     if (!are_texts(choices, 4) || json_array_size(choices) != 4) {
         *expected = "choices: expected four texts";
         return NULL;
@@ -237,7 +237,7 @@ static json_t *read_mmlu(const json_t *doc, const char **expected)
         pl_json_append(letters, json_string(name));
     }
     pl_buf_puts(&text, "\nAnswer:");
-    pl_json_set(item, "text", take_text(&text));
+    pl_json_set(item, "text", take_json_text(&text));
     pl_json_set(item, "task", text_json("mmlu_", pl_task_text(doc, "subject"), ""));
     return with_choices(item, letters, gold);
 }
@@ -456,8 +456,8 @@ static pl_status take_doc(const char *path, const char *unit, size_t number, jso
     return status;
 }
 
-static pl_status read_lines(const char *path, const char *text, size_t size, const char *name,
-                            pl_task_set *out, pl_error *err)
+static pl_status read_json_lines(const char *path, const char *text, size_t size, const char *name,
+                                 pl_task_set *out, pl_error *err)
 {
     pl_status status = PL_OK;
     const char *end = text + size;
@@ -502,7 +502,7 @@ pl_status pl_task_set_read(const char *path, const char *name, pl_task_set *out,
     if (status == PL_OK) {
         const char *first = text + strspn(text, " \t\r\n");
         status = *first == '[' ? read_array(path, text, size, name, out, err)
-                               : read_lines(path, text, size, name, out, err);
+                               : read_json_lines(path, text, size, name, out, err);
     }
     if (status == PL_OK && json_array_size(out->items) == 0) {
         status = pl_error_set(err, PL_ERR_FORMAT,

@@ -74,7 +74,7 @@ static json_int_t count_of(const json_t *samples, const char *task, const char *
     return count;
 }
 
-static json_t *row_of(const char *task, const char *metric, json_int_t n, size_t shots)
+static json_t *task_row(const char *task, const char *metric, json_int_t n, size_t shots)
 {
     json_t *row = json_object();
     pl_json_set(row, "task", json_string(task));
@@ -122,7 +122,7 @@ static void put_group(json_t *rows, const json_t *of, size_t subjects, const cha
         if (count == 0.0) {
             return;
         }
-        out = s == 0 ? row_of(group, "acc", all, shots) : out;
+        out = s == 0 ? task_row(group, "acc", all, shots) : out;
         pl_json_set(out, names[s], pl_json_number(sum / sizes));
         pl_json_set(out, key, pl_json_number(sqrt(pooled / (sizes - count) / sizes)));
     }
@@ -149,7 +149,7 @@ static void put_task(json_t *rows, json_t *const *samples, const char *const *na
         if (n == 0) {
             continue;
         }
-        json_t *row = row_of(task, metrics[m], n, shots);
+        json_t *row = task_row(task, metrics[m], n, shots);
         for (size_t s = 0; s < sides; s++) {
             put_mean(row, names[s], NULL, samples[s], task, metrics[m]);
         }
@@ -202,7 +202,7 @@ static bool is_first_of_task(const json_t *rows, size_t i)
 /* The tasks' unweighted mean; tasks are drawn apart, so that their variances add. */
 static json_t *mean_of_tasks(const json_t *rows, const char *metric, bool last, size_t shots)
 {
-    json_t *out = row_of(PL_TASK_MEAN, metric, 0, shots);
+    json_t *out = task_row(PL_TASK_MEAN, metric, 0, shots);
     for (size_t k = 0; k < 2; k++) {
         char key[64];
         double sum = 0.0, squares = 0.0, count = 0.0;

@@ -13,7 +13,7 @@ static size_t step_of(const char *at, const char *end, uint32_t *code)
 }
 
 /* \w */
-static bool is_word(uint32_t c)
+static bool is_python_word(uint32_t c)
 {
     const utf8proc_category_t k = utf8proc_category((utf8proc_int32_t)c);
     return c == '_' || (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) ||
@@ -90,7 +90,7 @@ static void delete_brackets(const char *text, pl_buf *out)
     }
 }
 
-static const char *text_of(const pl_buf *buf)
+static const char *buf_text(const pl_buf *buf)
 {
     return buf->data != NULL ? buf->data : "";
 }
@@ -99,9 +99,9 @@ void pl_hellaswag_clean(const char *text, pl_buf *out)
 {
     pl_buf stripped = {0}, titled = {0}, plain = {0};
     pl_python_strip(text, &stripped);
-    replace_each(text_of(&stripped), " [title]", ". ", &titled);
-    delete_brackets(text_of(&titled), &plain);
-    replace_each(text_of(&plain), "  ", " ", out);
+    replace_each(buf_text(&stripped), " [title]", ". ", &titled);
+    delete_brackets(buf_text(&titled), &plain);
+    replace_each(buf_text(&plain), "  ", " ", out);
     out->failed = out->failed || stripped.failed || titled.failed || plain.failed;
     pl_buf_deinit(&stripped);
     pl_buf_deinit(&titled);
@@ -126,7 +126,7 @@ static void delete_words(const char *text, const char *words, pl_buf *out)
     const char *end = text + strlen(text);
     uint32_t code = ' ';
     while (text < end) {
-        const size_t hit = is_word(code) ? 0 : word_at(text, words);
+        const size_t hit = is_python_word(code) ? 0 : word_at(text, words);
         const size_t n = hit > 0 ? hit : step_of(text, end, &code);
         if (hit == 0) {
             pl_buf_append(out, text, n);
@@ -142,10 +142,10 @@ void pl_exact_form(const char *text, const char *regex_words, pl_buf *out)
     pl_buf without = {0}, low = {0};
     if (regex_words != NULL) {
         delete_words(text, regex_words, &without);
-        text = text_of(&without);
+        text = buf_text(&without);
     }
     pl_python_lower(text, false, &low);
-    for (const char *at = text_of(&low); *at != '\0'; at++) {
+    for (const char *at = buf_text(&low); *at != '\0'; at++) {
         if (!ispunct((unsigned char)*at)) { /* string.punctuation: ASCII's */
             pl_buf_append(out, at, 1);
         }

@@ -85,7 +85,7 @@ static pl_status encode_pair(const pl_scorer *s, size_t item, const char *contex
 
 /* --- the store -------------------------------------------------------------------------------- */
 
-static pl_status hash_common(pl_scorer *s, pl_error *err)
+static pl_status hash_scorer(pl_scorer *s, pl_error *err)
 {
     const pl_state *state = s->run->cx.state;
     pl_hasher *hasher = NULL;
@@ -195,7 +195,7 @@ json_t *pl_scorer_sample(const pl_scorer *s, size_t item)
 
 /* The first of the largest sums, each over the length of its choice where lengths are given.  kept:
  * of each its sum, and whether it is greedy. */
-static size_t choose(const double *kept, const json_t *choices, bool by_length)
+static size_t choose_largest(const double *kept, const json_t *choices, bool by_length)
 {
     size_t best = 0;
     double most = -INFINITY;
@@ -220,13 +220,13 @@ static void finish_choices(pl_scorer *s, size_t item, const double *kept)
         pl_json_append(resps,
                        json_pack("[o, b]", pl_json_number(kept[2 * i]), kept[2 * i + 1] > 0.0));
     }
-    const size_t answer = choose(kept, choices, false);
+    const size_t answer = choose_largest(kept, choices, false);
     pl_json_set(sample, "filtered_resps", json_incref(resps));
     pl_json_set(sample, "resps", resps);
     pl_json_set(sample, "answer", json_integer((json_int_t)answer));
     pl_json_set(sample, "acc", json_real(answer == gold ? 1.0 : 0.0));
     if (s->run->set->kind->normed) {
-        const size_t normed = choose(kept, choices, true);
+        const size_t normed = choose_largest(kept, choices, true);
         pl_json_set(sample, "answer_norm", json_integer((json_int_t)normed));
         pl_json_set(sample, "acc_norm", json_real(normed == gold ? 1.0 : 0.0));
     }
@@ -407,7 +407,7 @@ pl_status pl_scorer_begin(pl_scorer *s, pl_error *err)
     pl_status status = pl_model_need_tokenizer(s->model, &s->tokenizer, err);
     PL_THEN(pl_quantized_init(&s->quantized, r->cx, r->which, &s->hooks, err));
     s->used = r->which == PL_WHICH_BEFORE ? NULL : &s->hooks;
-    return status == PL_OK ? hash_common(s, err) : status;
+    return status == PL_OK ? hash_scorer(s, err) : status;
 }
 
 void pl_scorer_end(pl_scorer *s)

@@ -115,7 +115,7 @@ static pl_status try_layer(heldout *h, size_t layer, pl_error *err)
 }
 
 /* Each unit by itself: what one layer is solved to does not change another's inputs here. */
-static void choose(heldout *h)
+static void choose_held_out(heldout *h)
 {
     pl_tuned *out = h->t->out;
     const size_t k = h->t->n_states, n = pl_model_layer_count(h->t->cx.state->source->model);
@@ -142,7 +142,7 @@ static void choose(heldout *h)
     }
 }
 
-static pl_status run_layers(heldout *h, pl_error *err)
+static pl_status score_layers(heldout *h, pl_error *err)
 {
     const pl_tuned *out = h->t->out;
     const size_t n = pl_model_layer_count(h->t->cx.state->source->model);
@@ -161,7 +161,7 @@ static pl_status run_layers(heldout *h, pl_error *err)
 }
 
 /* Solves on the first half. */
-static pl_status begin(heldout *h, pl_error *err)
+static pl_status solve_first_half(heldout *h, pl_error *err)
 {
     pl_tuner *t = h->t;
     for (size_t c = 0; c < t->n_states; c++) {
@@ -236,7 +236,7 @@ pl_status pl_tune_heldout_some(pl_tuner *t, const pl_id keys[2], const json_t *l
     if (pl_id_equal(keys[0], (pl_id){0}) || pl_id_equal(keys[1], (pl_id){0})) {
         return pl_error_set(err, PL_ERR_FORMAT, "tune: no halves of a calibration to solve on");
     }
-    pl_status status = begin(&h, err);
+    pl_status status = solve_first_half(&h, err);
     pl_piece_init(&h.piece, t->cx.task, "trials", json_array_size(layers) * t->n_states);
     json_array_foreach(layers, i, layer)
     {
@@ -254,11 +254,11 @@ pl_status pl_tune_heldout(pl_tuner *t, pl_error *err)
     heldout h = {.t = t};
     pl_status status = pl_model_need_forward(model, "by=heldout", err);
     PL_THEN(pl_lab_halves(t->cx, rows_kept(t->cx.state), h.keys, err));
-    PL_THEN(begin(&h, err));
+    PL_THEN(solve_first_half(&h, err));
     PL_THEN(share_layers(&h, err));
-    PL_THEN(run_layers(&h, err));
+    PL_THEN(score_layers(&h, err));
     if (status == PL_OK) {
-        choose(&h);
+        choose_held_out(&h);
     }
     end(&h);
     return status;

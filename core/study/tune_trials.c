@@ -88,7 +88,7 @@ static const pl_hooks *hooks_of_trial(void *ctx, size_t variant)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-static pl_status hash_common(pl_search *s, pl_error *err)
+static pl_status hash_search(pl_search *s, pl_error *err)
 {
     pl_tuner *t = s->t;
     pl_model *model = t->cx.state->source->model;
@@ -497,7 +497,7 @@ pl_status pl_search_init(pl_search *s, pl_tuner *t, pl_error *err)
         .t = t, .model = t->cx.state->source->model, .units = t->out->count, .k = t->n_states};
     pl_status status = pl_model_need_forward(s->model, "by=kl", err);
     PL_THEN(allocate_search(s, err));
-    return status == PL_OK ? hash_common(s, err) : status;
+    return status == PL_OK ? hash_search(s, err) : status;
 }
 
 pl_status pl_search_hooks(pl_search *s, pl_error *err)

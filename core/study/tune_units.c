@@ -9,7 +9,7 @@
 
 /* --- a search in JSON ------------------------------------------------------------------------- */
 
-static json_t *describe(const pl_tuning *t)
+static json_t *describe_tuning(const pl_tuning *t)
 {
     json_t *params = json_array();
     for (size_t p = 0; p < t->n_params; p++) {
@@ -107,7 +107,7 @@ static pl_status run_part(pl_tuner *t, const json_t *what, pl_error *err)
                                                          : pl_tune_try_some(t, what, err);
 }
 
-static pl_status run_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+static pl_status run_tune_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
 {
     const pl_id text = pl_pool_read_id(what, "tokens");
     pl_tuning tuning;
@@ -129,9 +129,9 @@ static pl_status run_unit(pl_context cx, const json_t *what, json_t *answer, pl_
 }
 
 const pl_unit_kind pl_unit_tune = {
-    .name = "tune", .counting = "trials", .whole = true, .run = run_unit};
+    .name = "tune", .counting = "trials", .whole = true, .run = run_tune_unit};
 const pl_unit_kind pl_unit_tune_solves = {
-    .name = "tune_solves", .counting = "solves", .run = run_unit};
+    .name = "tune_solves", .counting = "solves", .run = run_tune_unit};
 
 /* --- asking for them -------------------------------------------------------------------------- */
 
@@ -166,7 +166,7 @@ pl_status pl_tune_run_units(pl_tuner *t, const pl_unit_kind *kind, const char *p
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *unit = json_array_get(list, i);
         pl_json_set(unit, "part", json_string(part));
-        pl_json_set(unit, "tuning", describe(t->tuning));
+        pl_json_set(unit, "tuning", describe_tuning(t->tuning));
         pl_json_set(unit, "tokens", pl_pool_id(t->tokens));
     }
     if (status != PL_OK) {

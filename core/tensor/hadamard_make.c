@@ -37,7 +37,7 @@ static size_t add_digits(const field *f, size_t a, size_t b, size_t times)
     return sum;
 }
 
-static size_t subtract(const field *f, size_t a, size_t b)
+static size_t subtract_in_field(const field *f, size_t a, size_t b)
 {
     return add_digits(f, a, b, f->p - 1);
 }
@@ -50,7 +50,7 @@ static size_t shift(const field *f, size_t a)
     return add_digits(f, moved, f->modulus, (f->p - 1) * top % f->p);
 }
 
-static size_t multiply(const field *f, size_t a, size_t b)
+static size_t multiply_in_field(const field *f, size_t a, size_t b)
 {
     size_t sum = 0;
     for (size_t place = f->q / f->p; place > 0; place /= f->p) {
@@ -71,7 +71,7 @@ static bool quadratic_character(const field *f, int8_t *chi)
     memset(chi, -1, f->q);
     chi[0] = 0;
     for (size_t a = 1; a < f->q; a++) {
-        const size_t square = multiply(f, a, a);
+        const size_t square = multiply_in_field(f, a, a);
         if (square == 0) {
             return false;
         }
@@ -88,7 +88,7 @@ static bool is_field(const field *f)
         size_t power = a;
         size_t order = 1;
         while (power != 1 && power != 0 && order < f->q) {
-            power = multiply(f, power, a);
+            power = multiply_in_field(f, power, a);
             order++;
         }
         if (power != 1) {
@@ -140,7 +140,7 @@ static int8_t bordered(const field *f, const int8_t *chi, int sign, size_t i, si
     if (i == 0 || j == 0) {
         return (int8_t)(i == j ? 0 : i == 0 ? 1 : sign);
     }
-    return chi[subtract(f, i - 1, j - 1)];
+    return chi[subtract_in_field(f, i - 1, j - 1)];
 }
 
 bool pl_paley_make(size_t m, int8_t *h)

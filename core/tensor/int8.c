@@ -81,7 +81,7 @@ static pl_status plan_product(pl_int8 *w, const float *scales, int64_t cols, pl_
 }
 
 /* codes[rows, cols] in the plan's order to the first copy, then the others. */
-static pl_status pack(pl_int8 *w, const int8_t *codes, int64_t cols, pl_error *err)
+static pl_status pack_int8(pl_int8 *w, const int8_t *codes, int64_t cols, pl_error *err)
 {
     const dnnl_memory_desc_t *packed =
         dnnl_primitive_desc_query_md(w->plan, dnnl_query_weights_md, 0);
@@ -160,7 +160,7 @@ pl_status pl_int8_create(const int8_t *codes, const float *scales, size_t rows, 
     PL_THEN(refused(dnnl_stream_create(&w->stream, w->engine, dnnl_stream_default_flags),
                     "a stream", err));
     PL_THEN(plan_product(w, scales, (int64_t)cols, err));
-    PL_THEN(pack(w, codes, (int64_t)cols, err));
+    PL_THEN(pack_int8(w, codes, (int64_t)cols, err));
     PL_THEN(make_memory(w, err));
     if (status != PL_OK) {
         pl_int8_destroy(w);

@@ -32,7 +32,7 @@ pl_vectors pl_kernel_vectors(void)
     return PL_VECTORS_OTHER;
 }
 
-static bool is_among(const char *name, const char *const *names, size_t count)
+static bool is_kernel_of(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcasecmp(names[i], name) == 0) {
@@ -44,8 +44,8 @@ static bool is_among(const char *name, const char *const *names, size_t count)
 
 const char *pl_kernel_better(const char *name, pl_vectors vectors)
 {
-    const bool poor = is_among(name, poor_kernels, sizeof poor_kernels / sizeof *poor_kernels);
-    const bool avx2 = is_among(name, avx2_kernels, sizeof avx2_kernels / sizeof *avx2_kernels);
+    const bool poor = is_kernel_of(name, poor_kernels, sizeof poor_kernels / sizeof *poor_kernels);
+    const bool avx2 = is_kernel_of(name, avx2_kernels, sizeof avx2_kernels / sizeof *avx2_kernels);
     if (vectors == PL_VECTORS_AVX512 && (poor || avx2)) {
         return "SkylakeX";
     }

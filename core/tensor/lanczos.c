@@ -141,7 +141,7 @@ static void random_start(lanczos *s)
     cblas_dscal((int)s->n, 1.0 / cblas_dnrm2((int)s->n, s->basis, 1), s->basis, 1);
 }
 
-static bool allocate(lanczos *s, const pl_sym *g)
+static bool allocate_lanczos(lanczos *s, const pl_sym *g)
 {
     const size_t n = g->n, m = n < CYCLE ? n : CYCLE;
     size_t cells = 0;
@@ -174,7 +174,7 @@ pl_status pl_lambda_max(const pl_sym *g, double *out, pl_task *task, pl_error *e
     }
     lanczos s;
     pl_status status = PL_OK;
-    if (!allocate(&s, g)) {
+    if (!allocate_lanczos(&s, g)) {
         status = pl_error_memory(err, "%d Lanczos vectors of %zu", CYCLE, n);
         goto done;
     }

@@ -64,7 +64,7 @@ static void cut(const product *p, size_t wanted, size_t *rows, size_t *cols)
 /* Tiles on several threads, each by single-threaded BLAS.  OpenBLAS's own threads wait for each
  * other inside a product, spinning: beside other work on the machine one of them is seldom
  * running.  Here whoever runs takes the next tile, and who has none sleeps. */
-static void multiply(const product *p)
+static void multiply_tiles(const product *p)
 {
     size_t rows = p->m, cols = p->n;
     if (p->m == 0 || p->n == 0) {
@@ -94,13 +94,15 @@ static void multiply(const product *p)
 void pl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                 const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    multiply(&(product){CblasNoTrans, CblasTrans, m, n, k, lda, ldb, ldc, a, b, c, alpha, beta});
+    multiply_tiles(
+        &(product){CblasNoTrans, CblasTrans, m, n, k, lda, ldb, ldc, a, b, c, alpha, beta});
 }
 
 void pl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                 const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    multiply(&(product){CblasNoTrans, CblasNoTrans, m, n, k, lda, ldb, ldc, a, b, c, alpha, beta});
+    multiply_tiles(
+        &(product){CblasNoTrans, CblasNoTrans, m, n, k, lda, ldb, ldc, a, b, c, alpha, beta});
 }
 
 pl_status pl_gemm_nt_tick(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
@@ -183,7 +185,7 @@ static void mirror_band(size_t n, float *a, size_t top)
 void pl_gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                 size_t ldb, float beta, float *c, size_t ldc)
 {
-    multiply(&(product){CblasTrans, CblasNoTrans, m, n, k, lda, ldb, ldc, a, b, c, 1, beta});
+    multiply_tiles(&(product){CblasTrans, CblasNoTrans, m, n, k, lda, ldb, ldc, a, b, c, 1, beta});
 }
 
 void pl_symmetrize(size_t n, float *a)

@@ -20,7 +20,7 @@ typedef struct place {
     size_t first, rows, end;
 } place;
 
-static place place_of(const pl_lower *l, size_t p)
+static place panel_place(const pl_lower *l, size_t p)
 {
     const size_t first = p * l->width;
     const size_t end = l->n - first < l->width ? l->n : first + l->width;
@@ -46,7 +46,7 @@ pl_lower *pl_lower_create(size_t n)
     l->width = width;
     l->panels = panels;
     for (size_t p = 0; p < panels; p++) {
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         l->panel[p] = pl_alloc(at.rows * at.end, sizeof(double));
         if (l->panel[p] == NULL) {
             pl_lower_destroy(l);
@@ -73,7 +73,7 @@ size_t pl_lower_bytes(const pl_lower *l)
 {
     size_t bytes = sizeof *l + l->panels * sizeof l->panel[0];
     for (size_t p = 0; p < l->panels; p++) {
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         bytes += at.rows * at.end * sizeof(double);
     }
     return bytes;
@@ -82,7 +82,7 @@ size_t pl_lower_bytes(const pl_lower *l)
 double *pl_lower_row(pl_lower *l, size_t i)
 {
     const size_t p = i / l->width;
-    const place at = place_of(l, p);
+    const place at = panel_place(l, p);
     return l->panel[p] + (i - at.first) * at.end;
 }
 
@@ -90,7 +90,7 @@ double *pl_lower_row(pl_lower *l, size_t i)
 static void solve(const pl_lower *l, size_t panels, double *b, size_t count, size_t ld)
 {
     for (size_t p = 0; p < panels && count > 0; p++) {
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         if (at.first > 0) {
             cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, size_of(count), size_of(at.rows),
                         size_of(at.first), -1.0, b, size_of(ld), l->panel[p], size_of(at.end), 1.0,
@@ -103,10 +103,10 @@ static void solve(const pl_lower *l, size_t panels, double *b, size_t count, siz
 }
 
 /* b := b L likewise: what is left of a panel's columns is still to be had when it is its turn. */
-static void multiply(const pl_lower *l, size_t panels, double *b, size_t count, size_t ld)
+static void multiply_panels(const pl_lower *l, size_t panels, double *b, size_t count, size_t ld)
 {
     for (size_t p = 0; p < panels && count > 0; p++) {
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         if (at.first > 0) {
             cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, size_of(count),
                         size_of(at.first), size_of(at.rows), 1.0, b + at.first, size_of(ld),
@@ -125,7 +125,7 @@ void pl_lower_solve(const pl_lower *l, double *b, size_t count)
 
 void pl_lower_mul(const pl_lower *l, double *b, size_t count)
 {
-    multiply(l, l->panels, b, count, l->n);
+    multiply_panels(l, l->panels, b, count, l->n);
 }
 
 /* The factor of a panel's diagonal block, in a square of its own for LAPACK; SIZE_MAX if it
@@ -162,7 +162,7 @@ pl_status pl_lower_cholesky(pl_lower *l, bool *positive, size_t *column, pl_task
         return pl_error_memory(err, "a factor of %zu x %zu", l->n, l->n);
     }
     for (size_t p = 0; p < l->panels; p++) {
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         double *rows = l->panel[p];
         if ((status = pl_task_tick(task, err)) != PL_OK) {
             goto done;
@@ -188,7 +188,7 @@ done:
 pl_status pl_lower_invert(pl_lower *l, pl_task *task, pl_error *err)
 {
     for (size_t p = 0; p < l->panels; p++) {
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         double *rows = l->panel[p];
         double *block = rows + at.first;
         pl_status status = pl_task_tick(task, err);
@@ -196,7 +196,7 @@ pl_status pl_lower_invert(pl_lower *l, pl_task *task, pl_error *err)
             return status;
         }
         /* L^-1's rows: -L_pp^-1 L_p (L^-1 so far), then L_pp^-1. */
-        multiply(l, p, rows, at.rows, at.end);
+        multiply_panels(l, p, rows, at.rows, at.end);
         if (at.first > 0) {
             cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit,
                         size_of(at.rows), size_of(at.first), -1.0, block, size_of(at.end), rows,
@@ -328,13 +328,13 @@ static void mirror_lower(float *a, size_t n)
  * there. */
 static void product_rows(const pl_lower *l, size_t p, double *out)
 {
-    const place at = place_of(l, p);
+    const place at = panel_place(l, p);
     double *rows = l->panel[p];
     for (size_t i = 0; i + 1 < at.rows; i++) {
         memset(rows + i * at.end + at.first + i + 1, 0, (at.rows - i - 1) * sizeof *rows);
     }
     for (size_t k = p; k < l->panels; k++) {
-        const place from = place_of(l, k);
+        const place from = panel_place(l, k);
         cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, size_of(at.rows), size_of(at.end),
                     size_of(from.rows), 1.0, l->panel[k] + at.first, size_of(from.end), l->panel[k],
                     size_of(from.end), k > p ? 1.0 : 0.0, out, size_of(at.end));
@@ -369,7 +369,7 @@ pl_status pl_lower_inverse(pl_lower *l, double scale, float *out, pl_task *task,
         goto done;
     }
     for (size_t p = 0; p < l->panels; p++) {
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         if ((status = pl_task_tick(task, err)) != PL_OK) {
             goto done;
         }
@@ -393,7 +393,7 @@ void pl_lower_reverse(pl_lower *l, float *out)
 {
     const size_t n = l->n;
     for (size_t p = l->panels; p-- > 0;) { /* large panels are given back first: out fills evenly */
-        const place at = place_of(l, p);
+        const place at = panel_place(l, p);
         for (size_t r = 0; r < at.rows; r++) {
             const size_t row = at.first + r;
             const double *from = l->panel[p] + r * at.end;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status allocate(pl_mat *mat, size_t rows, size_t cols, pl_error *err)
+static pl_status allocate_mat(pl_mat *mat, size_t rows, size_t cols, pl_error *err)
 {
     *mat = (pl_mat){0};
     size_t count = 0;
@@ -22,7 +22,7 @@ static pl_status allocate(pl_mat *mat, size_t rows, size_t cols, pl_error *err)
 
 pl_status pl_mat_init(pl_mat *mat, size_t rows, size_t cols, pl_error *err)
 {
-    pl_status status = allocate(mat, rows, cols, err);
+    pl_status status = allocate_mat(mat, rows, cols, err);
     if (status == PL_OK) {
         memset(mat->data, 0, rows * cols * sizeof(float));
     }
@@ -31,7 +31,7 @@ pl_status pl_mat_init(pl_mat *mat, size_t rows, size_t cols, pl_error *err)
 
 pl_status pl_mat_copy(pl_mat *mat, pl_view from, pl_error *err)
 {
-    pl_status status = allocate(mat, from.rows, from.cols, err);
+    pl_status status = allocate_mat(mat, from.rows, from.cols, err);
     if (status != PL_OK || from.rows == 0 || from.cols == 0) {
         return status;
     }
