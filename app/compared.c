@@ -238,12 +238,6 @@ json_t *pl_replay_difference(int64_t step, const char *command, const char *key,
     return json;
 }
 
-static const char *text_or_empty(const json_t *drawn, const char *key)
-{
-    const char *text = json_string_value(json_object_get(drawn, key));
-    return text != NULL ? text : "";
-}
-
 pl_drawn_bytes pl_drawn_agree(const json_t *then, const json_t *now, bool same_maker,
                               pl_result_difference *out, char why[PL_DRAWN_WHY])
 {
@@ -255,16 +249,16 @@ pl_drawn_bytes pl_drawn_agree(const json_t *then, const json_t *now, bool same_m
     }
     if (was == NULL) {
         snprintf(why, PL_DRAWN_WHY, "the session does not say which bytes they had");
-    } else if (strcmp(text_or_empty(was, "by"), text_or_empty(is, "by")) != 0) {
+    } else if (strcmp(pl_json_text_of(was, "by"), pl_json_text_of(is, "by")) != 0) {
         snprintf(why, PL_DRAWN_WHY, "%.120s drew them then, %.120s does now",
-                 text_or_empty(was, "by"), text_or_empty(is, "by"));
+                 pl_json_text_of(was, "by"), pl_json_text_of(is, "by"));
     } else if (!same_maker) {
         snprintf(why, PL_DRAWN_WHY,
                  "they say what computed them: another version, kernel or number of threads");
-    } else if (strcmp(text_or_empty(was, "model"), text_or_empty(is, "model")) != 0) {
+    } else if (strcmp(pl_json_text_of(was, "model"), pl_json_text_of(is, "model")) != 0) {
         snprintf(why, PL_DRAWN_WHY, "they name the model: it was %.100s, is %.100s",
-                 text_or_empty(was, "model"), text_or_empty(is, "model"));
-    } else if (strcmp(text_or_empty(was, "identity"), text_or_empty(is, "identity")) == 0) {
+                 pl_json_text_of(was, "model"), pl_json_text_of(is, "model"));
+    } else if (strcmp(pl_json_text_of(was, "identity"), pl_json_text_of(is, "identity")) == 0) {
         return PL_DRAWN_SAME;
     } else {
         out->then = json_object_get(was, "identity");

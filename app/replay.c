@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/temporary.h"
+#include "core/base/text.h"
 #include "core/state/origin.h"
 #include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"
@@ -111,11 +112,6 @@ static pl_status keep_state(replay *r, const entry *of, pl_error *err)
 
 /* --- models ----------------------------------------------------------------------------------- */
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* What the session's newest states say of the model at that path: a record to check a source
  * against, or NULL.  Caller decrefs. */
 static json_t *origin_of(const replay *r, const char *path)
@@ -127,10 +123,11 @@ static json_t *origin_of(const replay *r, const char *path)
         }
         json_t *origin = json_object_get(record, "origin");
         const char *model = json_string_value(json_object_get(origin, "model"));
-        json_t *found = model != NULL && model[0] != '\0' &&
-                                same_text(json_string_value(json_object_get(record, "model")), path)
-                            ? json_incref(origin)
-                            : NULL;
+        json_t *found =
+            model != NULL && model[0] != '\0' &&
+                    pl_text_same(json_string_value(json_object_get(record, "model")), path)
+                ? json_incref(origin)
+                : NULL;
         json_decref(record);
         if (found != NULL) {
             return found;
@@ -241,7 +238,7 @@ static pl_status source_of(replay *r, const char *path, const char *inputs, pl_s
                            pl_error *err)
 {
     for (size_t i = 0; i < r->n_places; i++) {
-        if (same_text(r->places[i].path, path) && same_text(r->places[i].inputs, inputs)) {
+        if (pl_text_same(r->places[i].path, path) && pl_text_same(r->places[i].inputs, inputs)) {
             *out = r->places[i].source;
             return PL_OK;
         }

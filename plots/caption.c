@@ -57,20 +57,15 @@ static void put_small(const writer *w, const char *text)
     put_label_words(w, word ? text + 1 : text);
 }
 
-static bool is_named(const pl_series *series)
-{
-    return series->label != NULL && series->label[0] != '\0';
-}
-
 /* ", for before, Astro β = 3e-4 and MagR α = 1e-3" */
 static void put_series(const writer *w, const pl_figure *figure)
 {
     size_t named = 0, so_far = 0;
     for (size_t i = 0; i < figure->n_series; i++) {
-        named += is_named(&figure->series[i]) ? 1 : 0;
+        named += pl_series_is_named(&figure->series[i]) ? 1 : 0;
     }
     for (size_t i = 0; i < figure->n_series && named > 1; i++) {
-        if (is_named(&figure->series[i])) {
+        if (pl_series_is_named(&figure->series[i])) {
             put_label_words(w, so_far == 0 ? ", for " : so_far + 1 == named ? " and " : "; ");
             put_label_words(w, figure->series[i].label);
             so_far++;

@@ -3,6 +3,7 @@
 #include "plots/kinds.h"
 #include "plots/overview.h"
 
+#include "core/base/number.h"
 #include "core/study/channels_by_block.h"
 
 #include <math.h>
@@ -13,12 +14,6 @@
 enum { FORM_RATIO, FORM_ABSOLUTE };
 
 #define DECADES 1e-3 /* colours reach so far below the largest value */
-
-static int by_size(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
 
 /* Colours from the 2nd percentile to the largest: the bulk is dark, an outlier bright. */
 static pl_status set_block_colours(pl_heat *heat, pl_error *err)
@@ -34,7 +29,7 @@ static pl_status set_block_colours(pl_heat *heat, pl_error *err)
             sorted[known++] = heat->values[i];
         }
     }
-    qsort(sorted, known, sizeof *sorted, by_size);
+    qsort(sorted, known, sizeof *sorted, pl_floats_rising);
     const double largest = (double)sorted[known - 1];
     heat->log = true;
     heat->hi = largest > 0.0 ? largest : 1.0;

@@ -161,15 +161,9 @@ static const json_t *task_at(const pl_compared_rows *rows, size_t row, size_t ta
     return json_array_get(json_object_get(json_array_get(rows->rows, row), "tasks"), task);
 }
 
-static const char *task_text(const json_t *task, const char *key)
-{
-    const char *text = json_string_value(json_object_get(task, key));
-    return text != NULL ? text : "";
-}
-
 static bool is_mean(const json_t *task)
 {
-    return strcmp(task_text(task, "task"), PL_TASK_MEAN) == 0;
+    return strcmp(pl_json_text_of(task, "task"), PL_TASK_MEAN) == 0;
 }
 
 static const struct {
@@ -211,9 +205,9 @@ static pl_status put_task_heads(const pl_compared_rows *rows, const task_column 
     pl_status status = pl_table_head(table, 0, "setting", err);
     for (size_t c = 0; status == PL_OK && c < count; c++) {
         const json_t *task = task_at(rows, 0, chosen[c].task);
-        const bool normed = strcmp(task_text(task, "metric"), "acc_norm") == 0;
+        const bool normed = strcmp(pl_json_text_of(task, "metric"), "acc_norm") == 0;
         char head[96];
-        snprintf(head, sizeof head, "%s%s", task_text(task, "task"), normed ? " norm" : "");
+        snprintf(head, sizeof head, "%s%s", pl_json_text_of(task, "task"), normed ? " norm" : "");
         const char *own = task_numbers[chosen[c].number].head;
         status = pl_table_head(table, c + 1, own != NULL ? own : head, err);
     }

@@ -242,14 +242,10 @@ typedef struct grid {
     double *widths; /* [cols] */
 } grid;
 
-static const char *text_of(const char *text)
+/* row: SIZE_MAX for the head. */
+static const char *pdf_cell(const pl_table *table, size_t row, size_t col)
 {
-    return text != NULL ? text : "";
-}
-
-static const char *cell_at(const pl_table *table, size_t row, size_t col)
-{
-    return text_of(row == SIZE_MAX ? table->heads[col] : table->cells[row * table->cols + col]);
+    return row == SIZE_MAX ? pl_table_head_of(table, col) : pl_table_cell(table, row, col);
 }
 
 /* Width of a head on two lines at most. */
@@ -269,9 +265,9 @@ static double head_width(const pen *p, const char *head, double size)
 /* Of a head on two lines, of the others all of the text. */
 static double natural_width(const pen *p, const pl_table *table, size_t col, double size)
 {
-    double width = head_width(p, text_of(table->heads[col]), size);
+    double width = head_width(p, pl_table_head_of(table, col), size);
     for (size_t i = 0; i < table->rows; i++) {
-        width = fmax(width, pl_fonts_measure(p->fonts, cell_at(table, i, col), size, 0).width);
+        width = fmax(width, pl_fonts_measure(p->fonts, pdf_cell(table, i, col), size, 0).width);
     }
     return width + 0.5;
 }
@@ -358,7 +354,7 @@ static size_t lines_of_row(pen *p, const grid *g, size_t row)
     for (size_t j = 0; j < g->table->cols; j++) {
         pl_paragraph lines;
         const pl_setting setting = cell_setting(g, row, j);
-        if (break_text(p, p->fonts, cell_at(g->table, row, j), &setting, &lines)) {
+        if (break_text(p, p->fonts, pdf_cell(g->table, row, j), &setting, &lines)) {
             most = lines.n > most ? lines.n : most;
         }
         pl_paragraph_deinit(&lines);
@@ -370,7 +366,7 @@ static void draw_pdf_row(pen *p, const grid *g, size_t row, size_t height)
 {
     double x = SIDE;
     for (size_t j = 0; j < g->table->cols && is_drawing(p); j++) {
-        const char *text = cell_at(g->table, row, j);
+        const char *text = pdf_cell(g->table, row, j);
         const pl_setting setting = cell_setting(g, row, j);
         pl_paragraph lines;
         if (break_text(p, p->fonts, text, &setting, &lines)) {

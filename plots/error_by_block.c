@@ -418,12 +418,6 @@ static void put_error_commands(pl_context cx, const pl_request *request, pl_buf 
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-static void say_error_block(const pl_looked *at, double x, size_t row, pl_buf *out)
-{
-    (void)row;
-    pl_buf_printf(out, "%s %.0f", at->figure->x.label, x);
-}
-
 /* The layer of the selected one's role in that block. */
 static void enter_error_block(const pl_looked *at, double x, size_t row, pl_buf *command,
                               bool *solves)
@@ -460,6 +454,6 @@ const pl_kind pl_kind_error_by_block = {
              .whole = true,
              .snaps = true,
              .place = pl_look_block,
-             .say = say_error_block,
+             .say = pl_look_say_number,
              .enter = enter_error_block},
 };

@@ -79,6 +79,11 @@ pl_figure pl_figure_for(const pl_figure *figure, const pl_series *series)
     return own;
 }
 
+bool pl_series_is_named(const pl_series *series)
+{
+    return series->label != NULL && series->label[0] != '\0';
+}
+
 size_t pl_mark_width(pl_mark mark)
 {
     return mark == PL_MARK_FAN || mark == PL_MARK_BOX ? PL_SPREAD : 1;

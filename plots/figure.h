@@ -51,6 +51,10 @@ typedef struct pl_series {
     uint32_t rgb;
 } pl_series;
 
+/* Whether a series has a label.  One without a label belongs to another one, whose points it joins.
+ */
+bool pl_series_is_named(const pl_series *series);
+
 /* Numbers of y a point has: PL_SPREAD or 1. */
 size_t pl_mark_width(pl_mark mark);
 

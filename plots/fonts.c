@@ -486,6 +486,11 @@ pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, doubl
                           size);
 }
 
+double pl_fonts_line_height(pl_fonts *fonts, double size)
+{
+    return pl_fonts_measure(fonts, "0", size, 0).height;
+}
+
 void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
                    double x, double y)
 {

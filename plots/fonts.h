@@ -51,6 +51,9 @@ typedef struct pl_extent {
 /* One line; control characters are escaped.  max_width > 0: longer text ends in an ellipsis. */
 pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, double max_width);
 
+/* The height of a line of that size. */
+double pl_fonts_line_height(pl_fonts *fonts, double size);
+
 /* Draws one line with its upper left corner at x, y in the present colour. */
 void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
                    double x, double y);

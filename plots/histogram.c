@@ -65,13 +65,6 @@ static void find_values_range(const pl_histogram_data *data, double *lo, double 
     *hi = (double)high;
 }
 
-static int rising(const void *a, const void *b)
-{
-    float x = *(const float *)a;
-    float y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Freedman and Diaconis, 1981: bin width 2 IQR / n^(1/3); the quartiles from an even sample. */
 static pl_status choose_bins(pl_view v, double span, size_t *out, pl_error *err)
 {
@@ -86,7 +79,7 @@ static pl_status choose_bins(pl_view v, double span, size_t *out, pl_error *err)
         size_t k = (size_t)((double)i * stride);
         sample[i] = v.data[k / v.cols * v.stride + k % v.cols];
     }
-    qsort(sample, count, sizeof *sample, rising);
+    qsort(sample, count, sizeof *sample, pl_floats_rising);
     double iqr = (double)sample[count * 3 / 4] - (double)sample[count / 4];
     free(sample);
     double bins = iqr > 0 ? span * cbrt((double)total) / (2 * iqr) : BINS_MAX;

@@ -137,11 +137,7 @@ static size_t landscape_layers(const pl_state *state, const pl_request *request,
 
 static void say_landscape(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
-    const char *name = pl_axis_name(&at->figure->y, row);
-    if (name != NULL) {
-        pl_buf_printf(out, "%s  ", name);
-    }
-    pl_look_say_cell(at, "token", x, row, out);
+    pl_look_say_named_cell(at, "token", x, row, out);
 }
 
 const pl_kind pl_kind_landscape = {

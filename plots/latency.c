@@ -44,12 +44,6 @@ typedef struct latency_rows {
     const char *part, *phase, *product;
 } latency_rows;
 
-static bool row_has(const json_t *row, const char *key, const char *value)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text != NULL && strcmp(text, value) == 0;
-}
-
 static const json_t *find_row(const latency_rows *rows, const char *product, const char *transform,
                               const char *online)
 {
@@ -57,9 +51,11 @@ static const json_t *find_row(const latency_rows *rows, const char *product, con
     const json_t *row = NULL;
     json_array_foreach(json_object_get(rows->found, "rows"), i, row)
     {
-        if (row_has(row, "part", rows->part) && row_has(row, "phase", rows->phase) &&
-            row_has(row, "product", product) && row_has(row, "transform", transform) &&
-            row_has(row, "online", online)) {
+        if (pl_json_text_is(row, "part", rows->part) &&
+            pl_json_text_is(row, "phase", rows->phase) &&
+            pl_json_text_is(row, "product", product) &&
+            pl_json_text_is(row, "transform", transform) &&
+            pl_json_text_is(row, "online", online)) {
             return row;
         }
     }
@@ -83,9 +79,9 @@ static void put_bar(const latency_rows *rows, size_t at, pl_series *const series
         series[k]->x[at] = (double)at;
     }
     series[PRODUCT]->y[at] = product;
-    if (row_has(row, "online", "fused")) {
+    if (pl_json_text_is(row, "online", "fused")) {
         series[FUSED]->y[at] = product + milliseconds(row, "online_seconds");
-    } else if (row_has(row, "online", "apart")) {
+    } else if (pl_json_text_is(row, "online", "apart")) {
         series[QUANTIZED]->y[at] = product + quantize;
         series[TURNED]->y[at] = product + quantize + milliseconds(row, "transform_seconds");
     }

@@ -126,11 +126,6 @@ static bool has_text(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-static double line_height(pl_fonts *fonts, double size)
-{
-    return pl_fonts_measure(fonts, "0", size, 0).height;
-}
-
 /* --- ticks that fit ----------------------------------------------------------------------------
  */
 
@@ -310,7 +305,7 @@ static void wrap_texts(const pl_figure *figure, pl_layout *layout, pl_fonts *fon
         wrap_text(layout, fonts, figure->title, room, 3, &layout->heading);
         top += layout->heading.height + 0.6 * layout->pad;
     } else if (lettered) {
-        top += line_height(fonts, layout->text) + 0.6 * layout->pad;
+        top += pl_fonts_line_height(fonts, layout->text) + 0.6 * layout->pad;
     }
     if (layout->labels && !layout->options.no_x_label && has_text(figure->x.label)) {
         wrap_text(layout, fonts, figure->x.label, across, 3, &layout->x_label);
@@ -328,9 +323,10 @@ static void wrap_texts(const pl_figure *figure, pl_layout *layout, pl_fonts *fon
 /* Above the plot: title and letter. */
 static double space_above(const pl_layout *layout, pl_fonts *fonts)
 {
-    double text = fmax(layout->heading.height,
-                       layout->letter > 0 || layout->title ? line_height(fonts, layout->text) : 0);
-    double small = line_height(fonts, layout->small);
+    double text =
+        fmax(layout->heading.height,
+             layout->letter > 0 || layout->title ? pl_fonts_line_height(fonts, layout->text) : 0);
+    double small = pl_fonts_line_height(fonts, layout->small);
     double gap = 0.6 * layout->pad;
     return layout->pad + (text > 0 ? text + gap : layout->numbers ? 0.3 * small : 0);
 }
@@ -342,7 +338,7 @@ static double space_below(const pl_figure *figure, pl_layout *layout, pl_fonts *
     double below = layout->pad + layout->tick;
     if (pl_layout_x_numbers(layout)) {
         double size = pl_layout_tick_size(layout, &figure->x);
-        double names = layout->upright ? layout->wide_x : line_height(fonts, size);
+        double names = layout->upright ? layout->wide_x : pl_fonts_line_height(fonts, size);
         note_needs(layout, names > NAME_MOST * layout->height ? names : 0, "names at the x axis");
         below += 0.5 * gap + names;
     }

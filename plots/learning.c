@@ -224,13 +224,6 @@ static void put_learnings(pl_context cx, const pl_request *request, pl_buf *out)
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-/* "step 120", "block 3". */
-static void say_learning(const pl_looked *at, double x, size_t row, pl_buf *out)
-{
-    (void)row;
-    pl_buf_printf(out, "%s %.0f", at->figure->x.label, x);
-}
-
 const pl_kind pl_kind_learning = {
     .name = "learning",
     .title = "Learning",
@@ -242,5 +235,5 @@ const pl_kind pl_kind_learning = {
     .commands = put_learnings,
     .look = {.help = "The loss of a learned transform (flatquant), step by step, while it learns "
                      "and after: r learns and pauses, R forgets. f: of every block.",
-             .say = say_learning},
+             .say = pl_look_say_number},
 };

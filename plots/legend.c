@@ -219,11 +219,6 @@ void pl_legend_rules(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
     }
 }
 
-static bool has_label(const pl_series *series)
-{
-    return series->label != NULL && series->label[0] != '\0';
-}
-
 /* The legend's measures: labels in columns, the first from the top down and then the next. */
 typedef struct box {
     double most, column, row;
@@ -257,7 +252,7 @@ static bool speaks_for_itself(const pl_figure *figure)
     size_t named = 0;
     bool plain = false;
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (has_label(&figure->series[i])) {
+        if (pl_series_is_named(&figure->series[i])) {
             named++;
             plain =
                 figure->series[i].tone == PL_TONE_BEFORE || figure->series[i].tone == PL_TONE_INPUT;
@@ -283,7 +278,7 @@ static box measure_box(const pl_figure *figure, const pl_layout *layout, pl_font
 {
     box b = {.most = most, .size = layout->small};
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (has_label(&figure->series[i])) {
+        if (pl_series_is_named(&figure->series[i])) {
             pl_wrapped text;
             const char *label = figure->series[i].label;
             pl_wrap(fonts, label, layout->small, most, PL_WRAP_LINES, &text);
@@ -362,7 +357,7 @@ static double flow_width(const pl_figure *figure, const pl_layout *layout, pl_fo
 {
     double width = 0;
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (has_label(&figure->series[i])) {
+        if (pl_series_is_named(&figure->series[i])) {
             const char *label = figure->series[i].label;
             width += pl_fonts_measure(fonts, label, layout->small, 0).width + around(layout);
         }
@@ -434,7 +429,7 @@ static void draw_entries(cairo_t *cr, const pl_figure *figure, const pl_layout *
     size_t entry = 0;
     double flow = b->at.x0 + inner;
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (!has_label(&figure->series[i])) {
+        if (!pl_series_is_named(&figure->series[i])) {
             continue;
         }
         pl_wrapped text;

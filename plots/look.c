@@ -57,6 +57,22 @@ void pl_look_say_cell(const pl_looked *at, const char *what, double x, size_t ro
     pl_buf_printf(out, "%.0f\u2013%.0f", first, first + heat->step - 1);
 }
 
+void pl_look_say_named_cell(const pl_looked *at, const char *what, double x, size_t row,
+                            pl_buf *out)
+{
+    const char *name = pl_axis_name(&at->figure->y, row);
+    if (name != NULL) {
+        pl_buf_printf(out, "%s  ", name);
+    }
+    pl_look_say_cell(at, what, x, row, out);
+}
+
+void pl_look_say_number(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)row;
+    pl_buf_printf(out, "%s %.0f", at->figure->x.label, x);
+}
+
 /* --- groups of channels ----------------------------------------------------------------------- */
 
 /* The channels of a named group, "128\u2013255"; false for a place without such a name. */

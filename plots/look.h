@@ -55,6 +55,12 @@ bool pl_look_group_at(const pl_looked *at, double x, size_t *first, size_t *last
  * at x shows. */
 void pl_look_say_cell(const pl_looked *at, const char *what, double x, size_t row, pl_buf *out);
 
+/* The same behind the name that the heat map's row has. */
+void pl_look_say_named_cell(const pl_looked *at, const char *what, double x, size_t row,
+                            pl_buf *out);
+/* "block 7": the axis' label and a whole number. */
+void pl_look_say_number(const pl_looked *at, double x, size_t row, pl_buf *out);
+
 /* The block of the selected layer, NaN without a model. */
 double pl_look_block(const pl_looked *at);
 

@@ -275,12 +275,6 @@ static bool is_option_key(const char *key, size_t size, const char *word)
     return strlen(word) == size && strncmp(key, word, size) == 0;
 }
 
-/* Those without stand for what one with a name shows, too. */
-static bool has_name(const pl_series *series)
-{
-    return series->label != NULL && series->label[0] != '\0';
-}
-
 /* The series that a key of names= means: its number, its tone's word, or its own name. */
 static pl_series *find_series(pl_figure *figure, const char *key, size_t size)
 {
@@ -289,14 +283,14 @@ static pl_series *find_series(pl_figure *figure, const char *key, size_t size)
     const unsigned long number = strtoul(key, &end, 10);
     size_t named = 0;
     for (size_t i = 0; end == key + size && i < figure->n_series; i++) {
-        named += has_name(&figure->series[i]) ? 1 : 0;
-        if (named == number && has_name(&figure->series[i])) {
+        named += pl_series_is_named(&figure->series[i]) ? 1 : 0;
+        if (named == number && pl_series_is_named(&figure->series[i])) {
             return &figure->series[i];
         }
     }
     for (size_t t = 0; t < sizeof tones / sizeof *tones; t++) {
         for (size_t i = 0; i < figure->n_series; i++) {
-            if (figure->series[i].tone == (pl_tone)t && has_name(&figure->series[i]) &&
+            if (figure->series[i].tone == (pl_tone)t && pl_series_is_named(&figure->series[i]) &&
                 is_option_key(key, size, tones[t])) {
                 return &figure->series[i];
             }
@@ -309,8 +303,8 @@ static pl_series *find_series(pl_figure *figure, const char *key, size_t size)
     }
     /* What the methods have made, whichever of them it is. */
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (figure->series[i].tone == PL_TONE_PRECONDITIONED && has_name(&figure->series[i]) &&
-            is_option_key(key, size, "after")) {
+        if (figure->series[i].tone == PL_TONE_PRECONDITIONED &&
+            pl_series_is_named(&figure->series[i]) && is_option_key(key, size, "after")) {
             return &figure->series[i];
         }
     }
@@ -322,7 +316,7 @@ static pl_status no_series(const pl_figure *figure, const char *key, size_t size
     pl_buf known = {0};
     size_t named = 0;
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (has_name(&figure->series[i])) {
+        if (pl_series_is_named(&figure->series[i])) {
             pl_buf_printf(&known, "%s%zu (%s)", named > 0 ? ", " : "", named + 1,
                           figure->series[i].label);
             named++;
@@ -399,7 +393,7 @@ static void set_series_colours(const pl_option_COLOURS *set, pl_figure *figure)
     for (size_t i = 0; i < figure->n_series && set->n > 0; i++) {
         figure->series[i].coloured = true;
         figure->series[i].rgb = set->rgb[named % set->n];
-        named += has_name(&figure->series[i]) ? 1 : 0;
+        named += pl_series_is_named(&figure->series[i]) ? 1 : 0;
     }
 }
 

@@ -20,12 +20,6 @@ static bool has_text(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-static double line_height(pl_fonts *fonts, double size)
-{
-
-    return pl_fonts_measure(fonts, "0", size, 0).height;
-}
-
 static double widest_tick(const pl_axis *axis, size_t wanted, const pl_layout *layout,
                           pl_fonts *fonts)
 {
@@ -75,8 +69,8 @@ pl_projection pl_relief_project(const pl_figure *figure, const pl_layout *layout
                                 double above)
 {
     const pl_axis z = height_axis(figure), y = rows_axis(figure);
-    const double text = line_height(fonts, layout->text);
-    const double small = line_height(fonts, layout->small);
+    const double text = pl_fonts_line_height(fonts, layout->text);
+    const double small = pl_fonts_line_height(fonts, layout->small);
     const double gap = layout->tick + 0.4 * layout->pad;
     const double left = layout->pad + (has_text(figure->heat->label) ? text + 0.3 * gap : 0) +
                         widest_tick(&z, UP, layout, fonts) + gap;
@@ -251,7 +245,7 @@ static void draw_across(cairo_t *cr, const pl_figure *figure, const pl_layout *l
     pl_tick ticks[PL_MAX_TICKS];
     const size_t count = pl_ticks(&figure->x, ACROSS, ticks);
     const double last = (double)(figure->heat->cols - 1) * figure->heat->step;
-    const double small = line_height(fonts, layout->small);
+    const double small = pl_fonts_line_height(fonts, layout->small);
     double x, y;
     for (size_t i = 0; i < count; i++) {
         if (ticks[i].major && ticks[i].at >= 0 && ticks[i].at <= last) {
@@ -316,7 +310,7 @@ static void draw_up(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
     }
     if (has_text(figure->heat->label)) {
         project_point(p, 0, 1, 0.5, &x, &y);
-        const double height = line_height(fonts, layout->text);
+        const double height = pl_fonts_line_height(fonts, layout->text);
         draw_sloped(cr, fonts, layout, figure->heat->label,
                     fmax(x - 2 * layout->tick - widest - height, 0.5), y, -M_PI / 2);
     }

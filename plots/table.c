@@ -11,19 +11,9 @@
 
 enum { HEAD_LINES = 3 };
 
-static const char *text_of(const char *text)
-{
-    return text != NULL ? text : "";
-}
-
-static const char *cell_of(const pl_table *table, size_t row, size_t col)
-{
-    return text_of(table->cells[row * table->cols + col]);
-}
-
 static bool has_title(const pl_figure *figure)
 {
-    return text_of(figure->title)[0] != '\0';
+    return figure->title != NULL && figure->title[0] != '\0';
 }
 
 /* A column's width at a size: of its cells, and of its head or, wrapped, of the head's widest
@@ -32,16 +22,16 @@ static double column_width(const pl_table *table, pl_fonts *fonts, size_t col, d
                            bool wrapped)
 {
     pl_wrapped head;
-    double width = pl_fonts_measure(fonts, text_of(table->heads[col]), size, 0).width;
+    double width = pl_fonts_measure(fonts, pl_table_head_of(table, col), size, 0).width;
     for (size_t i = 0; wrapped && i < 12; i++) {
-        pl_wrap(fonts, text_of(table->heads[col]), size, 0.9 * width, HEAD_LINES, &head);
+        pl_wrap(fonts, pl_table_head_of(table, col), size, 0.9 * width, HEAD_LINES, &head);
         if (head.needs > 0 || head.size < size) {
             break;
         }
         width = head.width;
     }
     for (size_t i = 0; i < table->rows; i++) {
-        width = fmax(width, pl_fonts_measure(fonts, cell_of(table, i, col), size, 0).width);
+        width = fmax(width, pl_fonts_measure(fonts, pl_table_cell(table, i, col), size, 0).width);
     }
     return width;
 }
@@ -64,7 +54,7 @@ static size_t head_lines(const pl_table *table, pl_fonts *fonts, double size, co
     size_t lines = 1;
     for (size_t j = 0; j < table->cols; j++) {
         pl_wrapped head;
-        pl_wrap(fonts, text_of(table->heads[j]), size, widths[j] + 0.01, HEAD_LINES, &head);
+        pl_wrap(fonts, pl_table_head_of(table, j), size, widths[j] + 0.01, HEAD_LINES, &head);
         lines = head.n > lines ? head.n : lines;
     }
     return lines;
@@ -97,7 +87,8 @@ static double table_height(size_t rows, size_t heads, bool cut, double line)
 /* Where the table begins: below the title. */
 static double top_of(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
 {
-    bool titled = has_title(figure) || text_of(layout->options.letter)[0] != '\0';
+    const char *letter = layout->options.letter;
+    bool titled = has_title(figure) || (letter != NULL && letter[0] != '\0');
     double title = pl_fonts_measure(fonts, "0", layout->text, 0).height + 0.8 * layout->pad;
     return layout->pad + (titled && layout->height > 60 ? title : 0);
 }
@@ -185,7 +176,7 @@ static void draw_table_row(cairo_t *cr, pl_fonts *fonts, const pl_table *table, 
 {
     double x = grid->x;
     for (size_t j = 0; j < table->cols; j++) {
-        const char *text = cell_of(table, row, j);
+        const char *text = pl_table_cell(table, row, j);
         double most = grid->widths[j] + 0.01; /* a column's widest text is not cut */
         double width = pl_fonts_measure(fonts, text, grid->size, most).width;
         pl_fonts_draw(fonts, cr, text, grid->size, most,
@@ -201,7 +192,7 @@ static void draw_table_heads(cairo_t *cr, pl_fonts *fonts, const pl_table *table
     double x = grid->x;
     for (size_t j = 0; j < table->cols; j++) {
         pl_wrapped head;
-        const char *text = text_of(table->heads[j]);
+        const char *text = pl_table_head_of(table, j);
         double most = grid->widths[j] + 0.01;
         pl_wrap(fonts, text, grid->size, most, HEAD_LINES, &head);
         double down = (double)(grid->heads - (head.n > 0 ? head.n : 1)) * grid->line;

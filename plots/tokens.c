@@ -3,8 +3,10 @@
 #include "plots/kinds.h"
 
 #include "core/base/checked.h"
+#include "core/base/number.h"
 #include "core/calib/calib_parts.h"
 #include "core/study/token_context.h"
+#include "core/tensor/mat.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -55,15 +57,6 @@ static int by_row(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static float row_max(const float *row, size_t n)
-{
-    float max = 0.0f;
-    for (size_t i = 0; i < n; i++) {
-        max = fmaxf(max, fabsf(row[i]));
-    }
-    return max;
-}
-
 /* top: the rows with the largest |x|, the largest first.  Else LARGEST of them among rows spread
  * evenly over the sample, all in token order. */
 static pl_status choose_rows(work *w, bool top, pl_error *err)
@@ -80,7 +73,7 @@ static pl_status choose_rows(work *w, bool top, pl_error *err)
                    : pl_error_memory(err, "a figure");
     }
     for (size_t r = 0; r < all; r++) {
-        list[r] = (candidate){r, row_max(w->stats.sample + r * w->stats.n, w->stats.n)};
+        list[r] = (candidate){r, pl_floats_largest(w->stats.sample + r * w->stats.n, w->stats.n)};
     }
     qsort(list, all, sizeof *list, by_falling_max);
     size_t count = 0;
@@ -154,12 +147,6 @@ static pl_status add_names(work *w, pl_figure *out, pl_error *err)
     return status;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const float *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 static pl_status set_token_colours(pl_heat *heat, pl_error *err)
 {
     const size_t count = heat->rows * heat->cols;
@@ -168,7 +155,7 @@ static pl_status set_token_colours(pl_heat *heat, pl_error *err)
         return pl_error_memory(err, "a figure");
     }
     memcpy(sorted, heat->values, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, by_size);
+    qsort(sorted, count, sizeof *sorted, pl_floats_rising);
     const double largest = (double)sorted[count - 1],
                  most = (double)sorted[count - 1 - count / 100];
     heat->log = true;
@@ -196,7 +183,7 @@ static pl_status add_heat(const work *w, pl_figure *out, pl_error *err)
         uint32_t *at = out->heat->at != NULL ? out->heat->at + (w->n_rows - 1 - i) * cols : NULL;
         for (size_t c = 0; c < cols; c++) {
             size_t count = n - c * step < step ? n - c * step : step;
-            cells[c] = row_max(row + c * step, count);
+            cells[c] = pl_floats_largest(row + c * step, count);
             for (size_t k = count; at != NULL && k-- > 0;) { /* the first of equals stays */
                 at[c] = fabsf(row[c * step + k]) >= cells[c] ? (uint32_t)(c * step + k) : at[c];
             }
@@ -366,11 +353,7 @@ static size_t channel_in_tokens(const pl_looked *at, double x)
 /* The token whole, and where it is; the axis shows its beginning only. */
 static void say_tokens(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
-    const char *name = pl_axis_name(&at->figure->y, row);
-    if (name != NULL) {
-        pl_buf_printf(out, "%s  ", name);
-    }
-    pl_look_say_cell(at, "channel", x, row, out);
+    pl_look_say_named_cell(at, "channel", x, row, out);
 }
 
 const pl_kind pl_kind_tokens = {

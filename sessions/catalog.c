@@ -13,21 +13,10 @@
 
 static const char ending[] = ".planish";
 
-/* $XDG_STATE_HOME/planish, else ~/.local/state/planish; appended. */
-static void put_session_folder(pl_buf *out)
-{
-    pl_session_default_path(out);
-    char *slash = out->data != NULL ? strrchr(out->data, '/') : NULL;
-    if (slash != NULL) {
-        out->size = (size_t)(slash - out->data);
-        *slash = '\0';
-    }
-}
-
 void pl_session_sweep(void)
 {
     pl_buf folder = {0};
-    put_session_folder(&folder);
+    pl_session_put_folder(&folder);
     if (folder.data != NULL && !folder.failed) {
         pl_temporary_sweep(folder.data);
     }
@@ -61,7 +50,7 @@ pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out, pl_e
     pl_buf folder = {0};
     pl_id_format(print, text);
     snprintf(tail, sizeof tail, "-%.8s%s", text, ending);
-    put_session_folder(&folder);
+    pl_session_put_folder(&folder);
     pl_status status = pl_buf_check(&folder, err);
     DIR *dir = status == PL_OK ? opendir(folder.data) : NULL;
     const struct dirent *entry = NULL;
@@ -96,7 +85,7 @@ bool pl_session_name_is_valid(const char *name)
 pl_status pl_session_named_path(const char *name, pl_buf *out, pl_error *err)
 {
     pl_buf folder = {0};
-    put_session_folder(&folder);
+    pl_session_put_folder(&folder);
     pl_status status = pl_buf_check(&folder, err);
     if (status == PL_OK) {
         pl_path_join(out, folder.data, name);
@@ -272,7 +261,7 @@ pl_status pl_session_list(pl_session *open, pl_session_entry **out, size_t *coun
     bool listed = open == NULL;
     *out = NULL;
     *count = 0;
-    put_session_folder(&folder);
+    pl_session_put_folder(&folder);
     pl_status status = pl_buf_check(&folder, err);
     DIR *dir = status == PL_OK ? opendir(folder.data) : NULL;
     const struct dirent *entry = NULL;

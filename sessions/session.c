@@ -528,6 +528,16 @@ void pl_session_default_path(pl_buf *out)
     pl_path_join(out, home, ".local/state/planish/last.planish");
 }
 
+void pl_session_put_folder(pl_buf *out)
+{
+    pl_session_default_path(out);
+    char *slash = out->data != NULL ? strrchr(out->data, '/') : NULL;
+    if (slash != NULL) {
+        out->size = (size_t)(slash - out->data);
+        *slash = '\0';
+    }
+}
+
 const char *pl_session_library(void)
 {
     return sqlite3_libversion();

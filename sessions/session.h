@@ -137,6 +137,8 @@ PL_NODISCARD pl_status pl_session_export(pl_session *session, const char *path,
 
 /* $XDG_STATE_HOME/planish/last.planish, else ~/.local/state/planish/last.planish; appended. */
 void pl_session_default_path(pl_buf *out);
+/* The folder that it is in. */
+void pl_session_put_folder(pl_buf *out);
 
 /* The version of SQLite that is loaded. */
 const char *pl_session_library(void);

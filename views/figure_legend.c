@@ -56,12 +56,6 @@ static void series_value_at(const pl_figure *figure, size_t i, double x, char *o
     pl_text_minus(number, out, capacity);
 }
 
-/* A series without a label belongs to another one, whose points it joins. */
-static bool is_named(const pl_series *series)
-{
-    return series->label != NULL && series->label[0] != '\0';
-}
-
 /* Before and what became of it: the values belong together. */
 static bool is_pair(const pl_figure *figure)
 {
@@ -69,7 +63,7 @@ static bool is_pair(const pl_figure *figure)
     size_t n = 0;
     for (size_t i = 0; i < figure->n_series; i++) {
         const pl_series *series = &figure->series[i];
-        if (is_named(series)) {
+        if (pl_series_is_named(series)) {
             if (n == 2 || pl_mark_width(series->mark) > 1) {
                 return false;
             }
@@ -113,7 +107,7 @@ static size_t make_items(const pl_figure *figure, const pl_plot_options *options
 {
     size_t n = 0;
     for (size_t i = 0; i < figure->n_series; i++) {
-        if (!is_named(&figure->series[i])) {
+        if (!pl_series_is_named(&figure->series[i])) {
             continue;
         }
         item *it = &items[n];
@@ -145,7 +139,7 @@ static void said_text(const pl_figure *figure, const pl_plot_options *options, c
     for (size_t i = 0; values && i < figure->n_series && used > 0 && (size_t)used < capacity; i++) {
         char value[112];
         series_value_at(figure, i, options->cursor, value, sizeof value);
-        if (value[0] != '\0' && is_named(&figure->series[i])) {
+        if (value[0] != '\0' && pl_series_is_named(&figure->series[i])) {
             used += snprintf(out + used, capacity - (size_t)used, "%s %s",
                              !first     ? " \u2192"
                              : used > 0 ? ":"

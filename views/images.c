@@ -2,29 +2,15 @@
 
 #include "views/sequence.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Past ncurses, whose buffer is empty between two refreshes. */
-static void tell(const char *bytes, size_t size)
-{
-    while (size > 0) {
-        const ssize_t n = write(STDOUT_FILENO, bytes, size);
-        if (n < 0 && errno != EINTR) {
-            return;
-        }
-        bytes += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-}
-
 void pl_images_ask(pl_images *images)
 {
     images->asked = true;
-    tell(PL_IMAGES_ASK, strlen(PL_IMAGES_ASK));
+    pl_sequence_send(PL_IMAGES_ASK, strlen(PL_IMAGES_ASK));
 }
 
 void pl_images_hear(pl_images *images, const char *text)
@@ -67,7 +53,7 @@ bool pl_images_clear(pl_images *images, bool cleared)
         return false;
     }
     if (there.protocol == PL_GRAPHICS_KITTY) {
-        tell(PL_IMAGE_DELETE, strlen(PL_IMAGE_DELETE));
+        pl_sequence_send(PL_IMAGE_DELETE, strlen(PL_IMAGE_DELETE));
     }
     images->there = (pl_image){0};
     return there.protocol == PL_GRAPHICS_SIXEL; /* its pixels go as the cells are cleared */
@@ -81,8 +67,8 @@ void pl_images_put(pl_images *images)
         return;
     }
     snprintf(move, sizeof move, "\0337\033[%d;%dH", wanted->row + 1, wanted->col + 1);
-    tell(move, strlen(move));
-    tell(wanted->bytes, wanted->size);
-    tell("\0338", 2);
+    pl_sequence_send(move, strlen(move));
+    pl_sequence_send(wanted->bytes, wanted->size);
+    pl_sequence_send("\0338", 2);
     images->there = *wanted;
 }

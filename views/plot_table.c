@@ -5,7 +5,7 @@
 
 enum { MAX_COLS = 24, GAP = 2 };
 
-static const char *text_of(const char *text)
+static const char *text_or_none(const char *text)
 {
     return text != NULL ? text : "";
 }
@@ -16,9 +16,9 @@ static size_t measure_columns(const pl_table *table, int room, int width[MAX_COL
     size_t cols = table->cols < MAX_COLS ? table->cols : MAX_COLS;
     int used = 1;
     for (size_t c = 0; c < cols; c++) {
-        width[c] = (int)pl_text_width(text_of(table->heads[c]));
+        width[c] = (int)pl_text_width(text_or_none(table->heads[c]));
         for (size_t r = 0; r < table->rows; r++) {
-            int cell = (int)pl_text_width(text_of(table->cells[r * table->cols + c]));
+            int cell = (int)pl_text_width(text_or_none(table->cells[r * table->cols + c]));
             width[c] = cell > width[c] ? cell : width[c];
         }
         width[c] = c == 0 && width[c] > room * 2 / 5 ? room * 2 / 5 : width[c];
@@ -35,7 +35,7 @@ static void draw_table_line(const char *const *cells, const int *width, size_t c
 {
     int col = 1;
     for (size_t c = 0; c < cols; c++) {
-        const char *text = text_of(cells[c]);
+        const char *text = text_or_none(cells[c]);
         int own = (int)pl_text_width(text);
         int start = c == 0 || own > width[c] ? col : col + width[c] - own;
         pl_put_cut(surface, rect, line, start, width[c], style, text);

@@ -1,8 +1,10 @@
 #include "views/sequence.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Bits of a report's button (xterm, ctlseqs "Mouse Tracking"). */
 enum { BUTTON = 3, SHIFT = 4, MOTION = 32, WHEEL = 64, EXTRA = 128, NO_BUTTON = 3 };
@@ -88,4 +90,16 @@ bool pl_cell_size(const char *text, int *width, int *height)
 bool pl_is_kitty(const char *text)
 {
     return strcmp(text, "Gi=31;OK") == 0;
+}
+
+void pl_sequence_send(const char *bytes, size_t size)
+{
+    while (size > 0) {
+        const ssize_t n = write(STDOUT_FILENO, bytes, size);
+        if (n < 0 && errno != EINTR) {
+            return;
+        }
+        bytes += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
 }

@@ -42,4 +42,7 @@ bool pl_cell_size(const char *text, int *width, int *height);
 /* Whether "Gi=31;OK", behind ESC _, is the yes of kitty's protocol. */
 bool pl_is_kitty(const char *text);
 
+/* Sends bytes to the terminal past ncurses, whose buffer is empty between two refreshes. */
+void pl_sequence_send(const char *bytes, size_t size);
+
 #endif

@@ -163,11 +163,9 @@ static void define_keys(void)
     define_key(NULL, KEY_MOUSE);
 }
 
-/* Past ncurses, whose buffer is empty between two refreshes. */
-static void tell(const char *text)
+static void tell_terminal(const char *sequence)
 {
-    const ssize_t n = write(STDOUT_FILENO, text, strlen(text));
-    (void)n;
+    pl_sequence_send(sequence, strlen(sequence));
 }
 
 static bool describes(const char *capability)
@@ -333,7 +331,7 @@ void pl_terminal_set_marks(pl_terminal *terminal, const char *marks)
 bool pl_terminal_set_mouse(pl_terminal *terminal, bool on)
 {
     if (terminal->has_mouse && on != terminal->mouse) {
-        tell(on ? PL_MOUSE_ON : PL_MOUSE_OFF);
+        tell_terminal(on ? PL_MOUSE_ON : PL_MOUSE_OFF);
         terminal->mouse = on;
     }
     return terminal->has_mouse;
@@ -465,14 +463,14 @@ pl_status pl_terminal_show(pl_terminal *terminal, const pl_surface *surface, pl_
         move(surface->cursor_y, surface->cursor_x);
     }
     if (terminal->sync) {
-        tell(PL_SYNC_BEGIN);
+        tell_terminal(PL_SYNC_BEGIN);
     }
     refresh();
     pl_images_put(&terminal->images);
     /* Behind the refresh: some terminals save the cursor's state as the screen is entered. */
     curs_set(cursor ? 1 : 0);
     if (terminal->sync) {
-        tell(PL_SYNC_END);
+        tell_terminal(PL_SYNC_END);
     }
     return PL_OK;
 }

@@ -272,16 +272,6 @@ static pl_status apply_allocate(pl_call *call, pl_state *state, pl_error *err)
     return status;
 }
 
-static void put_allocate_text(const pl_call *call, pl_buf *out)
-{
-    const json_t *units = json_object_get(call->result, "units");
-    json_t *list = json_array();
-    for (size_t i = 0; i < json_array_size(units) && i < PL_UNITS_SHOWN; i++) {
-        pl_json_append(list, json_incref(json_array_get(units, i)));
-    }
-    pl_put_units_text(call, list, "more", out);
-}
-
 /* "3.2 bits per weight: loss 0.0401, bound 0.0399; 28 layers of ... are in the store". */
 static void put_allocate_line(const pl_call *call, pl_buf *out)
 {
@@ -339,7 +329,7 @@ const pl_command pl_command_allocate = {
     .apply = apply_allocate,
     .sets = true,
     .least = "layers bits_per_weight",
-    .put_text = put_allocate_text,
+    .put_text = pl_put_first_units,
     .put_line = put_allocate_line,
     .slow = pl_slow_always,
     .unit = "choices",

@@ -125,12 +125,6 @@ pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_context cx, pl_whic
 
 /* --- as columns and as text ------------------------------------------------------------------- */
 
-static const char *text_at(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text != NULL ? text : "";
-}
-
 void pl_compare_tasks_columns(const json_t *row, bool paper, json_t *line)
 {
     static const struct {
@@ -146,11 +140,11 @@ void pl_compare_tasks_columns(const json_t *row, bool paper, json_t *line)
     const json_t *tasks = json_object_get(row, "tasks");
     for (size_t i = 0; i < json_array_size(tasks); i++) {
         const json_t *of = json_array_get(tasks, i);
-        const bool mean = strcmp(text_at(of, "task"), PL_TASK_MEAN) == 0;
+        const bool mean = strcmp(pl_json_text_of(of, "task"), PL_TASK_MEAN) == 0;
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
             char name[128];
-            snprintf(name, sizeof name, "%s_%s%s", text_at(of, "task"), text_at(of, "metric"),
-                     parts[k].behind);
+            snprintf(name, sizeof name, "%s_%s%s", pl_json_text_of(of, "task"),
+                     pl_json_text_of(of, "metric"), parts[k].behind);
             if (!paper || mean || parts[k].everywhere) {
                 pl_json_set(line, name, json_incref(json_object_get(of, parts[k].key)));
             }
@@ -169,8 +163,8 @@ enum { TEXTS = 4, NUMBERS = sizeof numbers / sizeof *numbers };
 static pl_status put_task_line(pl_table *table, size_t at, const json_t *of, const char *who,
                                bool first, pl_error *err)
 {
-    pl_status status = pl_table_text(table, at, 0, first ? text_at(of, "task") : " ", err);
-    PL_THEN(pl_table_text(table, at, 1, first ? text_at(of, "metric") : " ", err));
+    pl_status status = pl_table_text(table, at, 0, first ? pl_json_text_of(of, "task") : " ", err);
+    PL_THEN(pl_table_text(table, at, 1, first ? pl_json_text_of(of, "metric") : " ", err));
     PL_THEN(pl_table_text(table, at, 2, who, err));
     PL_THEN(
         pl_table_text(table, at, 3, json_is_true(json_object_get(of, "differs")) ? "*" : " ", err));
@@ -224,7 +218,9 @@ void pl_compare_tasks_put_line(const pl_call *call, pl_buf *out)
     size_t at = 0, best = 0;
     double most = -INFINITY;
     for (size_t i = json_array_size(tasks); i > 0; i--) { /* the first of the means */
-        at = strcmp(text_at(json_array_get(tasks, i - 1), "task"), PL_TASK_MEAN) == 0 ? i - 1 : at;
+        at = strcmp(pl_json_text_of(json_array_get(tasks, i - 1), "task"), PL_TASK_MEAN) == 0
+                 ? i - 1
+                 : at;
     }
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *own = json_object_get(json_array_get(rows, i), "tasks");
@@ -236,7 +232,7 @@ void pl_compare_tasks_put_line(const pl_call *call, pl_buf *out)
     }
     if (best > 0) {
         const json_t *of = json_array_get(tasks, at);
-        pl_buf_printf(out, "; highest %s %s %.3g: row %zu", text_at(of, "task"),
-                      text_at(of, "metric"), most, best);
+        pl_buf_printf(out, "; highest %s %s %.3g: row %zu", pl_json_text_of(of, "task"),
+                      pl_json_text_of(of, "metric"), most, best);
     }
 }

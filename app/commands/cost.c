@@ -156,12 +156,6 @@ static const struct {
 };
 enum { SHOWN = sizeof shown / sizeof *shown };
 
-static bool is_of(const json_t *row, const char *key, const char *value)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text != NULL && strcmp(text, value) == 0;
-}
-
 /* "int8 hadamard fused". */
 static void put_way(const json_t *row, pl_buf *out)
 {
@@ -179,7 +173,7 @@ static pl_status fill_table(json_t *rows, const char *part, const char *phase, p
     const json_t *row = NULL;
     json_array_foreach(rows, i, row)
     {
-        count += is_of(row, "part", part) && is_of(row, "phase", phase);
+        count += pl_json_text_is(row, "part", part) && pl_json_text_is(row, "phase", phase);
     }
     pl_status status = pl_table_init(table, count, SHOWN + 1, err);
     PL_THEN(pl_table_head(table, 0, "", err));
@@ -189,7 +183,8 @@ static pl_status fill_table(json_t *rows, const char *part, const char *phase, p
     json_array_foreach(rows, i, row)
     {
         pl_buf way = {0};
-        if (status != PL_OK || !is_of(row, "part", part) || !is_of(row, "phase", phase)) {
+        if (status != PL_OK || !pl_json_text_is(row, "part", part) ||
+            !pl_json_text_is(row, "phase", phase)) {
             continue;
         }
         put_way(row, &way);
@@ -237,13 +232,14 @@ static void put_measured_line(const pl_call *call, pl_buf *out)
     pl_buf_puts(out, "prefill");
     json_array_foreach(rows, i, row)
     {
-        if (!is_of(row, "part", "layer") || !is_of(row, "phase", "prefill") ||
-            !is_of(row, "product", "int8") || !is_of(row, "online", "fused")) {
+        if (!pl_json_text_is(row, "part", "layer") || !pl_json_text_is(row, "phase", "prefill") ||
+            !pl_json_text_is(row, "product", "int8") || !pl_json_text_is(row, "online", "fused")) {
             continue;
         }
-        if (is_of(row, "transform", "none")) {
+        if (pl_json_text_is(row, "transform", "none")) {
             pl_buf_printf(out, ": int8 %.2fx", pl_json_number_of(row, "speedup"));
-        } else if (is_of(row, "transform", "hadamard") || is_of(row, "transform", "kronecker")) {
+        } else if (pl_json_text_is(row, "transform", "hadamard") ||
+                   pl_json_text_is(row, "transform", "kronecker")) {
             pl_buf_printf(out, ", %s \u2212%.2fx",
                           json_string_value(json_object_get(row, "transform")),
                           pl_json_number_of(row, "slowdown"));

@@ -139,6 +139,16 @@ void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_b
     json_decref(shown);
 }
 
+void pl_put_first_units(const pl_call *call, pl_buf *out)
+{
+    const json_t *units = json_object_get(call->result, "units");
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(units) && i < PL_UNITS_SHOWN; i++) {
+        pl_json_append(list, json_incref(json_array_get(units, i)));
+    }
+    pl_put_units_text(call, list, "more", out);
+}
+
 bool pl_is_own_key(const pl_command *command, const char *name)
 {
     return pl_usage_key(command, name) != NULL;

@@ -37,6 +37,8 @@ PL_NODISCARD pl_status pl_check_length(const pl_call *call, const pl_state *stat
  * PL_UNITS_SHOWN of them, and how many units there are `more`. */
 enum { PL_UNITS_SHOWN = 20 };
 void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_buf *out);
+/* The same of the result's first units. */
+void pl_put_first_units(const pl_call *call, pl_buf *out);
 
 /* Whether a key is one of the command's own: of others it takes parameters. */
 bool pl_is_own_key(const pl_command *command, const char *name);

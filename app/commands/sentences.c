@@ -10,12 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *word(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
 static size_t length_of(const pl_call *call, const char *key)
 {
     return json_array_size(json_object_get(call->result, key));
@@ -70,7 +64,7 @@ void pl_line_solve(const pl_call *call, pl_buf *out)
     if (layers > 0) {
         pl_buf_printf(out, "%zu layers", layers);
     } else {
-        put_layer_brief(word(call->result, "layer"), out);
+        put_layer_brief(pl_json_text_of(call->result, "layer"), out);
     }
     pl_buf_puts(out, ": ");
     if (isfinite(before)) {
@@ -92,7 +86,7 @@ void pl_line_solve(const pl_call *call, pl_buf *out)
 void pl_line_select(const pl_call *call, pl_buf *out)
 {
     const double channel = pl_json_number_of(call->result, "channel");
-    put_layer_brief(word(call->result, "name"), out);
+    put_layer_brief(pl_json_text_of(call->result, "name"), out);
     pl_buf_printf(out, "  [%.0f, %.0f]", pl_json_number_of(call->result, "rows"),
                   pl_json_number_of(call->result, "cols"));
     if (isfinite(channel)) {
@@ -113,7 +107,7 @@ void pl_put_stored(const pl_call *call, pl_buf *out)
 /* "round: gptq bits=3", as it was asked for. */
 void pl_line_method(const pl_call *call, pl_buf *out)
 {
-    pl_buf_printf(out, "%s: %s", word(call->result, "slot"), call->words[0]);
+    pl_buf_printf(out, "%s: %s", pl_json_text_of(call->result, "slot"), call->words[0]);
     const pl_method *method = pl_method_find(call->words[0]);
     for (size_t i = 0; i < call->n_keys && method != NULL; i++) {
         if (pl_method_param(method, call->names[i]) != SIZE_MAX) {
@@ -129,8 +123,8 @@ void pl_line_method(const pl_call *call, pl_buf *out)
 static void put_bits(const json_t *grid, pl_buf *out)
 {
     pl_buf_printf(out, "%lld bits", (long long)json_integer_value(json_object_get(grid, "bits")));
-    if (word(grid, "symmetric")[0] == '\0') {
-        pl_buf_printf(out, " (%s)", word(grid, "format"));
+    if (pl_json_text_of(grid, "symmetric")[0] == '\0') {
+        pl_buf_printf(out, " (%s)", pl_json_text_of(grid, "format"));
     }
 }
 
@@ -145,9 +139,9 @@ void pl_line_activations(const pl_call *call, pl_buf *out)
         put_bits(grid, out);
         pl_buf_puts(out, ", a range per ");
         if (group > 0) {
-            pl_buf_printf(out, "%lld values of a %s", group, word(grid, "range"));
+            pl_buf_printf(out, "%lld values of a %s", group, pl_json_text_of(grid, "range"));
         } else {
-            pl_buf_puts(out, word(grid, "range"));
+            pl_buf_puts(out, pl_json_text_of(grid, "range"));
         }
     }
     pl_put_stored(call, out);
@@ -180,8 +174,8 @@ void pl_line_kv(const pl_call *call, pl_buf *out)
 void pl_line_sweep(const pl_call *call, pl_buf *out)
 {
     const double knee = pl_json_number_of(call->result, "knee_value");
-    const char *layer = word(call->result, "layer");
-    pl_buf_printf(out, "%s", word(call->result, "parameter"));
+    const char *layer = pl_json_text_of(call->result, "layer");
+    pl_buf_printf(out, "%s", pl_json_text_of(call->result, "parameter"));
     if (layer[0] != '\0') {
         pl_buf_puts(out, " of ");
         put_layer_brief(layer, out);
@@ -218,7 +212,7 @@ void pl_line_file(const pl_call *call, pl_buf *out)
 {
     const json_t *shape = json_object_get(call->result, "shape");
     const double wide = pl_json_number_of(call->result, "width_px");
-    pl_buf_printf(out, "wrote %s", word(call->result, "file"));
+    pl_buf_printf(out, "wrote %s", pl_json_text_of(call->result, "file"));
     if (isfinite(wide)) {
         pl_buf_printf(out, ", %.0f \u00d7 %.0f px", wide,
                       pl_json_number_of(call->result, "height_px"));
@@ -235,7 +229,7 @@ void pl_line_export(const pl_call *call, pl_buf *out)
     const double bits = pl_json_number_of(call->result, "bits_per_weight");
     put_counted(pl_json_number_of(call->result, "files"), " files, ", out);
     put_counted(pl_json_number_of(call->result, "bytes"), " bytes: ", out);
-    if (strcmp(word(call->result, "weights"), "original") == 0) {
+    if (pl_json_text_is(call->result, "weights", "original")) {
         pl_buf_puts(out, "the model as it is");
     } else {
         put_counted(pl_json_number_of(call->result, "layers_solved"), " solved layers", out);
@@ -267,7 +261,7 @@ void pl_line_calibrate(const pl_call *call, pl_buf *out)
 
 void pl_line_info(const pl_call *call, pl_buf *out)
 {
-    pl_buf_printf(out, "%s: ", word(call->result, "architecture"));
+    pl_buf_printf(out, "%s: ", pl_json_text_of(call->result, "architecture"));
     if (isfinite(pl_json_number_of(call->result, "blocks"))) {
         put_counted(pl_json_number_of(call->result, "blocks"), " blocks, ", out);
     }
@@ -284,7 +278,7 @@ void pl_line_massive(const pl_call *call, pl_buf *out)
 void pl_line_learn(const pl_call *call, pl_buf *out)
 {
     if (!isfinite(pl_json_number_of(call->result, "steps"))) {
-        put_layer_brief(word(call->result, "layer"), out);
+        put_layer_brief(pl_json_text_of(call->result, "layer"), out);
         pl_buf_puts(out, ": what was learned is forgotten");
         return;
     }
@@ -294,13 +288,13 @@ void pl_line_learn(const pl_call *call, pl_buf *out)
         put_number(": loss ", pl_json_number_of(call->result, "loss"), out);
         put_number(", at first ", pl_json_number_of(call->result, "loss_first"), out);
     }
-    const char *trouble = word(call->result, "trouble");
+    const char *trouble = pl_json_text_of(call->result, "trouble");
     pl_buf_printf(out, "%s%s", trouble[0] != '\0' ? "; " : "", trouble);
 }
 
 void pl_line_cost(const pl_call *call, pl_buf *out)
 {
-    pl_buf_printf(out, "%s: ", word(call->result, "transform"));
+    pl_buf_printf(out, "%s: ", pl_json_text_of(call->result, "transform"));
     put_counted(pl_json_number_of(call->result, "flops_per_token"), " operations a token", out);
 }
 

@@ -301,16 +301,6 @@ static pl_status apply_tune(pl_call *call, pl_state *state, pl_error *err)
     return status;
 }
 
-static void put_tune_text(const pl_call *call, pl_buf *out)
-{
-    const json_t *units = json_object_get(call->result, "units");
-    json_t *list = json_array();
-    for (size_t i = 0; i < json_array_size(units) && i < PL_UNITS_SHOWN; i++) {
-        pl_json_append(list, json_incref(json_array_get(units, i)));
-    }
-    pl_put_units_text(call, list, "more", out);
-}
-
 /* "held-out error 0.064 -> 0.0335, 27 of 28 units changed: `solve all` solves so". */
 static void put_tune_line(const pl_call *call, pl_buf *out)
 {
@@ -377,7 +367,7 @@ const pl_command pl_command_tune = {
     .run = run_tune,
     .apply = apply_tune,
     .least = "layers loss_before before",
-    .put_text = put_tune_text,
+    .put_text = pl_put_first_units,
     .put_line = put_tune_line,
     .slow = pl_slow_always,
     .unit = "trials",

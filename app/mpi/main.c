@@ -7,6 +7,7 @@
 #include "app/version.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/memory.h"
 
 #include <locale.h>
 #include <malloc.h>
@@ -129,13 +130,6 @@ static int answer_alone(int argc, char **argv, const pl_ranks *ranks, pl_options
     return -1;
 }
 
-/* As a session on one machine leaves a quarter of it to others, so do the ranks of a host. */
-static size_t share_of_memory(int local)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (size_t)pages / 4 * 3 * (size_t)size / (size_t)local : 0;
-}
-
 /* --threads, which has to be known before the ranks agree on theirs; 0: not given. */
 static int threads_of(int argc, char **argv)
 {
@@ -178,7 +172,10 @@ int main(int argc, char **argv)
     int status = answer_alone(argc, argv, &ranks, &options);
     if (status < 0) {
         options.threads = ranks.threads;
-        options.memory = options.memory > 0 ? options.memory : share_of_memory(ranks.local);
+        /* As a session on one machine leaves a quarter of it to others, so do the ranks of a host.
+         */
+        options.memory =
+            options.memory > 0 ? options.memory : pl_memory_share() / (size_t)ranks.local;
         status =
             ranks.rank == 0 ? run_rank_0(&ranks, &options, trace) : pl_rank_work(&ranks, &options);
     }

@@ -6,6 +6,7 @@
 #include "app/source.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/base/text.h"
 #include "core/lab/walk_units.h"
 #include "core/tensor/linalg.h"
 
@@ -217,17 +218,12 @@ static void peer_removed(void *ctx, const char *kind, pl_id key)
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* The model is opened once: its identity takes reading it. */
 static pl_status open_model(rank *r, const json_t *record, pl_error *err)
 {
     const char *model = json_string_value(json_object_get(record, "model"));
     const char *inputs = json_string_value(json_object_get(record, "inputs"));
-    if (r->source != NULL && same_text(model, r->model) && same_text(inputs, r->inputs)) {
+    if (r->source != NULL && pl_text_same(model, r->model) && pl_text_same(inputs, r->inputs)) {
         return PL_OK;
     }
     pl_lab_drop_walks(r->lab); /* of the model */

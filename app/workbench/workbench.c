@@ -312,12 +312,8 @@ static void open_own(workbench *w, const pl_options *options, pl_error *notice)
 /* Beside the usual session. */
 static void history_path(pl_buf *out)
 {
-    pl_session_default_path(out);
-    char *slash = out->data != NULL ? strrchr(out->data, '/') : NULL;
-    if (slash != NULL) {
-        out->size = (size_t)(slash - out->data);
-        pl_buf_puts(out, "/history");
-    }
+    pl_session_put_folder(out);
+    pl_buf_puts(out, "/history");
 }
 
 static pl_status start(workbench *w, const pl_options *options, pl_error *notice, pl_error *err)

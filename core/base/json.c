@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { RESERVE = 4 << 20, ALIGNMENT = 16 };
 
@@ -94,6 +95,18 @@ double pl_json_number_of(const json_t *object, const char *name)
 {
     const json_t *value = json_object_get(object, name);
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+const char *pl_json_text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
+}
+
+bool pl_json_text_is(const json_t *object, const char *name, const char *text)
+{
+    const char *found = json_string_value(json_object_get(object, name));
+    return found != NULL && strcmp(found, text) == 0;
 }
 
 void pl_json_set(json_t *object, const char *key, json_t *value)

@@ -6,6 +6,7 @@
 #include "core/base/memory.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* Before the first use of jansson: what it cannot reserve is counted, too, and comes out of a
  * reserve, since jansson 2.14 leaks and crashes where a parse runs out of memory. */
@@ -19,6 +20,10 @@ char *pl_json_text(const json_t *json, size_t flags);
 json_t *pl_json_number(double value);
 /* The number of that name, NaN where there is none. */
 double pl_json_number_of(const json_t *object, const char *name);
+/* The text of that name, "" where there is none; borrowed. */
+const char *pl_json_text_of(const json_t *object, const char *name);
+/* Whether there is a text of that name, and it is this one. */
+bool pl_json_text_is(const json_t *object, const char *name, const char *text);
 
 /* As json_object_set_new and json_array_append_new: they take the value, which may be NULL (a step
  * that failed), and so may the object or list. */

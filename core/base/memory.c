@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static atomic_uint memory_failures;
 
@@ -36,4 +37,10 @@ uint64_t pl_memory_peak(void)
         fclose(file);
     }
     return kilobytes > 0 ? (uint64_t)kilobytes * 1024 : 0;
+}
+
+size_t pl_memory_share(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages / 4 * 3 * (size_t)size : 0;
 }

@@ -6,6 +6,7 @@
 #ifndef PL_BASE_MEMORY_H
 #define PL_BASE_MEMORY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 void pl_memory_failed(void);       /* counts one; any thread */
@@ -13,5 +14,9 @@ unsigned pl_memory_failures(void); /* counted so far, of all threads */
 
 /* Peak resident bytes of this process so far. */
 uint64_t pl_memory_peak(void);
+
+/* What a session may fill by itself: three quarters of the machine's memory in bytes, 0 where its
+ * size is not known. */
+size_t pl_memory_share(void);
 
 #endif

@@ -123,3 +123,9 @@ void pl_format_exact(double value, char out[PL_EXACT_TEXT])
         }
     }
 }
+
+int pl_floats_rising(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}

@@ -29,4 +29,7 @@ double pl_round_digits(double value);
 enum { PL_EXACT_TEXT = 40 };
 void pl_format_exact(double value, char out[PL_EXACT_TEXT]);
 
+/* For qsort: floats from the least to the largest. */
+int pl_floats_rising(const void *a, const void *b);
+
 #endif

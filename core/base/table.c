@@ -91,13 +91,13 @@ pl_status pl_table_number(pl_table *table, size_t row, size_t col, const char *f
     return set_slot(slot, shown, err);
 }
 
-static const char *cell_at(const pl_table *table, size_t row, size_t col)
+const char *pl_table_cell(const pl_table *table, size_t row, size_t col)
 {
     const char *text = table->cells[row * table->cols + col];
     return text != NULL ? text : "";
 }
 
-static const char *head_at(const pl_table *table, size_t col)
+const char *pl_table_head_of(const pl_table *table, size_t col)
 {
     return table->heads[col] != NULL ? table->heads[col] : "";
 }
@@ -142,7 +142,7 @@ static size_t width_of(const char *text)
 
 static size_t width_of_column(const pl_table *table, size_t col)
 {
-    size_t width = width_of(head_at(table, col));
+    size_t width = width_of(pl_table_head_of(table, col));
     for (size_t r = 0; r < table->rows; r++) {
         const size_t own = width_of(shown_at(table, r, col));
         width = own > width ? own : width;
@@ -155,7 +155,7 @@ static bool has_value(const pl_table *table, size_t col)
     bool has = false;
     for (size_t r = 0; r < table->rows; r++) {
         has = has || (table->numeric[col] ? isfinite(table->numbers[r * table->cols + col])
-                                          : cell_at(table, r, col)[0] != '\0');
+                                          : pl_table_cell(table, r, col)[0] != '\0');
     }
     return has;
 }
@@ -176,8 +176,8 @@ static size_t find_least(const pl_table *table, const char *least)
 {
     const size_t length = strcspn(least, " +");
     size_t col = 0;
-    while (col < table->cols && (strlen(head_at(table, col)) != length ||
-                                 strncmp(head_at(table, col), least, length) != 0)) {
+    while (col < table->cols && (strlen(pl_table_head_of(table, col)) != length ||
+                                 strncmp(pl_table_head_of(table, col), least, length) != 0)) {
         col++;
     }
     return col;
@@ -257,7 +257,7 @@ static void put_line(const pl_table *table, size_t row, const size_t *widths, pl
         if (widths[c] == 0) {
             continue;
         }
-        const char *text = row == SIZE_MAX ? head_at(table, c) : shown_at(table, row, c);
+        const char *text = row == SIZE_MAX ? pl_table_head_of(table, c) : shown_at(table, row, c);
         const size_t own = width_of(text);
         const int pad = own < widths[c] ? (int)(widths[c] - own) : 0;
         pl_buf_puts(out, c > 0 ? "  " : "");
@@ -285,9 +285,9 @@ void pl_table_put_text(const pl_table *table, size_t columns, const char *least,
         put_line(table, r == 0 ? SIZE_MAX : r - 1, widths, out);
     }
     for (size_t c = 0; c < table->cols; c++) {
-        if (widths[c] == 0 && head_at(table, c)[0] != '\0') {
+        if (widths[c] == 0 && pl_table_head_of(table, c)[0] != '\0') {
             pl_buf_puts(out, hidden++ == 0 ? "(wider than the terminal: without " : ", ");
-            put_safe(out, head_at(table, c));
+            put_safe(out, pl_table_head_of(table, c));
         }
     }
     pl_buf_puts(out, hidden > 0 ? ")\n" : "");
@@ -325,11 +325,11 @@ void pl_table_put_csv(const pl_table *table, pl_buf *out)
         for (size_t col = 0; col < table->cols; col++) {
             pl_buf_puts(out, col > 0 ? "," : "");
             if (row == 0) {
-                pl_csv_put_text(out, head_at(table, col));
+                pl_csv_put_text(out, pl_table_head_of(table, col));
             } else if (table->numeric[col]) {
                 pl_csv_put_number(out, table->numbers[(row - 1) * table->cols + col]);
             } else {
-                pl_csv_put_text(out, cell_at(table, row - 1, col));
+                pl_csv_put_text(out, pl_table_cell(table, row - 1, col));
             }
         }
         pl_buf_puts(out, "\n");
@@ -366,9 +366,10 @@ void pl_table_put_latex(const pl_table *table, pl_buf *out)
         for (size_t col = 0; col < table->cols; col++) {
             pl_buf_puts(out, col > 0 ? " & " : "");
             if (row > 0 && table->numeric[col]) {
-                put_latex_number(out, cell_at(table, row - 1, col));
+                put_latex_number(out, pl_table_cell(table, row - 1, col));
             } else {
-                pl_latex_put(out, row == 0 ? head_at(table, col) : cell_at(table, row - 1, col));
+                pl_latex_put(out, row == 0 ? pl_table_head_of(table, col)
+                                           : pl_table_cell(table, row - 1, col));
             }
         }
         pl_buf_puts(out, row == 0 ? " \\\\\n\\midrule\n" : " \\\\\n");

@@ -32,6 +32,10 @@ PL_NODISCARD pl_status pl_table_text(pl_table *table, size_t row, size_t col, co
 PL_NODISCARD pl_status pl_table_number(pl_table *table, size_t row, size_t col, const char *format,
                                        double value, const char *none, pl_error *err);
 
+/* What a cell, or the head of a column, shows; "" where that is nothing.  Borrowed. */
+const char *pl_table_cell(const pl_table *table, size_t row, size_t col);
+const char *pl_table_head_of(const pl_table *table, size_t col);
+
 /* Aligned columns; a cell with nothing is a dash.  Control characters are escaped.  columns: of the
  * terminal, 0: any number; where that is too few, columns without a value are left out, then those
  * that `least` names, "rms token_id" (NULL: none), then from the right, but never the first, as far

@@ -34,6 +34,11 @@ bool pl_text_ends_nocase(const char *text, const char *ending)
     return end != NULL && strcasecmp(end, ending) == 0;
 }
 
+bool pl_text_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 bool pl_text_glob(const char *pattern, const char *name)
 {
     return fnmatch(pattern, name, 0) == 0;

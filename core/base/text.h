@@ -17,6 +17,9 @@ const char *pl_text_last_part(const char *name);
 bool pl_text_ends(const char *text, const char *ending);
 bool pl_text_ends_nocase(const char *text, const char *ending);
 
+/* Whether two texts are the same; NULL is the same as NULL alone. */
+bool pl_text_same(const char *a, const char *b);
+
 /* fnmatch-style glob over a whole name: '*' any run, '?' one byte, [set]. '.' is not special. */
 bool pl_text_glob(const char *pattern, const char *name);
 

@@ -1,3 +1,4 @@
+#include "core/base/number.h"
 #include "core/calib/calib_parts.h"
 
 #include "core/tensor/clones.h"
@@ -29,13 +30,6 @@ static uint32_t count_below(const float *x, size_t count, float level)
     return below;
 }
 
-static int compare_floats(const void *a, const void *b)
-{
-    const float x = *(const float *)a;
-    const float y = *(const float *)b;
-    return x < y ? -1 : x > y;
-}
-
 static float largest_by_bits(const float *x, size_t count)
 {
     const int32_t bits = largest_bits(x, count);
@@ -58,7 +52,7 @@ static float median_of(const float *x, size_t count, float *scratch)
     for (size_t i = 0; i < count; i++) {
         scratch[i] = fabsf(x[i]);
     }
-    qsort(scratch, count, sizeof *scratch, compare_floats);
+    qsort(scratch, count, sizeof *scratch, pl_floats_rising);
     return count % 2 == 1 ? scratch[count / 2]
                           : 0.5f * (scratch[count / 2 - 1] + scratch[count / 2]);
 }

@@ -1,6 +1,7 @@
 #include "core/format/grid.h"
 
 #include "core/base/checked.h"
+#include "core/base/number.h"
 #include "core/tensor/groups.h"
 
 #include <math.h>
@@ -48,12 +49,6 @@ void pl_grid_begin(pl_grid *grid, pl_view w)
     grid->most = most;
 }
 
-static int rising(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 size_t pl_grid_levels(const pl_grid *grid, pl_grid_param param, float *levels)
 {
     int least = 0, most = 0;
@@ -65,7 +60,7 @@ size_t pl_grid_levels(const pl_grid *grid, pl_grid_param param, float *levels)
             levels[count++] = value + 0.0f; /* one 0 */
         }
     }
-    qsort(levels, count, sizeof *levels, rising);
+    qsort(levels, count, sizeof *levels, pl_floats_rising);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || levels[i] > levels[distinct - 1]) {
             levels[distinct++] = levels[i];

@@ -48,6 +48,12 @@ bool pl_id_parse(const char *text, pl_id *out)
     return true;
 }
 
+bool pl_id_of_json(const json_t *object, const char *name, pl_id *out)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL && pl_id_parse(text, out);
+}
+
 pl_id pl_id_bytes(const void *bytes, size_t size)
 {
     return id_of(XXH3_128bits(bytes, size));

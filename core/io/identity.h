@@ -7,6 +7,7 @@
 #include "core/base/task.h"
 #include "core/io/checkpoint.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,8 @@ enum { PL_ID_TEXT = 33 }; /* 32 hexadecimal digits and a NUL */
 bool pl_id_equal(pl_id a, pl_id b);
 void pl_id_format(pl_id id, char out[PL_ID_TEXT]);
 bool pl_id_parse(const char *text, pl_id *out);
+/* The id of that name in an object; false where there is none. */
+bool pl_id_of_json(const json_t *object, const char *name, pl_id *out);
 pl_id pl_id_bytes(const void *bytes, size_t size);
 
 /* Streaming: every field goes in with its length, so that "ab","c" differs from "a","bc". */

@@ -1,6 +1,7 @@
 #include "core/lab/lab.h"
 
 #include "core/base/checked.h"
+#include "core/base/memory.h"
 #include "core/model/bare.h"
 
 #include <math.h>
@@ -48,13 +49,6 @@ struct pl_lab {
     pl_id known_used; /* the calibration that the present command has marked as used */
 };
 
-static size_t default_memory(void)
-{
-    long pages = sysconf(_SC_PHYS_PAGES);
-    long size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (size_t)pages / 4 * 3 * (size_t)size : (size_t)4 << 30;
-}
-
 pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *err)
 {
     *out = NULL;
@@ -62,7 +56,10 @@ pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *e
     if (lab == NULL) {
         return pl_error_memory(err, "the calibration");
     }
-    lab->memory_limit = options->memory_limit > 0 ? options->memory_limit : default_memory();
+    const size_t share = pl_memory_share();
+    lab->memory_limit = options->memory_limit > 0 ? options->memory_limit
+                        : share > 0               ? share
+                                                  : (size_t)4 << 30;
     pl_status status = pl_store_open(options->store, 0, &lab->store, err);
     if (status != PL_OK) {
         pl_lab_destroy(lab);

@@ -96,8 +96,7 @@ json_t *pl_pool_id(pl_id id)
 pl_id pl_pool_read_id(const json_t *what, const char *name)
 {
     pl_id id = {0};
-    const char *text = json_string_value(json_object_get(what, name));
-    return text != NULL && pl_id_parse(text, &id) ? id : (pl_id){0};
+    return pl_id_of_json(what, name, &id) ? id : (pl_id){0};
 }
 
 size_t pl_pool_read_size(const json_t *what, const char *name)

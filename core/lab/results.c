@@ -111,12 +111,6 @@ static void set_id(json_t *object, const char *name, bool has, pl_id id)
     pl_json_set(object, name, has ? json_string(text) : json_null());
 }
 
-static bool get_id(const json_t *object, const char *name, pl_id *out)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text != NULL && pl_id_parse(text, out);
-}
-
 static void hash_spec(pl_hasher *hasher, const pl_spec *spec, bool *failed)
 {
     pl_buf text = {0};
@@ -172,7 +166,8 @@ static pl_status check_owner(const json_t *about, const pl_state *state, size_t 
     const char *name = json_string_value(json_object_get(about, "layer"));
     const size_t rows = stated(about, "rows"), cols = stated(about, "cols");
     pl_id weight = {0}, own = {0};
-    if (name == NULL || rows == SIZE_MAX || cols == SIZE_MAX || !get_id(about, "weight", &weight)) {
+    if (name == NULL || rows == SIZE_MAX || cols == SIZE_MAX ||
+        !pl_id_of_json(about, "weight", &weight)) {
         return PL_ERR_FORMAT;
     }
     bool same = rows == info->rows && cols == info->cols;
@@ -206,9 +201,9 @@ pl_status pl_result_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status != PL_OK) {
         goto done;
     }
-    found.has_transform = get_id(about, "transform", &found.transform);
-    found.has_preconditioned = get_id(about, "preconditioned", &found.preconditioned);
-    found.has_rounded = get_id(about, "rounded", &found.rounded);
+    found.has_transform = pl_id_of_json(about, "transform", &found.transform);
+    found.has_preconditioned = pl_id_of_json(about, "preconditioned", &found.preconditioned);
+    found.has_rounded = pl_id_of_json(about, "rounded", &found.rounded);
     found.range.lo = (float)pl_json_number_of(about, "input_low");
     found.range.hi = (float)pl_json_number_of(about, "input_high");
     /* A report whose parts were trimmed away is no result. */
@@ -551,10 +546,11 @@ pl_status pl_result_forget(pl_lab *lab, const pl_state *state, size_t layer, pl_
     const json_t *about = pl_entry_about(entry);
     pl_status status = check_owner(about, state, layer, result, err);
     if (status == PL_OK && (made & PL_MADE_PRECONDITIONED) != 0 &&
-        get_id(about, "preconditioned", &part)) {
+        pl_id_of_json(about, "preconditioned", &part)) {
         status = pl_store_remove(store, kind_precondition, part, err);
     }
-    if (status == PL_OK && (made & PL_MADE_ROUNDED) != 0 && get_id(about, "rounded", &part)) {
+    if (status == PL_OK && (made & PL_MADE_ROUNDED) != 0 &&
+        pl_id_of_json(about, "rounded", &part)) {
         status = pl_store_remove(store, kind_round, part, err);
     }
     pl_entry_close(entry);

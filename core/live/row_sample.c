@@ -101,15 +101,6 @@ static pl_view view_row(pl_view w, size_t row)
     return (pl_view){w.data + row * w.stride, 1, w.cols, w.stride};
 }
 
-static float max_abs(const float *row, size_t n)
-{
-    float max = 0.0f;
-    for (size_t i = 0; i < n; i++) {
-        max = fmaxf(max, fabsf(row[i]));
-    }
-    return max;
-}
-
 /* sum_k weight_k max|w^(k)|^2 of every row. */
 static void add_group_maxima(pl_view w, size_t group_size, const double *weight, double *out)
 {
@@ -195,7 +186,7 @@ static void put_largest_first(pl_row_sample *s)
     const size_t rows = s->w0.rows;
     size_t best = 0, at = 0;
     for (size_t r = 0; r < rows; r++) {
-        s->largest[r] = max_abs(s->w0.data + r * s->w0.stride, s->w0.cols);
+        s->largest[r] = pl_floats_largest(s->w0.data + r * s->w0.stride, s->w0.cols);
         best = s->largest[r] > s->largest[best] ? r : best;
     }
     for (; at + 1 < rows && s->order[at] != best; at++) {
@@ -302,7 +293,7 @@ static float expect_most(pl_row_sample *s, size_t count)
 {
     const size_t n = s->w0.cols;
     for (size_t i = 0; i < count; i++) {
-        const double after = (double)max_abs(s->w + i * n, n);
+        const double after = (double)pl_floats_largest(s->w + i * n, n);
         s->most = fmax(s->most, after);
         s->largest_after += after;
         s->largest_before += (double)s->largest[s->order[s->solved + i]];

@@ -275,6 +275,9 @@ bool pl_spec_is_written(const pl_spec *spec, size_t param);
  * scales.  PL_ERR_USAGE names method, key, the value
  * given and what was expected; an unknown key lists the known ones. */
 PL_NODISCARD pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error *err);
+/* The same of a number. */
+PL_NODISCARD pl_status pl_spec_set_number(pl_spec *spec, const char *key, double value,
+                                          pl_error *err);
 
 /* A value as text that pl_spec_set reads back to the same number (shortest form).  Both directions
  * follow LC_NUMERIC, which the program leaves at "C". */

@@ -283,6 +283,13 @@ pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error
     return status;
 }
 
+pl_status pl_spec_set_number(pl_spec *spec, const char *key, double value, pl_error *err)
+{
+    char text[PL_EXACT_TEXT];
+    pl_format_exact(value, text);
+    return pl_spec_set(spec, key, text, err);
+}
+
 void pl_spec_format_value(const pl_spec *spec, size_t param, pl_buf *out)
 {
     const pl_param *p = &spec->method->params[param];

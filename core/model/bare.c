@@ -140,18 +140,6 @@ static size_t common_prefix(char *const *names, size_t count)
 
 /* --- inputs ----------------------------------------------------------------------------------- */
 
-static void format_shape(const pl_tensor *tensor, char *out, size_t capacity)
-{
-    size_t used = (size_t)snprintf(out, capacity, "[");
-    for (size_t i = 0; i < tensor->n_dims && used < capacity; i++) {
-        used += (size_t)snprintf(out + used, capacity - used, "%s%llu", i > 0 ? ", " : "",
-                                 (unsigned long long)tensor->dims[i]);
-    }
-    if (used < capacity) {
-        snprintf(out + used, capacity - used, "]");
-    }
-}
-
 static const pl_tensor *find_stem(const pl_checkpoint *inputs, const char *name, const char *ending)
 {
     pl_buf text = {0};
@@ -193,8 +181,8 @@ static pl_status check_bare_inputs(const pl_model *model, const pl_tensor *weigh
         pl_tensor_rows(x) < UINT32_MAX) {
         return PL_OK;
     }
-    format_shape(weight, needed, sizeof needed);
-    format_shape(x, found, sizeof found);
+    pl_format_shape(weight->dims, weight->n_dims, needed, sizeof needed);
+    pl_format_shape(x->dims, x->n_dims, found, sizeof found);
     return pl_error_set(err, PL_ERR_FORMAT,
                         "%s: the inputs '%s' have the shape %s; the weight '%s' of %s is %s, so "
                         "[tokens, %llu] was expected",

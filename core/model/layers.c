@@ -31,7 +31,7 @@ static bool is_gguf(const pl_model *model)
     return pl_checkpoint_container(model->checkpoint) == PL_GGUF;
 }
 
-static void format_shape(const uint64_t *dims, size_t count, char *out, size_t capacity)
+void pl_format_shape(const uint64_t *dims, size_t count, char *out, size_t capacity)
 {
     size_t used = (size_t)snprintf(out, capacity, "[");
     for (size_t i = 0; i < count && used < capacity; i++) {
@@ -49,14 +49,14 @@ static pl_status need(const pl_model *model, const char *name, const uint64_t *w
 {
     char expected[64];
     char found[192];
-    format_shape(wanted, n, expected, sizeof expected);
+    pl_format_shape(wanted, n, expected, sizeof expected);
     const pl_tensor *tensor = pl_checkpoint_find(model->checkpoint, name);
     if (tensor == NULL) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: the tensor %s, of shape %s, is missing",
                             model->path, name, expected);
     }
     if (tensor->n_dims != n || memcmp(tensor->dims, wanted, n * sizeof wanted[0]) != 0) {
-        format_shape(tensor->dims, tensor->n_dims, found, sizeof found);
+        pl_format_shape(tensor->dims, tensor->n_dims, found, sizeof found);
         return pl_error_set(err, PL_ERR_FORMAT, "%s: the tensor %s has the shape %s, expected %s",
                             model->path, name, found, expected);
     }

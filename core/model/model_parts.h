@@ -81,4 +81,7 @@ size_t pl_model_kv_b_rows(const pl_config *config);
 /* Where a path or a Hugging Face id leads: appends the file or folder to open. */
 PL_NODISCARD pl_status pl_hub_resolve(const char *path, pl_buf *out, pl_error *err);
 
+/* "[576, 1536]" of so many sizes; cut where it does not fit. */
+void pl_format_shape(const uint64_t *dims, size_t count, char *out, size_t capacity);
+
 #endif

@@ -21,16 +21,11 @@ static pl_tpl_text nth_word(const char *words, size_t i)
     }
 }
 
-static bool same_word(pl_tpl_text a, pl_tpl_text b)
-{
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
-}
-
 static const pl_tpl_entry *find_entry(const pl_tpl_entry *entries, pl_tpl_text name)
 {
     for (; entries->name != NULL; entries++) {
         for (size_t i = 0; nth_word(entries->name, i).size > 0; i++) {
-            if (same_word(nth_word(entries->name, i), name)) {
+            if (pl_tpl_same_text(nth_word(entries->name, i), name)) {
                 return entries;
             }
         }
@@ -49,7 +44,8 @@ static bool bind_arguments(const pl_tpl_entry *entry, const pl_tpl_arguments *ar
         size_t at = i;
         if (args->names[i].data != NULL) {
             at = 0;
-            while (at < count && !same_word(nth_word(entry->parameters, at), args->names[i])) {
+            while (at < count &&
+                   !pl_tpl_same_text(nth_word(entry->parameters, at), args->names[i])) {
                 at++;
             }
         }

@@ -255,6 +255,10 @@ pl_tpl_value pl_tpl_eval(pl_tpl_machine *m, const pl_tpl_node *node);
 
 /* ---- Values (template_value.c, template_print.c) ---- */
 
+/* Zeroed, of the machine's room; NULL, and the machine fails, where there is none. */
+void *pl_tpl_take(pl_tpl_machine *m, size_t count, size_t size);
+bool pl_tpl_same_text(pl_tpl_text a, pl_tpl_text b);
+
 pl_tpl_value pl_tpl_undefined(const char *why);
 pl_tpl_value pl_tpl_none(void);
 pl_tpl_value pl_tpl_bool(bool truth);

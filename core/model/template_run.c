@@ -66,15 +66,10 @@ static void write_text(pl_tpl_machine *m, const char *data, size_t size)
 
 /* ---- Names ---- */
 
-static bool same_tpl_text(pl_tpl_text a, pl_tpl_text b)
-{
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
-}
-
 static pl_tpl_value *find_binding(pl_tpl_machine *m, const pl_tpl_frame *frame, pl_tpl_text name)
 {
     for (pl_tpl_binding *b = frame->bindings; b != NULL && pl_tpl_step(m, 1); b = b->next) {
-        if (same_tpl_text(b->name, name)) {
+        if (pl_tpl_same_text(b->name, name)) {
             return &b->value;
         }
     }
@@ -90,16 +85,6 @@ static pl_tpl_value *find_name(pl_tpl_machine *m, pl_tpl_text name)
     return found;
 }
 
-static void *run_room(pl_tpl_machine *m, size_t size)
-{
-    void *made = pl_tpl_room_take(&m->room, 1, size);
-    if (made == NULL) {
-        pl_tpl_fail(m, PL_ERR_UNSUPPORTED, "it takes more than %d MB of memory",
-                    PL_TPL_MEMORY >> 20);
-    }
-    return made;
-}
-
 static void bind_name(pl_tpl_machine *m, pl_tpl_text name, pl_tpl_value value)
 {
     pl_tpl_value *there = find_binding(m, m->frame, name);
@@ -107,7 +92,7 @@ static void bind_name(pl_tpl_machine *m, pl_tpl_text name, pl_tpl_value value)
         *there = value;
         return;
     }
-    pl_tpl_binding *made = run_room(m, sizeof *made);
+    pl_tpl_binding *made = pl_tpl_take(m, 1, sizeof *made);
     if (made != NULL) {
         *made = (pl_tpl_binding){name, value, m->frame->bindings};
         m->frame->bindings = made;
@@ -343,7 +328,7 @@ static void bind_parameters(pl_tpl_machine *m, const pl_tpl_node *macro,
         const pl_tpl_value *given = NULL;
         for (size_t i = 0; i < args->count; i++) {
             const bool is =
-                args->names[i].data == NULL ? i == at : same_tpl_text(args->names[i], p->name);
+                args->names[i].data == NULL ? i == at : pl_tpl_same_text(args->names[i], p->name);
             given = is ? &args->values[i] : given;
             used += is;
         }
@@ -369,7 +354,7 @@ static pl_tpl_value call_macro(pl_tpl_machine *m, const pl_tpl_macro *macro,
     if (!pl_tpl_enter(m)) {
         return pl_tpl_none();
     }
-    m->frame = run_room(m, sizeof inner); /* a macro defined inside may outlive the call */
+    m->frame = pl_tpl_take(m, 1, sizeof inner); /* a macro defined inside may outlive the call */
     if (m->frame != NULL) {
         *m->frame = inner;
         m->out = &text;
@@ -560,7 +545,7 @@ static pl_tpl_value filter_items(pl_tpl_machine *m, const pl_tpl_node *node, pl_
 static void run_for(pl_tpl_machine *m, const pl_tpl_node *node)
 {
     pl_tpl_frame *outer = m->frame;
-    pl_tpl_frame *inner = run_room(m, sizeof *inner);
+    pl_tpl_frame *inner = pl_tpl_take(m, 1, sizeof *inner);
     if (inner == NULL) {
         return;
     }
@@ -589,7 +574,7 @@ static pl_tpl_value run_template_block(pl_tpl_machine *m, const pl_tpl_node *lis
 {
     pl_buf text = {0};
     pl_buf *out = m->out;
-    pl_tpl_frame *outer = m->frame, *inner = run_room(m, sizeof *inner);
+    pl_tpl_frame *outer = m->frame, *inner = pl_tpl_take(m, 1, sizeof *inner);
     if (inner != NULL) {
         *inner = (pl_tpl_frame){.outer = outer};
         m->frame = inner;
@@ -603,7 +588,7 @@ static pl_tpl_value run_template_block(pl_tpl_machine *m, const pl_tpl_node *lis
 
 static void define_macro(pl_tpl_machine *m, const pl_tpl_node *node)
 {
-    pl_tpl_macro *macro = run_room(m, sizeof *macro);
+    pl_tpl_macro *macro = pl_tpl_take(m, 1, sizeof *macro);
     if (macro != NULL) {
         *macro = (pl_tpl_macro){node, m->frame};
         bind_name(m, node->name, (pl_tpl_value){.kind = PL_TPL_MACRO, .as.macro = macro});

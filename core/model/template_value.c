@@ -82,8 +82,12 @@ pl_tpl_value pl_tpl_word(const char *word)
     return pl_tpl_string(word, strlen(word));
 }
 
-/* Room of the machine; it fails where there is none. */
-static void *take_room(pl_tpl_machine *m, size_t count, size_t size)
+bool pl_tpl_same_text(pl_tpl_text a, pl_tpl_text b)
+{
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+void *pl_tpl_take(pl_tpl_machine *m, size_t count, size_t size)
 {
     void *made = pl_tpl_room_take(&m->room, count, size);
     if (made == NULL) {
@@ -101,7 +105,7 @@ static void *room_for_one(pl_tpl_machine *m, void *items, size_t count, size_t *
         return items;
     }
     const size_t more = *capacity < 4 ? 4 : 2 * *capacity;
-    void *made = take_room(m, more, size);
+    void *made = pl_tpl_take(m, more, size);
     if (made != NULL && count > 0) {
         memcpy(made, items, count * size);
     }
@@ -111,7 +115,7 @@ static void *room_for_one(pl_tpl_machine *m, void *items, size_t count, size_t *
 
 pl_tpl_value pl_tpl_from_buf(pl_tpl_machine *m, pl_buf *buf)
 {
-    char *kept = buf->failed ? NULL : take_room(m, buf->size + 1, 1);
+    char *kept = buf->failed ? NULL : pl_tpl_take(m, buf->size + 1, 1);
     const size_t size = kept != NULL ? buf->size : 0;
     if (buf->failed) {
         pl_tpl_fail(m, PL_ERR_MEMORY, "out of memory");
@@ -127,9 +131,9 @@ pl_tpl_value pl_tpl_from_buf(pl_tpl_machine *m, pl_buf *buf)
 pl_tpl_value pl_tpl_list_new(pl_tpl_machine *m, size_t capacity)
 {
     static pl_tpl_list none;
-    pl_tpl_list *list = take_room(m, 1, sizeof *list);
+    pl_tpl_list *list = pl_tpl_take(m, 1, sizeof *list);
     if (list != NULL) {
-        list->items = take_room(m, capacity, sizeof *list->items);
+        list->items = pl_tpl_take(m, capacity, sizeof *list->items);
         list->capacity = list->items != NULL ? capacity : 0;
     }
     return (pl_tpl_value){.kind = PL_TPL_LIST, .as.list = list != NULL ? list : &none};
@@ -152,7 +156,7 @@ void pl_tpl_list_add(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value item)
 pl_tpl_value pl_tpl_map_new(pl_tpl_machine *m, pl_tpl_map_kind kind)
 {
     static pl_tpl_map none;
-    pl_tpl_map *map = take_room(m, 1, sizeof *map);
+    pl_tpl_map *map = pl_tpl_take(m, 1, sizeof *map);
     if (map != NULL) {
         map->kind = kind;
     }

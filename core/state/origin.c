@@ -58,22 +58,16 @@ json_t *pl_origin_json(const pl_source *source)
     return json_pack("{s:s, s:s}", "files", files, "model", model);
 }
 
-static bool get_id(const json_t *json, const char *name, pl_id *out)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-    return text != NULL && pl_id_parse(text, out);
-}
-
 pl_status pl_origin_check(pl_source *source, const json_t *json, bool *same, pl_error *err)
 {
     pl_id was = {0}, now = {0};
     *same = false;
     pl_status status = files_id(source, &now, err);
-    if (status != PL_OK || !get_id(json, "files", &was)) {
+    if (status != PL_OK || !pl_id_of_json(json, "files", &was)) {
         return status;
     }
     *same = pl_id_equal(was, now);
-    const bool told = get_id(json, "model", &was);
+    const bool told = pl_id_of_json(json, "model", &was);
     if (*same || !told) {
         source->told = told ? was : (pl_id){0}; /* for the next session only: not for any key */
         return PL_OK;

@@ -92,13 +92,6 @@ static pl_status find_slot(const pl_state *state, pl_sweep *sweep, bool any_slot
     return found == 0 ? unknown_param(state, sweep, err) : PL_OK;
 }
 
-static pl_status set_spec_value(pl_spec *spec, const char *param, double value, pl_error *err)
-{
-    char text[PL_EXACT_TEXT];
-    pl_format_exact(value, text);
-    return pl_spec_set(spec, param, text, err);
-}
-
 static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_error *err)
 {
     pl_spec spec = *base_spec(state, sweep, sweep->slot);
@@ -115,7 +108,7 @@ static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_er
     }
     const double ends[] = {sweep->from, sweep->to};
     for (size_t i = 0; i < 2; i++) {
-        pl_status status = set_spec_value(&spec, sweep->param, ends[i], err);
+        pl_status status = pl_spec_set_number(&spec, sweep->param, ends[i], err);
         if (status != PL_OK) {
             pl_error_prefix(err, "sweep: ");
             return status;
@@ -306,7 +299,7 @@ static pl_status put_swept_value(work *w, double value, pl_error *err)
     const pl_method *method = base->method;
     pl_status status = PL_OK;
     if (base == &state->slots[sweep->slot]) {
-        status = set_spec_value(&state->slots[sweep->slot], sweep->param, value, err);
+        status = pl_spec_set_number(&state->slots[sweep->slot], sweep->param, value, err);
     }
     for (size_t i = 0; status == PL_OK && i < state->n_overrides; i++) {
         const pl_override *over = &state->overrides[i];
@@ -314,7 +307,7 @@ static pl_status put_swept_value(work *w, double value, pl_error *err)
                                   : &over->spec == base;
         if (meant) {
             pl_spec spec = over->spec;
-            status = set_spec_value(&spec, sweep->param, value, err);
+            status = pl_spec_set_number(&spec, sweep->param, value, err);
             PL_THEN(pl_state_respec(state, i, &spec, err));
         }
     }

@@ -175,9 +175,7 @@ pl_status pl_target_set(pl_state *state, size_t layer, pl_slot slot, const pl_sp
 
 static pl_status set_sought_value(seeker *s, double value, pl_error *err)
 {
-    char text[PL_EXACT_TEXT];
-    pl_format_exact(value, text);
-    pl_status status = pl_spec_set(&s->spec, s->target->param, text, err);
+    pl_status status = pl_spec_set_number(&s->spec, s->target->param, value, err);
     return status == PL_OK ? pl_target_set(&s->state, s->layer, s->target->slot, &s->spec, err)
                            : status;
 }

@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/tensor/clones.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -98,4 +99,13 @@ size_t pl_view_first_nonfinite(pl_view view)
         }
     }
     return view.rows * view.cols;
+}
+
+float pl_floats_largest(const float *x, size_t count)
+{
+    float max = 0.0f;
+    for (size_t i = 0; i < count; i++) {
+        max = fmaxf(max, fabsf(x[i]));
+    }
+    return max;
 }
