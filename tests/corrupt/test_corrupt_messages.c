@@ -26,7 +26,8 @@ static void test_as_sent(void **ctx)
     assert_int_equal(got.type, sent.type);
     assert_true(got.flag);
     assert_int_equal(got.number, 7);
-    assert_true(got.seconds == 1.5 && got.waited == 0.25);
+    expect_close(got.seconds, 1.5, 0);
+    expect_close(got.waited, 0.25, 0);
     assert_string_equal(got.kind, "site");
     assert_true(pl_id_equal(got.key, sent.key));
     assert_int_equal(got.size, 1000);

@@ -62,7 +62,7 @@ static void test_chat(void **ctx)
     write_beside(folder, "chat_template.jinja", "The {{ messages[-1]['content'] }}");
     r = RUN("--json", folder, "-c", "generate king chat=yes tokens=6");
     const json_t *ids = json_object_get(json_object_get(run_last(&r), "before"), "ids");
-    assert_true(json_array_size(ids) >= 3);
+    expect_at_most(3, json_array_size(ids));
     char ends[128];
     size_t at = 1;
     while (at < 5 && json_integer_value(json_array_get(ids, at)) ==

@@ -17,7 +17,7 @@ static const char *filled(const char *text, char *out, size_t room)
                           : snprintf(out + at, room - at, "%c", *text);
         at += (size_t)n;
     }
-    assert_true(at + 1 < room);
+    expect_less(at + 1, room);
     return out;
 }
 
@@ -105,7 +105,7 @@ static size_t read_items(const char *name, const char *metric, double *out, size
     for (char *line = strtok_r(text, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
         json_t *item = json_loads(line, 0, NULL);
-        assert_true(count < room);
+        expect_less(count, room);
         out[count++] = run_number(item, metric);
         json_decref(item);
     }
@@ -140,7 +140,7 @@ static void test_differences_are_paired(void **ctx)
     const double error = sqrt(squares / (ITEMS - 1) / ITEMS);
     const json_t *first = task_row(tasks_of(run_result(&r, 0), 0), "piqa", "acc_norm");
     const json_t *row = task_row(tasks_of(run_result(&r, 0), 1), "piqa", "acc_norm");
-    assert_true(error > 0);
+    expect_less(0, error);
     pl_check_close(run_number(row, "difference"), mean, 1e-8, 1e-9);
     pl_check_close(run_number(row, "difference_stderr"), error, 1e-8, 0);
     assert_true(json_is_true(json_object_get(row, "differs")) == (fabs(mean) > 2 * error));

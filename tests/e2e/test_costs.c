@@ -32,9 +32,9 @@ static void test_sensitivity(void **ctx)
     pl_check_close(run_number(first, "original_perplexity"),
                    run_number(alone, "original_perplexity"), 1e-6, 0);
     assert_int_equal(json_array_size(json_object_get(first, "units")), 28);
-    assert_int_equal(run_number(first, "measured"), 28);
-    assert_int_equal(run_number(again, "measured"), 0);
-    assert_int_equal(run_number(again, "from_store"), 28);
+    expect_close(run_number(first, "measured"), 28, 0);
+    expect_close(run_number(again, "measured"), 0, 0);
+    expect_close(run_number(again, "from_store"), 28, 0);
     pl_check_close(unit_kl(again, "3.v_proj"), unit_kl(first, "3.v_proj"), 0, 0);
     double largest = 0.0;
     size_t i = 0;
@@ -177,12 +177,13 @@ static void test_allocation_is_tested(void **ctx)
     pl_check_close(run_number(mixed, "bits_per_weight"), run_number(found, "bits_per_weight"),
                    1e-12, 0);
     /* The nearest below: 3 bits in groups of 128, which `perplexity` measures as well. */
-    assert_true(run_number(below, "bits") == 3 && run_number(below, "group_size") == 128);
+    expect_close(run_number(below, "bits"), 3, 0);
+    expect_close(run_number(below, "group_size"), 128, 0);
     pl_check_close(run_number(below, "kl_mean"), run_number(run_result(&r, 4), "kl_mean"), 1e-4, 0);
     expect_less(run_number(mixed, "kl_mean"), run_number(below, "kl_mean"));
     const json_t *units = json_object_get(run_result(&r, 5), "units");
     assert_int_equal(json_array_size(units), 7);
-    assert_true(run_number(json_array_get(units, 0), "group_size") >= 32);
+    expect_at_most(32, run_number(json_array_get(units, 0), "group_size"));
     assert_true(json_is_true(json_object_get(run_last(&r), "same")));
     run_free(&r);
     run none = run_demo("method gptq bits=3 damping=0.3; plot allocation file=none.png");

@@ -88,11 +88,11 @@ static void test_sizes(void **ctx)
              "height=3in; plot channels file=%s dpi=100 width=3.2in",
              run_path("size1.png"), run_path("size2.png"), run_path("size3.png"));
     run r = run_demo(script);
-    assert_int_equal(run_number(run_result(&r, 0), "width_px"), 1920);
-    assert_int_equal(run_number(run_result(&r, 0), "height_px"), 1440);
-    assert_int_equal(run_number(run_result(&r, 1), "width_px"), 200);
-    assert_int_equal(run_number(run_result(&r, 1), "height_px"), 300);
-    assert_int_equal(run_number(run_result(&r, 2), "height_px"), 240); /* three quarters */
+    expect_close(run_number(run_result(&r, 0), "width_px"), 1920, 0);
+    expect_close(run_number(run_result(&r, 0), "height_px"), 1440, 0);
+    expect_close(run_number(run_result(&r, 1), "width_px"), 200, 0);
+    expect_close(run_number(run_result(&r, 1), "height_px"), 300, 0);
+    expect_close(run_number(run_result(&r, 2), "height_px"), 240, 0); /* three quarters */
     for (size_t i = 0; i < r.n_lines; i++) {
         expect_less(r.seconds[i], run_limit());
     }
@@ -129,7 +129,8 @@ static void check_rebuilds(const char *script)
     assert_non_null(commands);
     assert_null(strchr(commands, '/')); /* no path of any kind */
     size_t size = strlen(commands);
-    assert_true(size > 0 && commands[size - 1] == '\n');
+    expect_less(0, size);
+    assert_int_equal(commands[size - 1], '\n');
     commands[size - 1] = '\0';
     snprintf(whole, sizeof whole, "%s file='%s'\n", commands, run_path("rebuilt.png"));
     run_write(run_path("rebuild"), whole);

@@ -200,7 +200,7 @@ static void k_quants_go_all_the_way(void **ctx)
         assert_int_equal(json_integer_value(json_array_get(found, i)), ids[i]);
     }
     pl_check_close(run_number(run_result(&r, 2), "mean_nll"), mean_nll, 1e-6, 0);
-    assert_int_equal(run_number(run_result(&r, 7), "layers_solved"), BLOCKS * PARTS);
+    expect_close(run_number(run_result(&r, 7), "layers_solved"), BLOCKS * PARTS, 0);
     double printed = run_number(run_result(&r, 7), "perplexity");
     expect_less(run_number(run_result(&r, 8), "max_dtype_error"), 1e-3);
     /* As a GGUF it is the same to the last digit: codes, keys and the other tensors are copied. */

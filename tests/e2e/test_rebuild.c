@@ -437,8 +437,8 @@ static void test_settings_are_rebuilt(void **ctx)
     for (size_t i = 1; i < 8; i++) {
         mean += roles[i] / 7;
     }
-    assert_true(settings[1] / mean > 1 - 1e-7 && settings[1] / mean < 1 + 1e-7);
-    assert_true(settings[2] < settings[1]);                   /* 4 bits */
+    expect_close(settings[1] / mean, 1, 1e-7);
+    expect_less(settings[2], settings[1]);                    /* 4 bits */
     assert_int_equal(first_row("both.csv", settings, 12), 3); /* the present one is b */
     check_same("settings.csv");
     check_same("role.png");

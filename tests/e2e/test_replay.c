@@ -64,8 +64,8 @@ static void test_a_session_replays(void **ctx)
     check_number(result, "replayed", 11);
     check_number(result, "figures", 1);
     check_number(result, "figures_not_compared", 0);
-    assert_true(run_number(result, "tolerance") == 0 &&
-                run_number(result, "largest_difference") == 0);
+    expect_close(run_number(result, "tolerance"), 0, 0);
+    expect_close(run_number(result, "largest_difference"), 0, 0);
     expect_less(90, json_integer_value(json_object_get(result, "numbers")));
     /* Nothing of it stays: no file, no result, no session that is another. */
     assert_int_equal(access("h.png", F_OK) & access("l.csv", F_OK) & access("made", F_OK), -1);
@@ -198,7 +198,8 @@ static void test_states_of_the_screen_are_taken_as_recorded(void **ctx)
                              "UPDATE head SET state = 3");
     r = OPEN("screen.planish", "-c", "solve 1.q_proj");
     const double bits = run_number(run_last(&r), "bits_per_weight");
-    assert_true(bits > 3 && bits < 4);
+    expect_less(3, bits);
+    expect_less(bits, 4);
     run_free(&r);
     r = BARE("-c", "replay screen.planish");
     assert_true(json_is_true(json_object_get(run_last(&r), "same")));
@@ -207,7 +208,7 @@ static void test_states_of_the_screen_are_taken_as_recorded(void **ctx)
     change("screen.planish", "UPDATE commands SET began = 2 WHERE id = 4");
     r = BARE("-c", "replay screen.planish");
     assert_int_equal(r.status, 1);
-    assert_true(run_number(difference(&r), "found") < 0.1);
+    expect_less(run_number(difference(&r), "found"), 0.1);
     run_free(&r);
 }
 
@@ -270,7 +271,7 @@ static void test_a_branch_leaves_the_original(void **ctx)
     assert_int_equal(json_array_size(log), 3);
     const json_t *layer = json_array_get(json_object_get(run_result(&r, 8), "layers"), 0);
     assert_string_equal(json_string_value(json_object_get(layer, "method")), "rtn");
-    assert_true(run_number(layer, "bits_per_weight") < 4);
+    expect_less(run_number(layer, "bits_per_weight"), 4);
     const json_t *rows = json_object_get(run_result(&r, 7), "sessions");
     assert_int_equal(json_array_size(rows), 2);
     const json_t *first = json_array_get(rows, 0);
@@ -390,7 +391,7 @@ static void test_a_session_moves_in_one_file(void **ctx)
     assert_true(json_is_true(json_object_get(run_result(&r, 2), "same")));
     assert_string_equal(json_string_value(json_object_get(run_result(&r, 2), "figures_why")),
                         "they name the model: it was model, is renamed");
-    assert_true(run_number(run_result(&r, 4), "perplexity") > 1.2);
+    expect_less(1.2, run_number(run_result(&r, 4), "perplexity"));
     assert_int_equal(json_array_size(json_object_get(run_last(&r), "kept")), 1);
     run_free(&r);
     r = BARE("-c", "sessions import received/s.planish model=received/renamed name=came");

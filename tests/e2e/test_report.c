@@ -100,7 +100,8 @@ static const char *check_tag(const char *at)
 {
     bool quoted = false;
     for (at++; quoted || *at != '>'; at++) {
-        assert_true(*at != '\0' && *at != '<');
+        assert_int_not_equal(*at, '\0');
+        assert_int_not_equal(*at, '<');
         quoted = *at == '"' ? !quoted : quoted;
         assert_false(*at == '=' && !quoted && at[1] != '"');
     }
@@ -126,14 +127,14 @@ static void check_well_formed(const char *html)
         const char *end = check_tag(at);
         const size_t length = strcspn(at + 1 + (at[1] == '/'), " />\n");
         if (at[1] == '/') {
-            assert_true(depth > 0);
+            expect_less(0, depth);
             depth--;
             assert_memory_equal(open[depth], at + 2, length);
             assert_int_equal(open[depth][length] == ' ' || open[depth][length] == '>' ||
                                  open[depth][length] == '\n',
                              1);
         } else if (end[-2] != '/') {
-            assert_true(depth < 64);
+            expect_less(depth, 64);
             open[depth++] = at + 1;
         }
         at = end;

@@ -232,8 +232,8 @@ static void files_of_texts(void **ctx)
             run_check_failed(&r, 1, "the text has 0 windows of 64 tokens, 1 were asked");
         } else {
             const double count = run_number(run_result(&r, 0), "count");
-            assert_int_equal(run_number(run_last(&r), "tokens"), 64);
-            assert_int_equal(count, cases[i].count);
+            expect_close(run_number(run_last(&r), "tokens"), 64, 0);
+            expect_close(count, cases[i].count, 0);
         }
         run_free(&r);
     }

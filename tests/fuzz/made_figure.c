@@ -104,7 +104,8 @@ static void make_series(pl_rng *rng, pl_figure *figure, pl_series *series)
     size_t width = pl_mark_width(series->mark);
     series->x = malloc((series->count + 1) * sizeof *series->x);
     series->y = malloc(series->count * width * sizeof *series->y);
-    assert_true(series->x != NULL && series->y != NULL);
+    assert_non_null(series->x);
+    assert_non_null(series->y);
     for (size_t i = 0; i <= series->count; i++) {
         series->x[i] = on_axis(rng, &figure->x);
     }

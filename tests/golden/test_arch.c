@@ -26,11 +26,17 @@ static pl_status see_input(void *ctx, size_t site, size_t window, float *x, size
     const uint32_t *tokens = pl_forward_rows(s->forward);
     (void)window;
     (void)err;
-    assert_true(site < MOST_SITES && cols == pl_model_site(s->model, site)->cols);
+    expect_less(site, MOST_SITES);
+    assert_int_equal(cols, pl_model_site(s->model, site)->cols);
     expect_at_most(cols, MOST_COLS);
-    assert_true(tokens != NULL || rows == s->length);
+    if (tokens == NULL) {
+        assert_int_equal(rows, s->length);
+    }
     for (size_t r = 0; tokens != NULL && r < rows; r++) {
-        assert_true(tokens[r] < s->length && (r == 0 || tokens[r] > tokens[r - 1]));
+        expect_less(tokens[r], s->length);
+        if (r > 0) {
+            expect_less(tokens[r - 1], tokens[r]);
+        }
     }
     s->rows[site] += rows;
     for (size_t i = 0; i < rows * cols; i++) {
@@ -203,7 +209,9 @@ static void check_model(const char *path, const json_t *about)
     size_t length = (size_t)json_integer_value(json_object_get(about, "length"));
     int32_t *ids = malloc(length * sizeof *ids);
     float *x = malloc(length * config->hidden_size * sizeof *x);
-    assert_true(ids != NULL && x != NULL && pl_model_site_count(model) <= MOST_SITES);
+    assert_non_null(ids);
+    assert_non_null(x);
+    expect_at_most(pl_model_site_count(model), MOST_SITES);
     formula_ids(config->vocab_size, ids, length);
     pl_check_ok(pl_forward_create(model, length, &forward, &err), err);
     static seen s;

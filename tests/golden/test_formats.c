@@ -141,7 +141,7 @@ static void test_against_packages(void **ctx)
         free(scales);
         free(tied);
     }
-    assert_true(i >= 29);
+    expect_at_most(29, i);
     json_decref(values);
 }
 

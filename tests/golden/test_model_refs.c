@@ -20,7 +20,8 @@ static pl_status see_input(void *ctx, size_t site, size_t window, float *x, size
     const pl_site *about = pl_model_site(s->model, site);
     (void)window;
     (void)err;
-    assert_true(cols == about->cols && cols <= MAX_CHANNELS);
+    assert_int_equal(cols, about->cols);
+    expect_at_most(cols, MAX_CHANNELS);
     for (size_t i = 0; about->block == 1 && i < rows * cols; i++) {
         double value = fabs((double)x[i]);
         double *max = &s->max[about->role][i % cols];
@@ -123,7 +124,9 @@ static void check_reference(const char *name)
     static seen s;
     s = (seen){.model = model};
     pl_hooks hooks = {.ctx = &s, .input = see_input};
-    assert_true(window > 1 && window <= count && x != NULL);
+    expect_less(1, window);
+    expect_at_most(window, count);
+    assert_non_null(x);
     pl_check_ok(pl_forward_create(model, window, &forward, &err), err);
     pl_check_ok(pl_forward_embed(forward, ids, window, x, &err), err);
     for (size_t block = 0; block < pl_model_config(model)->blocks; block++) {

@@ -462,8 +462,10 @@ static void test_blocks_of_experts_are_read(void **ctx)
         const pl_tensor *tensor = pl_checkpoint_find(checkpoint, "l.down_proj");
         assert_non_null(tensor);
         assert_int_equal(pl_checkpoint_count(checkpoint), 1);
-        assert_true(tensor->n_dims == 3 && tensor->dims[0] == EXPERTS && tensor->dims[1] == OUT &&
-                    tensor->dims[2] == IN);
+        assert_int_equal(tensor->n_dims, 3);
+        assert_int_equal(tensor->dims[0], EXPERTS);
+        assert_int_equal(tensor->dims[1], OUT);
+        assert_int_equal(tensor->dims[2], IN);
         const size_t first = OUT + 1; /* of the second expert */
         const pl_status status = pl_checkpoint_read(checkpoint, tensor, first, 4, found, &err);
         assert_int_equal(status, nan != 0 ? PL_ERR_NUMERIC : PL_OK);
@@ -471,7 +473,7 @@ static void test_blocks_of_experts_are_read(void **ctx)
             const size_t at = first * IN + i;
             const unsigned code = blocks[at / 2] >> (at % 2 * 4) & 15;
             const double meant = ldexp(e2m1(code), scales[at / (2 * BYTES)] - 127);
-            assert_true((double)found[i] >= meant && (double)found[i] <= meant);
+            expect_close(found[i], meant, 0);
         }
         pl_checkpoint_close(checkpoint);
         pl_temp_deinit(&temp);

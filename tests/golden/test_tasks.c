@@ -33,7 +33,9 @@ static json_t *score(demo_lab *d, const char *name, size_t shots, size_t limit, 
                        .shots = shots,
                        .limit = limit};
     pl_check_ok(pl_task_score(&run, &samples, &err), err);
-    assert_true(run.known > 0 || run.distinct < run.tokens);
+    if (run.known == 0) {
+        expect_less(run.distinct, run.tokens);
+    }
     if (known != NULL) {
         *known = run.known;
     }
@@ -62,7 +64,7 @@ static void check_item(const json_t *sample, const json_t *expected)
 /* The same numbers to the last digit. */
 static void check_rows(const json_t *rows, const json_t *results)
 {
-    assert_true(json_array_size(rows) > 0);
+    expect_less(0, json_array_size(rows));
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         const char *task = json_string_value(json_object_get(row, "task"));

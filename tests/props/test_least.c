@@ -161,7 +161,7 @@ static void diagonal_is_below(void **state)
             for (size_t k = 0; k < MANY; k++) {
                 a[i * MANY + k] = (double)g[i * MANY + k] - (i == k ? d[i] : 0.0);
             }
-            assert_true(d[i] >= 0.0);
+            expect_at_most(0.0, d[i]);
             held += gain[i] * d[i];
         }
         pl_check_ok(pl_eigenvalues(a, MANY, values, &err), err);

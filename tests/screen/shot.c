@@ -157,7 +157,8 @@ static void read_legend(void)
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         pl_pty_cell look = {0};
         int fg = 0, bg = 0;
-        assert_true(legend.count < MAX_LOOKS && line[0] == letters[legend.count]);
+        expect_less(legend.count, MAX_LOOKS);
+        assert_int_equal(line[0], letters[legend.count]);
         assert_int_equal(sscanf(line + 1, "%d/%d", &fg, &bg), 2);
         look.fg = (short)fg;
         look.bg = (short)bg;

@@ -75,7 +75,7 @@ static char *file_text(const char *name)
     }
     char *text = calloc(1, 1 << 22);
     assert_non_null(text);
-    assert_true(fread(text, 1, (1 << 22) - 1, file) > 0);
+    expect_less(0, fread(text, 1, (1 << 22) - 1, file));
     fclose(file);
     return text;
 }
@@ -183,9 +183,10 @@ static void test_which_strength(void **state)
     sees("b is a key of the pane Tuner");
     type("\t\t\tb", "rounded error ");
     const double best = number_behind("12.q_proj: beta ");
-    assert_true(best > 0 && best < forty);
-    assert_true(number_behind("gap \u2264 ") < 0.01);
-    assert_true(number_behind(" %, ") <= 12);
+    expect_less(0, best);
+    expect_less(best, forty);
+    expect_less(number_behind("gap \u2264 "), 0.01);
+    expect_at_most(number_behind(" %, "), 12);
     pl_pty_wait_gone(pty, "the strength is too", patience());
     type(":target 12.q_proj best\r", "rounded error ");
     type(":target best 12.q_proj\r", "rounded error ");

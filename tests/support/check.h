@@ -14,6 +14,17 @@
 
 #include "core/base/error.h"
 
+/* cmocka's own casts both sides to an integer first, so that 3.7 equals 3: given a double, this one
+ * does not compile, and expect_close(a, b, 0) is what compares it. */
+#undef assert_int_equal
+#define assert_int_equal(a, b)                                                                     \
+    do {                                                                                           \
+        (void)sizeof((a) % 1);                                                                     \
+        (void)sizeof((b) % 1);                                                                     \
+        _assert_int_equal(cast_to_largest_integral_type(a), cast_to_largest_integral_type(b),      \
+                          __FILE__, __LINE__);                                                     \
+    } while (0)
+
 /* Passes when |actual - expected| <= abs_tol + rel_tol * |expected|; a NaN on either side fails. */
 #define pl_check_close(actual, expected, rel_tol, abs_tol)                                         \
     pl_check_close_at((double)(actual), (double)(expected), (rel_tol), (abs_tol), #actual,         \

@@ -42,7 +42,9 @@ static void test_solve(void **ctx)
         check_number(run_number(report, "taken"), 0.25);
         check_number(run_number(report, "relative_error"), 0.0625);
         expect_less(0, run_number(report, "clipped"));
-        assert_true(turn == 0 || run_number(report, "clipped") == clipped);
+        if (turn > 0) {
+            expect_close(run_number(report, "clipped"), clipped, 0);
+        }
         clipped = run_number(report, "clipped");
         expect_less(0, run_number(report, "rounded_relative_error"));
         run_check_keys(run_result(&r, 4), "taken clipped? damping_used");
@@ -201,8 +203,9 @@ static void test_knob(void **ctx)
         expect_less(0, seen.count);
         pl_check_close(seen.group_max, report.group_max_after, 0.1, 0);
         pl_check_close(seen.error, report.relative_error, 0.1, 0);
-        assert_true(isnan(seen.rounded) ||
-                    fabs(seen.rounded / report.rounded_relative_error - 1) <= 0.1);
+        if (!isnan(seen.rounded)) {
+            expect_close(seen.rounded / report.rounded_relative_error, 1, 0.1);
+        }
     }
     pl_check_ok(pl_live_factors(demo_context(&d), DEMO_Q1, &err), err);
     pl_check_ok(pl_layer_strength(demo_context(&d), DEMO_Q1, &strength, &err), err);

@@ -21,7 +21,8 @@ static bool is_name(const char *text)
 static void check_key(const pl_command *command, const pl_key *key)
 {
     assert_true(is_name(key->name));
-    assert_true(key->help != NULL && key->help[0] != '\0');
+    assert_non_null(key->help);
+    assert_int_not_equal(key->help[0], '\0');
     for (const pl_key *other = command->keys; other != key; other++) {
         assert_string_not_equal(other->name, key->name);
     }
@@ -60,7 +61,8 @@ static void test_table_is_consistent(void **ctx)
         count++;
         assert_true(is_name(c->name));
         assert_ptr_equal(pl_command_find(c->name), c);
-        assert_true(c->summary != NULL && c->summary[0] != '\0');
+        assert_non_null(c->summary);
+        assert_int_not_equal(c->summary[0], '\0');
         assert_null(strpbrk(c->summary, "\n\r"));
         assert_non_null(c->positional);
         expect_at_most(c->min_words, c->max_words);

@@ -73,7 +73,8 @@ static void test_every_option(void **ctx)
     assert_string_equal(o.session, "s=t");
     assert_int_equal(o.threads, 3);
     assert_true(o.memory == (size_t)8 << 30);
-    assert_true(o.version && o.help);
+    assert_true(o.version);
+    assert_true(o.help);
     assert_string_equal(accept(WORDS("--", "-model")).model, "-model");
     assert_string_equal(accept(WORDS("-")).model, "-");
     assert_string_equal(accept(WORDS("-c", "-c")).commands, "-c");

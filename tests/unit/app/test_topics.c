@@ -10,8 +10,10 @@
 static void count_one(void *ctx, const pl_explained *one)
 {
     size_t *count = ctx;
-    assert_true(one->text != NULL && one->text[0] != '\0');
-    assert_true(one->name != NULL && one->kind != NULL);
+    assert_non_null(one->text);
+    assert_int_not_equal(one->text[0], '\0');
+    assert_non_null(one->name);
+    assert_non_null(one->kind);
     (*count)++;
 }
 

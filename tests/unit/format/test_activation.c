@@ -89,10 +89,13 @@ static void zeros_and_off(void **state)
     const float tiny = 1e-45f;
     pl_act_grid grid = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     pl_act_quantize(&grid, NULL, x, 1, 3);
-    assert_true(x[0] == 0.0f && x[1] == 0.0f && x[2] == 0.0f);
+    expect_close(x[0], 0.0f, 0);
+    expect_close(x[1], 0.0f, 0);
+    expect_close(x[2], 0.0f, 0);
     x[1] = tiny; /* its scale is 0 in float32 */
     pl_act_quantize(&grid, NULL, x, 1, 3);
-    assert_true(x[0] == 0.0f && x[1] == tiny);
+    expect_close(x[0], 0.0f, 0);
+    expect_close(x[1], tiny, 0);
     x[0] = 0.3f;
     grid.bits = 0;
     pl_act_quantize(&grid, NULL, x, 1, 3);

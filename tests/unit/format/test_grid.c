@@ -166,7 +166,9 @@ static void decode(void **state)
     q.zeros[3] = 2;
     q.group_of[0] = 1;
     pl_qweights_decode(&q, out);
-    assert_true(out[3] == 1.0f && out[4] == 5.0f && out[5] == 2.0f);
+    expect_close(out[3], 1.0f, 0);
+    expect_close(out[4], 5.0f, 0);
+    expect_close(out[5], 2.0f, 0);
     pl_qweights_deinit(&q);
     assert_null(q.codes);
 }

@@ -62,7 +62,10 @@ static void one_safetensors_file(void **state)
 
     t = pl_checkpoint_find(c, "h");
     pl_check_ok(pl_checkpoint_read(c, t, 0, 1, out, &err), err);
-    assert_true(out[0] == 1 && out[1] == -2 && out[2] == 0x1p-24f && out[3] == 65504);
+    expect_close(out[0], 1, 0);
+    expect_close(out[1], -2, 0);
+    expect_close(out[2], 0x1p-24f, 0);
+    expect_close(out[3], 65504, 0);
     t = pl_checkpoint_find(c, "scalar");
     assert_int_equal(pl_tensor_elements(t), 1);
     pl_check_ok(pl_checkpoint_read(c, t, 0, 1, out, &err), err);
@@ -207,9 +210,14 @@ static void gguf_metadata(void **state)
 {
     pl_checkpoint *c = make_and_open_gguf(*state, 3);
     const json_t *all = pl_checkpoint_metadata(c);
-    assert_true(number(c, "u8") == 255 && number(c, "i8") == -1 && number(c, "i16") == -2);
-    assert_true(number(c, "i32") == -1 && number(c, "f32") == -1 && number(c, "i64") == -5);
-    assert_true(number(c, "u64") == 0x1p64 && number(c, "f64") == 3.25);
+    expect_close(number(c, "u8"), 255, 0);
+    expect_close(number(c, "i8"), -1, 0);
+    expect_close(number(c, "i16"), -2, 0);
+    expect_close(number(c, "i32"), -1, 0);
+    expect_close(number(c, "f32"), -1, 0);
+    expect_close(number(c, "i64"), -5, 0);
+    expect_close(number(c, "u64"), 0x1p64, 0);
+    expect_close(number(c, "f64"), 3.25, 0);
     assert_true(json_is_null(json_object_get(all, "nan")));
     assert_true(json_is_true(json_object_get(all, "yes")));
     assert_string_equal(json_string_value(json_object_get(all, "general.architecture")), "llama");
@@ -244,7 +252,10 @@ static void gguf_tensors(void **state)
         assert_int_equal(t->dims[0], 2); /* slowest first */
         assert_int_equal(t->dims[1], 32);
         pl_check_ok(pl_checkpoint_read(c, t, 0, 2, out, &err), err);
-        assert_true(out[0] == 2 && out[31] == -3 && out[32] == 7 && out[33] == 0);
+        expect_close(out[0], 2, 0);
+        expect_close(out[31], -3, 0);
+        expect_close(out[32], 7, 0);
+        expect_close(out[33], 0, 0);
         pl_check_ok(pl_checkpoint_read(c, t, 1, 1, out, &err), err);
         assert_true(out[0] == 7);
         t = pl_checkpoint_find(c, "blk.0.b");
@@ -252,12 +263,18 @@ static void gguf_tensors(void **state)
         assert_int_equal(pl_tensor_cols(t), 64);
         assert_int_equal(t->bytes, 8 * 20);
         pl_check_ok(pl_checkpoint_read(c, t, 0, 4, out, &err), err);
-        assert_true(out[0] == 2.5f && out[16] == 2 && out[1] == 1 && out[32] == 0);
+        expect_close(out[0], 2.5f, 0);
+        expect_close(out[16], 2, 0);
+        expect_close(out[1], 1, 0);
+        expect_close(out[32], 0, 0);
         t = pl_checkpoint_find(c, "k");
         assert_string_equal(t->dtype_name, "Q4_K");
         assert_int_equal(t->bytes, 144);
         pl_check_ok(pl_checkpoint_read(c, t, 0, 1, out, &err), err);
-        assert_true(out[0] == 1 && out[1] == 0 && out[32] == 1.5f && out[255] == 0);
+        expect_close(out[0], 1, 0);
+        expect_close(out[1], 0, 0);
+        expect_close(out[32], 1.5f, 0);
+        expect_close(out[255], 0, 0);
         t = pl_checkpoint_find(c, "odd");
         assert_string_equal(t->dtype_name, "type 77");
         assert_int_equal(pl_checkpoint_read(c, t, 0, 1, out, &err), PL_ERR_UNSUPPORTED);

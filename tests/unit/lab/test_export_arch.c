@@ -16,7 +16,9 @@ static void fused_tensors_are_written_whole(void **ctx)
     const pl_layer *k = pl_model_layer(written, 8);
     assert_string_equal(k->name, "model.layers.1.self_attn.k_proj");
     assert_string_equal(k->tensor->name, "model.layers.1.self_attn.qkv_proj.weight");
-    assert_true(k->first_row == 32 && k->tensor->dims[0] == 64 && k->rows == 16);
+    assert_int_equal(k->first_row, 32);
+    assert_int_equal(k->tensor->dims[0], 64);
+    assert_int_equal(k->rows, 16);
     assert_int_equal(pl_checkpoint_count(pl_model_checkpoint(written)), 15);
     pl_model_close(written);
     arch_close(&f);
@@ -141,7 +143,8 @@ static void transposed_tensors_are_written_as_they_were(void **ctx)
     pl_check_ok(pl_model_layer_identity(f.state.source->model, 0, &a, NULL, &err), err);
     pl_check_ok(pl_model_layer_identity(f.state.source->model, 1, &b, NULL, &err), err);
     assert_false(pl_id_equal(a, b));
-    assert_true(pl_model_layer(model, 1)->transposed && pl_model_layer(model, 1)->first_row == 32);
+    assert_true(pl_model_layer(model, 1)->transposed);
+    assert_int_equal(pl_model_layer(model, 1)->first_row, 32);
     size_t layer = 0;
     assert_int_equal(pl_model_find_layer(model, "1.c_proj", &layer, &err), PL_ERR_USAGE);
     pl_check_says(err, "may be 1.attn.c_proj or 1.mlp.c_proj: name the part as well");
@@ -163,7 +166,9 @@ static void transposed_tensors_are_written_as_they_were(void **ctx)
     const pl_layer *v = pl_model_layer(written, 2);
     assert_string_equal(v->name, "model.layers.0.attn.v_proj");
     assert_string_equal(v->tensor->name, "transformer.h.0.attn.c_attn.weight");
-    assert_true(v->tensor->dims[0] == 32 && v->tensor->dims[1] == 96 && v->transposed);
+    assert_int_equal(v->tensor->dims[0], 32);
+    assert_int_equal(v->tensor->dims[1], 96);
+    assert_true(v->transposed);
     pl_model_close(written);
     arch_close(&f);
 }
@@ -301,7 +306,9 @@ static void diagonals_go_into_what_makes_the_input(void **ctx)
             const pl_layer *last = pl_model_layer(written, pl_model_layer_count(written) - 1);
             const bool folds =
                 pl_model_input_fold(written, pl_model_site(written, last->site)) != NULL;
-            assert_true(own != NULL && found != NULL && last->rows * last->cols <= 4096);
+            assert_non_null(own);
+            assert_non_null(found);
+            expect_at_most(last->rows * last->cols, 4096);
             const size_t at = pl_model_layer_count(written) - 1;
             pl_check_ok(pl_weights_read((pl_context){f.lab, &f.state, NULL}, at,
                                         (pl_weights_of){.which = PL_WHICH_AFTER}, own, &err),
@@ -331,7 +338,8 @@ static void a_split_layer_is_one(void **ctx)
     const pl_layer *info = pl_model_layer(model, layer);
     assert_non_null(info->keys);
     assert_string_equal(info->keys->name, "blk.1.attn_k_b.weight");
-    assert_true(info->rows == 88 && info->cols == 16);
+    assert_int_equal(info->rows, 88);
+    assert_int_equal(info->cols, 16);
     size_t unread = 0;
     (void)pl_model_unread(model, &unread);
     assert_int_equal(unread, 0);

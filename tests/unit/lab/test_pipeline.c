@@ -45,7 +45,9 @@ static void check_same(pl_solve_report a, pl_solve_report b)
     const double *x = (const double *)&a;
     const double *y = (const double *)&b;
     for (size_t i = 0; i < offsetof(pl_solve_report, made) / sizeof *x; i++) {
-        assert_true((isnan(x[i]) && isnan(y[i])) || !(x[i] < y[i] || x[i] > y[i]));
+        if (!isnan(x[i]) || !isnan(y[i])) {
+            expect_close(x[i], y[i], 0);
+        }
     }
 }
 
@@ -125,7 +127,9 @@ static void test_without_a_preconditioner_its_numbers_are_absent(void **ctx)
     demo_lab_init(&d);
     demo_method(&d.state, "rtn");
     pl_solve_report r = demo_solve(&d, 0);
-    assert_true(isnan(r.objective) && isnan(r.gap) && isnan(r.iterations));
+    assert_true(isnan(r.objective));
+    assert_true(isnan(r.gap));
+    assert_true(isnan(r.iterations));
     pl_check_close(r.relative_error, 0, 0, 0);
     pl_check_close(r.group_max_after, r.group_max_before, 0, 0);
     float *before = demo_weights(&d, 0, PL_WHICH_BEFORE);

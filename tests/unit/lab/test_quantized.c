@@ -43,13 +43,17 @@ static void test_off_is_off(void **ctx)
     pl_hooks hooks;
     demo_lab_init(&d);
     start(&d, &q, PL_WHICH_AFTER, &hooks);
-    assert_true(hooks.input == NULL && hooks.key == NULL && hooks.value == NULL);
+    assert_null(hooks.input);
+    assert_null(hooks.key);
+    assert_null(hooks.value);
     pl_quantized_deinit(&q);
     /* The original is never quantized. */
     d.state.activations = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     d.state.kv = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     start(&d, &q, PL_WHICH_BEFORE, &hooks);
-    assert_true(hooks.input == NULL && hooks.key == NULL && hooks.value == NULL);
+    assert_null(hooks.input);
+    assert_null(hooks.key);
+    assert_null(hooks.value);
     pl_quantized_deinit(&q);
     start(&d, &q, PL_WHICH_AFTER, &hooks);
     assert_true(hooks.input != NULL && hooks.key != NULL && hooks.value != NULL);
@@ -72,7 +76,10 @@ static void test_groups_end_with_their_head(void **ctx)
     static const size_t sizes[] = {0, 5, 1024};
     float *x = malloc(ROWS * cols * sizeof *x), *y = malloc(ROWS * cols * sizeof *y);
     double *want = malloc(head * sizeof *want);
-    assert_true(x != NULL && y != NULL && want != NULL && config->kv_heads > 1);
+    assert_non_null(x);
+    assert_non_null(y);
+    assert_non_null(want);
+    expect_less(1, config->kv_heads);
     d.state.kv = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         d.state.kv_group_size = sizes[s];
@@ -289,7 +296,9 @@ static void test_results_bring_their_transform(void **ctx)
         s->solved[i].sequential = true;
     }
     pl_check_ok(pl_result_read(d.lab, s, DEMO_Q3, kept.results[DEMO_Q3], &parts, NULL, &err), err);
-    assert_true(parts.has_transform && parts.range.lo < 0.0f && parts.range.hi > 0.0f);
+    assert_true(parts.has_transform);
+    expect_less(parts.range.lo, 0.0f);
+    expect_less(0.0f, parts.range.hi);
     pl_check_ok(pl_transform_read(d.lab, s, DEMO_Q3, parts.transform, &own), err);
     pl_check_ok(pl_lab_calibration((pl_context){d.lab, s, NULL}, &calibration, &err), err);
     pl_check_ok(pl_site_transform((pl_context){d.lab, s, NULL}, calibration, DEMO_Q3,

@@ -73,7 +73,8 @@ static void open_block(block *b, pl_temp *temp, const json_t *values, setting se
     const pl_act_grid kv = {.bits = set.kv_bits, .format = set.format, .clip = 0.9};
     b->x = calloc(all * c->hidden_size, sizeof *b->x);
     b->max_abs = calloc(1024, sizeof *b->max_abs);
-    assert_true(b->x != NULL && b->max_abs != NULL);
+    assert_non_null(b->x);
+    assert_non_null(b->max_abs);
     b->x64 = zeros64(all * c->hidden_size);
     b->y64 = zeros64(all * c->hidden_size);
     b->target = zeros64(all * c->hidden_size);
@@ -166,7 +167,7 @@ static void quantize(block *b, double *x, size_t count, double low, double high,
     pl_ref_ends e = pl_ref_ends_of(x, count);
     e.low *= low;
     e.high *= high;
-    assert_true(b->held + count <= MOST_HELD);
+    expect_at_most(b->held + count, MOST_HELD);
     pl_ref_quantize(b->hold, x, count, e, bits, b->set.format, clamps, b->offsets + b->held,
                     b->sides + b->held, b->zeros + b->ranges);
     b->held += count;

@@ -45,8 +45,10 @@ static void test_a_format_brings_its_own(void **ctx)
     set(&spec, "format", "nvfp4"); /* the same again: nothing is taken anew */
     check_text(&spec, "rtn format=nvfp4 bits=4 group_size=16 mse=no scale_mode=four_over_six");
     pl_grid grid = pl_spec_grid(&spec);
-    assert_true(grid.format == &pl_format_nvfp4 && grid.bits == 4 && grid.group_size == 16 &&
-                grid.scale_mode == PL_SCALE_FOUR_OVER_SIX);
+    assert_ptr_equal(grid.format, &pl_format_nvfp4);
+    assert_int_equal(grid.bits, 4);
+    assert_int_equal(grid.group_size, 16);
+    assert_int_equal(grid.scale_mode, PL_SCALE_FOUR_OVER_SIX);
     set(&spec, "format", "mxfp8");
     check_text(&spec, "rtn format=mxfp8 bits=8 group_size=32 mse=no scale_mode=floor");
     set(&spec, "format", "nf4");

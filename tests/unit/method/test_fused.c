@@ -74,7 +74,8 @@ static void check(pl_transform *t, int bits, double clip)
             expect_at_most(off, 1.0001 * (double)scales[r]);
         }
     }
-    assert_true(scales[3] == 0.0f && codes[3 * n] == 0);
+    expect_close(scales[3], 0.0f, 0);
+    assert_int_equal(codes[3 * n], 0);
     expect_at_most(apart * 1000, ROWS * n);
     check_apart(t, n, &grid, x);
     free(x);
@@ -154,7 +155,9 @@ static void codes_of_a_plain_row(void **state)
     }
     const pl_act_grid grid = {.bits = 8, .format = &pl_format_symmetric, .clip = 1.0};
     pl_apart_quantize(&grid, NULL, x, 1, N, &(pl_quantized){codes, NULL, &scale});
-    assert_true(scale == 0.0f && codes[0] == 0 && codes[N - 1] == 0);
+    expect_close(scale, 0.0f, 0);
+    assert_int_equal(codes[0], 0);
+    assert_int_equal(codes[N - 1], 0);
 }
 
 int main(void)

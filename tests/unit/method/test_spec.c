@@ -53,22 +53,32 @@ static void tables(void **state)
             const pl_param *p = &(*m)->params[i];
             expect_at_most(p->minimum, p->initial);
             expect_at_most(p->initial, p->maximum);
-            assert_true(p->step > 0.0 && p->help[0] != '\0' && p->unit != NULL);
+            expect_less(0.0, p->step);
+            assert_int_not_equal(p->help[0], '\0');
+            assert_non_null(p->unit);
             assert_int_equal(pl_method_param(*m, p->name), i);
             size_t choices = 0;
             while (p->choices != NULL && p->choices[choices] != NULL) {
                 choices++;
             }
-            assert_true(p->type != PL_PARAM_CHOICE || p->maximum == (double)choices - 1.0);
-            assert_true(!p->conditional || ((*m)->params[p->needs].type == PL_PARAM_CHOICE &&
-                                            p->needs_value <= (*m)->params[p->needs].maximum));
+            if (p->type == PL_PARAM_CHOICE) {
+                expect_close(p->maximum, (double)choices - 1.0, 0);
+            }
+            if (p->conditional) {
+                assert_int_equal((*m)->params[p->needs].type, PL_PARAM_CHOICE);
+                expect_at_most(p->needs_value, (*m)->params[p->needs].maximum);
+            }
             assert_true(!p->sought || (p->sought_by != i && (*m)->params[p->sought_by].optional));
-            assert_true(!p->telling || pl_method_telling(*m) == i); /* one of them at most */
+            if (p->telling) { /* one of them at most */
+                assert_int_equal(pl_method_telling(*m), i);
+            }
         }
         expect_at_most((*m)->n_reported, PL_MAX_REPORTED);
         for (size_t i = 0; i < (*m)->n_reported; i++) {
             const pl_reported *r = &(*m)->reported[i];
-            assert_true(r->name[0] != '\0' && r->help[0] != '\0' && r->unit != NULL);
+            assert_int_not_equal(r->name[0], '\0');
+            assert_int_not_equal(r->help[0], '\0');
+            assert_non_null(r->unit);
         }
         if ((*m)->slot == PL_SLOT_ROUND) { /* begins as every rounder's table */
             const pl_method *rtn = pl_method_find("rtn");
@@ -105,8 +115,11 @@ static void round_trip(void **state)
     pl_check_ok(pl_spec_set(&a, "mse", "yes", &err), err);
     pl_check_ok(pl_spec_set(&a, "bits", "3e0", &err), err);
     const pl_grid grid = pl_spec_grid(&a);
-    assert_true(grid.bits == 3 && grid.group_size == 1000000 && grid.mse &&
-                grid.format == &pl_format_full && grid.scale_dtype == PL_BF16);
+    assert_int_equal(grid.bits, 3);
+    assert_int_equal(grid.group_size, 1000000);
+    assert_true(grid.mse);
+    assert_ptr_equal(grid.format, &pl_format_full);
+    assert_int_equal(grid.scale_dtype, PL_BF16);
     const pl_spec other = spec_of("rtn");
     assert_false(pl_spec_equal(&b, &other));
 }

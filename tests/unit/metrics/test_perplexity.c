@@ -131,7 +131,9 @@ static void check_result(const pl_ppl_result *r, const expected *e, bool compare
         pl_check_close(r->kl_max, e->kl_max, 1e-5, 1e-8);
         pl_check_close(r->top1_agreement, e->agreed / n, 1e-12, 0);
     } else {
-        assert_true(isnan(r->kl_mean) && isnan(r->kl_max) && isnan(r->top1_agreement));
+        assert_true(isnan(r->kl_mean));
+        assert_true(isnan(r->kl_max));
+        assert_true(isnan(r->top1_agreement));
     }
 }
 
@@ -247,7 +249,9 @@ static void test_compare(void **state)
     check_result(&alone, &e, false);
     assert_true(alone.mean_nll == both.mean_nll);
     const pl_ppl_result same = measure(&f, spec, NULL, true);
-    assert_true(same.kl_mean == 0.0 && same.kl_max == 0.0 && same.top1_agreement == 1.0);
+    expect_close(same.kl_mean, 0.0, 0);
+    expect_close(same.kl_max, 0.0, 0);
+    expect_close(same.top1_agreement, 1.0, 0);
     close_fixture(&f);
 }
 
@@ -276,7 +280,8 @@ static void test_memory_limit_same_numbers(void **state)
     }
     spec.memory_limit = high;
     r = measure(&f, spec, &hooks, true);
-    assert_true(r.mean_nll == free_run.mean_nll && r.kl_mean == free_run.kl_mean);
+    expect_close(r.mean_nll, free_run.mean_nll, 0);
+    expect_close(r.kl_mean, free_run.kl_mean, 0);
     spec.spread = 3; /* a window is moved alike wherever it stands */
     r = measure(&f, spec, &hooks, true);
     const pl_ppl_result one_by_one = r;
@@ -295,11 +300,13 @@ static void test_spread(void **state)
     const pl_hooks hooks = flip_hooks(&f);
     pl_ppl_spec spec = {.protocol = PL_PPL_GPTQ, .length = LENGTH};
     const pl_ppl_result plain = measure(&f, spec, &hooks, true);
-    assert_true(isnan(plain.spread_least) && isnan(plain.spread_deviation));
+    assert_true(isnan(plain.spread_least));
+    assert_true(isnan(plain.spread_deviation));
     spec.spread = 5;
     const pl_ppl_result r = measure(&f, spec, &hooks, true);
     const pl_ppl_result again = measure(&f, spec, &hooks, true);
-    assert_true(r.perplexity == plain.perplexity && r.kl_mean == plain.kl_mean);
+    expect_close(r.perplexity, plain.perplexity, 0);
+    expect_close(r.kl_mean, plain.kl_mean, 0);
     expect_at_most(r.spread_least, r.perplexity);
     expect_at_most(r.perplexity, r.spread_largest);
     expect_less(0, r.spread_deviation);
@@ -354,7 +361,9 @@ static void progress(void *ctx, const char *what, double done, double total)
 {
     watch *w = ctx;
     assert_string_equal(what, "scored tokens");
-    assert_true(done > w->last && done <= total * (1 + 1e-9) && total == 5 * LENGTH);
+    expect_less(w->last, done);
+    expect_at_most(done, total * (1 + 1e-9));
+    expect_close(total, 5 * LENGTH, 0);
     w->last = done;
     if (w->stop && done > 0.3 * total) {
         atomic_store(&w->task.cancel, true);

@@ -18,7 +18,9 @@ static pl_status read(const char *members, pl_config *out, pl_error *err)
         "\"vocab_size\": 100, \"rms_norm_eps\": 1e-6, \"hidden_act\": \"silu\"}",
         0, &why);
     json_t *more = json_loads(members, 0, &why);
-    assert_true(json != NULL && more != NULL && json_object_update(json, more) == 0);
+    assert_non_null(json);
+    assert_non_null(more);
+    assert_int_equal(json_object_update(json, more), 0);
     memset(err, 0, sizeof *err);
     pl_status status = pl_config_from_json(json, "config.json", out, err);
     json_decref(json);
@@ -35,12 +37,15 @@ static void defaults_are_those_of_transformers(void **state)
     assert_string_equal(config.architecture, "llama");
     assert_int_equal(config.head_dim, 16);
     assert_int_equal(config.max_positions, 2048);
-    assert_true(config.rope == PL_ROPE_PLAIN && config.rope_theta == 10000.0);
+    assert_int_equal(config.rope, PL_ROPE_PLAIN);
+    expect_close(config.rope_theta, 10000.0, 0);
     assert_false(config.tied_embeddings || config.biased[PL_ROLE_Q]);
     assert_true(config.bos_id == -1);
     pl_check_ok(read("{\"model_type\": \"qwen2\", \"num_key_value_heads\": null}", &config, &err),
                 err);
-    assert_true(config.biased[PL_ROLE_Q] && config.kv_heads == 4 && config.max_positions == 32768);
+    assert_true(config.biased[PL_ROLE_Q]);
+    assert_int_equal(config.kv_heads, 4);
+    assert_int_equal(config.max_positions, 32768);
 }
 
 static void rope_is_read_in_both_forms(void **state)
@@ -53,11 +58,14 @@ static void rope_is_read_in_both_forms(void **state)
                      "\"factor\": 4}}",
                      &a, &err),
                 err);
-    assert_true(a.rope == PL_ROPE_LINEAR && a.rope_factor == 4.0 && a.rope_theta == 5e5);
+    assert_int_equal(a.rope, PL_ROPE_LINEAR);
+    expect_close(a.rope_factor, 4.0, 0);
+    expect_close(a.rope_theta, 5e5, 0);
     pl_check_ok(
         read("{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 77}}", &b, &err),
         err);
-    assert_true(b.rope == PL_ROPE_PLAIN && b.rope_theta == 77.0);
+    assert_int_equal(b.rope, PL_ROPE_PLAIN);
+    expect_close(b.rope_theta, 77.0, 0);
     pl_check_ok(read("{\"rope_theta\": 500000, \"rope_scaling\": {\"rope_type\": \"llama3\","
                      "\"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4,"
                      "\"original_max_position_embeddings\": 64}}",
@@ -74,8 +82,10 @@ static void rope_is_read_in_both_forms(void **state)
                      "\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": 77}}}",
                      &c, &err),
                 err);
-    assert_true(c.rope == PL_ROPE_LINEAR && c.rope_factor == 8.0);
-    assert_true(c.rope_theta == 5e5 && c.rope_local_theta == 77.0);
+    assert_int_equal(c.rope, PL_ROPE_LINEAR);
+    expect_close(c.rope_factor, 8.0, 0);
+    expect_close(c.rope_theta, 5e5, 0);
+    expect_close(c.rope_local_theta, 77.0, 0);
     pl_check_ok(read("{\"model_type\": \"phi3\", \"rope_parameters\": {\"rope_type\": \"default\","
                      "\"rope_theta\": 1e4, \"partial_rotary_factor\": 0.5}}",
                      &c, &err),
@@ -374,9 +384,14 @@ static void gemma3_with_a_vision_tower_gives_its_text_config(void **state)
                      &config, &err),
                 err);
     assert_string_equal(config.architecture, "gemma3_text");
-    assert_true(config.heads == 8 && config.kv_heads == 4 && config.head_dim == 256);
-    assert_true(config.vocab_size == 262208 && config.window == 1024 && config.eos_id == 1);
-    assert_true(config.block_kind[4] == PL_BLOCK_SLIDES && config.block_kind[5] == 0);
+    assert_int_equal(config.heads, 8);
+    assert_int_equal(config.kv_heads, 4);
+    assert_int_equal(config.head_dim, 256);
+    assert_int_equal(config.vocab_size, 262208);
+    assert_int_equal(config.window, 1024);
+    assert_int_equal(config.eos_id, 1);
+    assert_int_equal(config.block_kind[4], PL_BLOCK_SLIDES);
+    assert_int_equal(config.block_kind[5], 0);
     assert_int_equal(read("{\"model_type\": \"gemma3\"}", &config, &err), PL_ERR_UNSUPPORTED);
     pl_check_says(err, "'gemma3'");
 }

@@ -28,7 +28,9 @@ static pl_status keep(void *ctx, size_t first, const float *values, size_t count
 {
     logits *out = ctx;
     (void)err;
-    assert_true(first == out->rows && vocab == TINY_VOCAB && first + count <= LENGTH);
+    assert_int_equal(first, out->rows);
+    assert_int_equal(vocab, TINY_VOCAB);
+    expect_at_most(first + count, LENGTH);
     memcpy(out->values + first * vocab, values, count * vocab * sizeof *values);
     out->rows += count;
     return PL_OK;
@@ -61,7 +63,8 @@ static pl_status run(const char *path, size_t length, const pl_hooks *hooks, log
 
 static void check_same(const logits *a, const logits *b, double tolerance)
 {
-    assert_true(a->rows > 0 && a->rows == b->rows);
+    expect_less(0, a->rows);
+    assert_int_equal(a->rows, b->rows);
     for (size_t i = 0; i < a->rows * TINY_VOCAB; i++) {
         pl_check_close(a->values[i], b->values[i], tolerance, tolerance);
     }
@@ -232,7 +235,10 @@ static pl_status count_input(void *ctx, size_t site, size_t window, float *x, si
     static const size_t widths[] = {TINY_HIDDEN, TINY_HEADS * TINY_DIM, TINY_HIDDEN, TINY_INNER};
     calls *c = ctx;
     (void)err;
-    assert_true(site == c->inputs++ && window == 5 && rows == LENGTH && cols == widths[site % 4]);
+    assert_int_equal(site, c->inputs++);
+    assert_int_equal(window, 5);
+    assert_int_equal(rows, LENGTH);
+    assert_int_equal(cols, widths[site % 4]);
     if (c->zero_inputs && (site % 4 == 1 || site % 4 == 3)) {
         memset(x, 0, rows * cols * sizeof *x);
     }
@@ -245,7 +251,10 @@ static pl_status count_residual(void *ctx, size_t block, size_t window, const fl
     calls *c = ctx;
     (void)x;
     (void)err;
-    assert_true(block == c->residuals++ && window == 5 && rows == LENGTH && hidden == TINY_HIDDEN);
+    assert_int_equal(block, c->residuals++);
+    assert_int_equal(window, 5);
+    assert_int_equal(rows, LENGTH);
+    assert_int_equal(hidden, TINY_HIDDEN);
     return PL_OK;
 }
 
@@ -255,7 +264,9 @@ static pl_status count_key(void *ctx, size_t block, float *x, size_t rows, size_
     calls *c = ctx;
     (void)x;
     (void)err;
-    assert_true(block == c->keys++ && rows == LENGTH && cols == TINY_KV * TINY_DIM);
+    assert_int_equal(block, c->keys++);
+    assert_int_equal(rows, LENGTH);
+    assert_int_equal(cols, TINY_KV * TINY_DIM);
     return PL_OK;
 }
 
@@ -265,7 +276,9 @@ static pl_status count_value(void *ctx, size_t block, float *x, size_t rows, siz
     calls *c = ctx;
     (void)x;
     (void)err;
-    assert_true(block == c->values++ && rows == LENGTH && cols == TINY_KV * TINY_DIM);
+    assert_int_equal(block, c->values++);
+    assert_int_equal(rows, LENGTH);
+    assert_int_equal(cols, TINY_KV * TINY_DIM);
     return PL_OK;
 }
 
@@ -284,8 +297,11 @@ static void hooks_see_and_replace(void **state)
     pl_check_ok(run(temp->folder, LENGTH, NULL, &plain, &err), err);
     pl_check_ok(run(temp->folder, LENGTH, &hooks, &watched, &err), err);
     check_same(&plain, &watched, 0);
-    assert_true(c.weights == 7 * TINY_BLOCKS && c.inputs == 4 * TINY_BLOCKS &&
-                c.residuals == TINY_BLOCKS && c.keys == TINY_BLOCKS && c.values == TINY_BLOCKS);
+    assert_int_equal(c.weights, 7 * TINY_BLOCKS);
+    assert_int_equal(c.inputs, 4 * TINY_BLOCKS);
+    assert_int_equal(c.residuals, TINY_BLOCKS);
+    assert_int_equal(c.keys, TINY_BLOCKS);
+    assert_int_equal(c.values, TINY_BLOCKS);
     c = (calls){.zero_weights = true};
     pl_check_ok(run(temp->folder, LENGTH, &hooks, &by_weights, &err), err);
     c = (calls){.zero_inputs = true};

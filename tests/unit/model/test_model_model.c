@@ -26,11 +26,16 @@ static void opens_and_lists_layers_and_sites(void **state)
     assert_int_equal(pl_model_site_count(model), 4 * TINY_BLOCKS);
     const pl_layer *layer = pl_model_layer(model, 8);
     assert_string_equal(layer->name, "model.layers.1.self_attn.k_proj");
-    assert_true(layer->rows == TINY_KV * TINY_DIM && layer->cols == TINY_HIDDEN &&
-                layer->block == 1 && layer->role == PL_ROLE_K && layer->unpermute_heads == 0);
+    assert_int_equal(layer->rows, TINY_KV * TINY_DIM);
+    assert_int_equal(layer->cols, TINY_HIDDEN);
+    assert_int_equal(layer->block, 1);
+    assert_int_equal(layer->role, PL_ROLE_K);
+    assert_int_equal(layer->unpermute_heads, 0);
     const pl_site *site = pl_model_site(model, layer->site);
     assert_string_equal(site->name, "model.layers.1.qkv");
-    assert_true(site->n_layers == 3 && site->layers[1] == 8 && site->cols == TINY_HIDDEN);
+    assert_int_equal(site->n_layers, 3);
+    assert_int_equal(site->layers[1], 8);
+    assert_int_equal(site->cols, TINY_HIDDEN);
     uint64_t elements = 0;
     for (size_t i = 0; i < weights.count; i++) {
         elements += weights.tensors[i].count;

@@ -62,7 +62,8 @@ static void test_channels_by_block(void **state)
     }
     assert_string_equal(f.y.names[0], "3");
     assert_int_equal(f.n_rules, 1);
-    assert_true(f.rules[0].vertical && f.rules[0].at == 99);
+    assert_true(f.rules[0].vertical);
+    expect_close(f.rules[0].at, 99, 0);
     assert_int_equal(f.n_notes, 0); /* no channel is an outlier in two blocks */
     assert_string_equal(fact_of(&f, "outliers_in_many"), "0 of 144 channels");
     pl_figure_deinit(&f);
@@ -80,7 +81,9 @@ static void test_channels_in_many(void **state)
     size_t counts[] = {0, 2, 5, 1, 5, 3, 9}, best[3] = {99, 99, 99};
     const pl_channels_by_block t = {.n = 7, .blocks = 12, .known = 10, .outlier_in = counts};
     assert_int_equal(pl_channels_in_many(&t, 3, best), 4); /* a quarter of 10 is 2.5 */
-    assert_true(best[0] == 6 && best[1] == 2 && best[2] == 4);
+    assert_int_equal(best[0], 6);
+    assert_int_equal(best[1], 2);
+    assert_int_equal(best[2], 4);
     assert_int_equal(pl_channels_in_many(&t, 0, NULL), 4);
     assert_int_equal(pl_channels_in_many(&t, 1, best), 4);
     assert_int_equal(best[0], 6);
@@ -102,7 +105,8 @@ static void test_error_by_block(void **state)
         assert_int_equal(f.n_series, 1);
         assert_int_equal(f.series[0].count, 1);
         assert_string_equal(f.series[0].label, "q_proj");
-        assert_true(f.y.log && f.series[0].x[0] == 1);
+        assert_true(f.y.log);
+        expect_close(f.series[0].x[0], 1, 0);
         pl_check_close(f.series[0].y[0], expected[request.form], 0, 0);
         assert_string_equal(fact_of(&f, "not_solved"), "27 of 28 layers: `solve all`");
         pl_figure_deinit(&f);
@@ -162,7 +166,8 @@ static void test_envelope(void **state)
     pl_request row[PL_KIND_ROW];
     request.any_side = true;
     assert_int_equal(pl_kind_envelope.row(&d->state, &request, row), 2);
-    assert_true(row[0].side == PL_SIDE_WEIGHT && row[1].side == PL_SIDE_INPUT);
+    assert_int_equal(row[0].side, PL_SIDE_WEIGHT);
+    assert_int_equal(row[1].side, PL_SIDE_INPUT);
     request.any_side = false;
     assert_int_equal(pl_kind_envelope.row(&d->state, &request, row), 1);
 }
@@ -195,7 +200,9 @@ static void test_depth(void **state)
     pl_check_close(f.series[0].y[0], own.rounded_relative_error / plain.rounded_relative_error, 0,
                    0);
     assert_string_equal(fact_of(&f, "not_solved"), "27 of 28 layers with astro");
-    assert_true(f.n_rules == 1 && f.rules[0].at == 1 && !f.rules[0].vertical);
+    assert_int_equal(f.n_rules, 1);
+    expect_close(f.rules[0].at, 1, 0);
+    assert_false(f.rules[0].vertical);
     assert_string_equal(f.rules[0].label, "rtn alone");
     pl_figure_deinit(&f);
 

@@ -100,7 +100,8 @@ static void options_change_the_figure(void **state)
     pl_check_close(f.x.lo, 2, 0, 1e-12);
     pl_check_close(f.x.hi, 19.5, 0, 1e-12);
     pl_check_close(f.y.hi, 1.5, 0, 1e-12);
-    assert_true(f.x.cropped && f.y.cropped);
+    assert_true(f.x.cropped);
+    assert_true(f.y.cropped);
     assert_int_equal(f.series[0].rgb, 0x102030);
     assert_int_equal(f.series[1].rgb, 0xd55e00);
     assert_int_equal(f.series[2].rgb, 0x102030);

@@ -83,7 +83,8 @@ static void strips_show_every_layer(void **state)
         }
     }
     pl_check_close(f.heat->hi, worst, 1e-6, 0);
-    assert_true(f.heat->log && f.heat->lo >= 1);
+    assert_true(f.heat->log);
+    expect_at_most(1, f.heat->lo);
     pl_figure_deinit(&f);
     request.side = PL_SIDE_INPUT;
     f = make_figure(d, &request);
@@ -121,7 +122,9 @@ static void listen(void *ctx, const char *what, double done, double total)
 {
     progress *p = ctx;
     assert_string_equal(what, "layers");
-    assert_true(p->calls == 0 || done >= p->last);
+    if (p->calls != 0) {
+        expect_at_most(p->last, done);
+    }
     p->last = done;
     p->total = total;
     p->calls++;

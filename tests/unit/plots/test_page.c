@@ -153,7 +153,8 @@ static void png_holds_size_dpi_and_provenance(void **state)
         at += 12 + (size_t)length;
     }
     assert_int_equal(at, size);
-    assert_true(data && physical);
+    assert_true(data);
+    assert_true(physical);
     assert_int_equal(texts, 2);
     free(bytes);
 }

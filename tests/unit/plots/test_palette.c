@@ -140,7 +140,9 @@ static void tones_differ_in_grey(void **state)
             double lightness = fabs(pl_colour_lab(p, 0).l - pl_colour_lab(q, 0).l);
             bool marked = a->on_line != b->on_line ||
                           (a->on_line && (a->marker != b->marker || a->open != b->open));
-            assert_true(lightness >= 10 || !same_dash(a, b) || marked);
+            if (same_dash(a, b) && !marked) {
+                expect_at_most(10, lightness);
+            }
             /* Single points have nothing but their shape. */
             assert_true(a->marker != b->marker || a->open != b->open);
         }

@@ -99,7 +99,7 @@ static void decode_kitty(const char *text, pl_buf *png)
         assert_non_null(end);
         more = data[-2] == '1';
         assert_true(more || data[-2] == '0');
-        assert_true(end - data <= 4096);
+        expect_at_most(end - data, 4096);
         put_decoded(data, (size_t)(end - data), png);
         text = end + 2;
     }
@@ -151,7 +151,8 @@ static void put_sixel(decoder *d, unsigned bits, long times)
             if ((bits >> k & 1) == 0) {
                 continue;
             }
-            assert_true(row < HEIGHT && d->x < WIDTH);
+            expect_less(row, HEIGHT);
+            expect_less(d->x, WIDTH);
             memcpy(d->rgb + 3 * (row * WIDTH + d->x), d->colours[d->colour], 3);
             d->set[row * WIDTH + d->x] = true;
         }
@@ -167,7 +168,9 @@ static const char *read_colour(decoder *d, const char *s)
     while (*end == ';' && n < 5) {
         values[n++] = strtol(end + 1, &end, 10);
     }
-    assert_true(values[0] >= 0 && values[0] < 256 && (n == 1 || n == 5));
+    expect_at_most(0, values[0]);
+    expect_less(values[0], 256);
+    assert_true(n == 1 || n == 5);
     d->colour = (size_t)values[0];
     if (n == 5) {
         assert_int_equal(values[1], 2);
@@ -193,7 +196,8 @@ static void decode_sixel(decoder *d, const char *s)
             s = read_colour(d, s + 1);
         } else if (*s == '!') {
             const long times = strtol(s + 1, &end, 10);
-            assert_true(*end >= '?' && *end <= '~');
+            expect_at_most('?', *end);
+            expect_at_most(*end, '~');
             put_sixel(d, (unsigned)(*end - '?'), times);
             s = end + 1;
         } else if (*s == '$') {
@@ -204,7 +208,8 @@ static void decode_sixel(decoder *d, const char *s)
             d->y += 6;
             s++;
         } else {
-            assert_true(*s >= '?' && *s <= '~');
+            expect_at_most('?', *s);
+            expect_at_most(*s, '~');
             put_sixel(d, (unsigned)(*s - '?'), 1);
             s++;
         }

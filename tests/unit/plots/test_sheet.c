@@ -59,10 +59,12 @@ static void shared_axes_have_one_range(void **state)
     pl_sheet sheet = {.rows = 1, .cols = 2, .panels = panels, .share_y = true};
     pl_error err = {0};
     pl_check_ok(pl_sheet_share(&sheet, &err), err);
-    assert_true(panels[0].y.hi == 50 && panels[0].x.hi == 4);
+    expect_close(panels[0].y.hi, 50, 0);
+    expect_close(panels[0].x.hi, 4, 0);
     sheet = (pl_sheet){.rows = 2, .cols = 1, .panels = panels, .share_x = true};
     pl_check_ok(pl_sheet_share(&sheet, &err), err);
-    assert_true(panels[0].x.hi == 9 && panels[1].x.lo == 0);
+    expect_close(panels[0].x.hi, 9, 0);
+    expect_close(panels[1].x.lo, 0, 0);
     panels[1].x.log = true;
     assert_int_equal(pl_sheet_share(&sheet, &err), PL_ERR_USAGE);
     pl_check_says(err, "cannot be shared");
@@ -261,7 +263,9 @@ static void pictures_are_compared(void **state)
     size_t differ = 1;
     int largest = 1;
     pl_check_ok(pl_png_compare(a, b, &pixels, &differ, &largest, &err), err);
-    assert_true(pixels == 10000 && differ == 0 && largest == 0);
+    assert_int_equal(pixels, 10000);
+    assert_int_equal(differ, 0);
+    assert_int_equal(largest, 0);
     figure.series[0].y[0] = 15;
     pl_check_ok(pl_page_write(&figure, &page, NULL, 0, b, NULL, NULL, &err), err);
     pl_check_ok(pl_png_compare(a, b, &pixels, &differ, &largest, &err), err);

@@ -56,10 +56,11 @@ static void boxes_stand_side_by_side(void **state)
         for (size_t i = 0; i < n_series; i++) {
             double shift = 0;
             double width = pl_spread_width(&f, &layout, &f.series[i], &shift);
-            assert_true(width > 2 && shift - width / 2 >= end);
+            expect_less(2, width);
+            expect_at_most(end, shift - width / 2);
             end = shift + width / 2;
         }
-        assert_true(end <= 0.5 * unit);
+        expect_at_most(end, 0.5 * unit);
         pl_figure_deinit(&f);
     }
     /* Given apart, they stay where they are, and as narrow as their distance asks. */

@@ -66,7 +66,8 @@ static void test_the_maximum_is_drawn(void **state)
         }
         assert_true(f.heat->values[i] == most);
     }
-    assert_true(f.notes[0].x == (double)channel && f.notes[0].y == (double)line);
+    expect_close(f.notes[0].x, (double)channel, 0);
+    expect_close(f.notes[0].y, (double)line, 0);
     pl_check_close(strtod(f.y.names[line], NULL), stats.sample_position[row / many * many], 0, 0);
 
     /* On the page the peak is the whole height above the floor at its place, and there is ink. */
@@ -154,7 +155,8 @@ static void test_one_height(void **state)
         both[i].heat->hi = i == 0 ? 3 : 7;
     }
     pl_relief_share(both, 2);
-    assert_true(both[0].heat->hi == 7 && both[1].heat->hi == 7);
+    expect_close(both[0].heat->hi, 7, 0);
+    expect_close(both[1].heat->hi, 7, 0);
     pl_figure_deinit(&both[0]);
     pl_figure_deinit(&both[1]);
 }
@@ -165,7 +167,8 @@ static void test_panels_of_a_row(void **state)
     pl_request row[PL_KIND_ROW], request = request_of(d, &pl_kind_surface);
     pl_error err = {0};
     assert_int_equal(pl_kind_surface.row(&d->state, &request, row), 2);
-    assert_true(row[0].which == PL_WHICH_BEFORE && row[1].which == PL_WHICH_PRECONDITIONED);
+    assert_int_equal(row[0].which, PL_WHICH_BEFORE);
+    assert_int_equal(row[1].which, PL_WHICH_PRECONDITIONED);
     request.which = PL_WHICH_AFTER;
     assert_int_equal(pl_kind_surface.row(&d->state, &request, row), 1);
     assert_true(row[0].which == PL_WHICH_AFTER);

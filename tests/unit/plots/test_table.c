@@ -35,7 +35,9 @@ static void tables_fit_their_page(void **state)
         expect_at_most(sum, grid.width + 0.01);
         expect_at_most(grid.rows, rows[k / 6]);
         expect_at_most(grid.y + (double)(grid.rows + 1) * grid.line, layout.height);
-        assert_true(grid.rows > 0 || rows[k / 6] == 0 || layout.height < 80);
+        if (grid.rows == 0 && rows[k / 6] != 0) {
+            expect_less(layout.height, 80);
+        }
         pl_figure_deinit(&f);
     }
     pl_fonts_destroy(fonts);
@@ -59,8 +61,10 @@ static void a_page_of_its_own_height_holds_it_whole(void **state)
         pl_table_fit(&f, &layout, fonts, widths, &grid);
         assert_int_equal(grid.rows, rows[k % 5]);
         double end = grid.y + ((double)grid.rows + 1.9) * grid.line;
-        assert_true(end <= layout.height);
-        assert_true(rows[k % 5] < 4 || end > 0.85 * layout.height); /* and little more */
+        expect_at_most(end, layout.height);
+        if (rows[k % 5] >= 4) { /* and little more */
+            expect_less(0.85 * layout.height, end);
+        }
         pl_figure_deinit(&f);
     }
     pl_fonts_destroy(fonts);

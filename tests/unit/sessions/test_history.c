@@ -40,15 +40,17 @@ static void count_commands(void *ctx, const pl_session_command *one)
                                         "perplexity windows=2",
                                         "method gptq bits=3 on=*.down_proj"};
     int *count = ctx;
-    assert_true(*count < 7);
+    expect_less(*count, 7);
     assert_string_equal(one->text, texts[*count]);
     assert_int_equal(one->number, ++*count);
-    assert_true(one->ok && one->began == 0);
+    assert_true(one->ok);
+    assert_int_equal(one->began, 0);
     json_t *result = json_loads(one->result, 0, NULL);
     assert_non_null(result);
     if (*count == 6) {
         const double found = json_number_value(json_object_get(result, "perplexity"));
-        assert_true(found > 1.35 && found < 1.37);
+        expect_less(1.35, found);
+        expect_less(found, 1.37);
     }
     json_decref(result);
 }

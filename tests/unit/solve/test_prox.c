@@ -70,9 +70,13 @@ static void edges(void **state)
     assert_true(pl_prox_linf_level(v, 3, 4.5f) == 0.0f); /* tau = ||v||_1 */
     assert_true(pl_prox_linf_level(v, 3, 1e-30f) == 3.0f);
     assert_true(pl_prox_linf(v, 3, 1.0f) == 2.0f);
-    assert_true(v[0] == 2.0f && v[1] == -1.0f && v[2] == 0.5f);
+    expect_close(v[0], 2.0f, 0);
+    expect_close(v[1], -1.0f, 0);
+    expect_close(v[2], 0.5f, 0);
     assert_true(pl_prox_linf(v, 3, 100.0f) == 0.0f);
-    assert_true(v[0] == 0.0f && v[1] == 0.0f && v[2] == 0.0f);
+    expect_close(v[0], 0.0f, 0);
+    expect_close(v[1], 0.0f, 0);
+    expect_close(v[2], 0.0f, 0);
 }
 
 /* The level does not depend on the guess, on short last groups or on where a group lies. */

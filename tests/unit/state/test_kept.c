@@ -173,7 +173,8 @@ static void sessions_hold_them(void **ctx)
     assert_true(json_equal(json, again));
     pl_measurement found;
     assert_true(pl_record_find(b.source, &measured.setting, NULL, &found));
-    assert_true(found.perplexity == 5.5 && found.solved == 1);
+    expect_close(found.perplexity, 5.5, 0);
+    assert_int_equal(found.solved, 1);
     /* The original's own is found by its name alone. */
     const pl_measurement original = {.perplexity = 4.5, .original = 4.5, .protocol = "protocol=x"};
     pl_record_measured(b.source, &original);
@@ -210,9 +211,12 @@ static void sessions_hold_every_kind_of_result(void **ctx)
     pl_check_ok(pl_state_restore(&b, json, a.source, &err), err);
     const pl_state *is = &b.kept[0]->is;
     assert_int_equal(pl_state_solved_count(is), 4);
-    assert_true(pl_state_is_imported(is, 3) && is->solved[0].sequential);
-    assert_true(pl_state_solved_around_imports(is, 5) && !pl_state_solved_around_imports(is, 0));
-    assert_true(!is->solved[27].sequential && pl_id_equal(is->solved[27].result, second_result));
+    assert_true(pl_state_is_imported(is, 3));
+    assert_true(is->solved[0].sequential);
+    assert_true(pl_state_solved_around_imports(is, 5));
+    assert_false(pl_state_solved_around_imports(is, 0));
+    assert_false(is->solved[27].sequential);
+    assert_true(pl_id_equal(is->solved[27].result, second_result));
     assert_true(pl_id_equal(b.kept[0]->id, a.kept[0]->id));
     pl_state_deinit(&b);
     /* What is no result is none. */
@@ -308,7 +312,8 @@ static void results_come_back_with_their_setting(void **ctx)
     assert_int_equal(pl_state_solved_count(&s), 0);
     assert_int_equal(pl_state_recall(&s), DEMO_LAYERS);
     assert_int_equal(pl_state_solved_count(&s), DEMO_LAYERS);
-    assert_true(s.solved[3].sequential && pl_id_equal(s.solved[3].result, first_result));
+    assert_true(s.solved[3].sequential);
+    assert_true(pl_id_equal(s.solved[3].result, first_result));
     assert_int_equal(pl_state_recall(&s), 0);
     /* In sequence every method counts; a single layer's result stands for itself. */
     demo_override(&s, PL_SLOT_ROUND, "*.down_proj", "rtn bits=4");

@@ -96,9 +96,9 @@ static void test_last_matching_override_wins(void **ctx)
     demo_override(&s, PL_SLOT_ROUND, "*.1.*", "rtn bits=4");
     demo_override(&s, PL_SLOT_PRECONDITION, "*", "magr");
     demo_override(&s, PL_SLOT_ROUND, "*.3.*", "");
-    assert_int_equal(pl_state_spec(&s, 4, PL_SLOT_ROUND)->values[PL_GRID_BITS], 2);
-    assert_int_equal(pl_state_spec(&s, 0, PL_SLOT_ROUND)->values[PL_GRID_BITS], 3);
-    assert_int_equal(pl_state_spec(&s, DEMO_Q1, PL_SLOT_ROUND)->values[PL_GRID_BITS], 4);
+    expect_close(pl_state_spec(&s, 4, PL_SLOT_ROUND)->values[PL_GRID_BITS], 2, 0);
+    expect_close(pl_state_spec(&s, 0, PL_SLOT_ROUND)->values[PL_GRID_BITS], 3, 0);
+    expect_close(pl_state_spec(&s, DEMO_Q1, PL_SLOT_ROUND)->values[PL_GRID_BITS], 4, 0);
     assert_null(pl_state_spec(&s, 21, PL_SLOT_ROUND)->method);
     assert_string_equal(pl_state_spec(&s, 21, PL_SLOT_PRECONDITION)->method->name, "magr");
     assert_null(pl_state_spec(&s, 0, PL_SLOT_TRANSFORM)->method);
@@ -149,8 +149,9 @@ static void check_round_trip(bool as_demo)
     assert_int_equal(b.which, PL_WHICH_AFTER);
     assert_int_equal(b.n_overrides, 2);
     assert_int_equal(b.activations.bits, 4);
-    assert_true(b.activations.format == &pl_format_asymmetric && !b.activations.fixed &&
-                b.activations.clip == 0.9);
+    assert_ptr_equal(b.activations.format, &pl_format_asymmetric);
+    assert_false(b.activations.fixed);
+    expect_close(b.activations.clip, 0.9, 0);
     assert_int_equal(b.kv.bits, 3);
     assert_int_equal(b.kv_group_size, 16);
     assert_int_equal(b.calibration.protocol.rows, 77);
@@ -195,9 +196,11 @@ static void test_results_of_an_unknown_model_are_foreign(void **ctx)
         pl_check_ok(pl_state_restore(&b, json, a.source, &err), err);
         assert_int_equal(pl_state_solved_count(&b), 0);
         assert_int_equal(pl_state_import_count(&b), 0);
-        assert_true(pl_state_is_foreign(&b, 2) && pl_state_is_foreign(&b, 3) &&
-                    !pl_state_is_foreign(&b, 4));
-        assert_true(!b.calibration.known && (b.calibration.foreign || turn == 1));
+        assert_true(pl_state_is_foreign(&b, 2));
+        assert_true(pl_state_is_foreign(&b, 3));
+        assert_false(pl_state_is_foreign(&b, 4));
+        assert_false(b.calibration.known);
+        assert_true(b.calibration.foreign || turn == 1);
         assert_int_equal(pl_state_check_origin(&b, false, &err), PL_ERR_CHANGED);
         pl_check_says(err, "3 results of the session are of another model");
         /* It stays so in the session that goes on from there. */

@@ -51,12 +51,14 @@ static void a_method_meets_its_target(void **ctx)
         expect_close(fall(&sought), target, 1e-3 * target);
         expect_less(0, told(&sought, "solves"));
         expect_at_most(told(&sought, "solves"), PL_SEARCH_MOST);
-        assert_true(sought.gap >= -1e-6 && sought.gap < 1.0);
+        expect_at_most(-1e-6, sought.gap);
+        expect_less(sought.gap, 1.0);
         snprintf(text, sizeof text, "%.*sbeta=%.17g",
                  (int)(strstr(cases[i].spec, "target=") - cases[i].spec), cases[i].spec, beta);
         demo_method(&d.state, text);
         const pl_solve_report given = demo_solve(&d, cases[i].layer);
-        assert_true(isnan(told(&given, "beta_found")) && isnan(told(&given, "solves")));
+        assert_true(isnan(told(&given, "beta_found")));
+        assert_true(isnan(told(&given, "solves")));
         expect_close(given.group_max_after, sought.group_max_after, 0);
         expect_close(given.objective, sought.objective, 0);
         expect_close(given.dual, sought.dual, 0);

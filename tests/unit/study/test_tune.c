@@ -87,8 +87,10 @@ static void test_settings_are_few(void **ctx)
     }
     pl_check_ok(pl_tune_set(&state, &checked, given, &err), err);
     assert_int_equal(state.n_overrides, 2);
-    assert_true(has_bits(&state, 0, 3) && has_bits(&state, 8, 2) && has_bits(&state, 6, 2) &&
-                has_bits(&state, 1, 4));
+    assert_true(has_bits(&state, 0, 3));
+    assert_true(has_bits(&state, 8, 2));
+    assert_true(has_bits(&state, 6, 2));
+    assert_true(has_bits(&state, 1, 4));
     assert_string_equal(state.overrides[1].glob, "*.down_proj,1.*");
     for (size_t i = 0; i < DEMO_LAYERS; i++) {
         given[i] = 2;

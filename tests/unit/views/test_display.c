@@ -134,11 +134,14 @@ static void test_view_command(void **state)
     accept(s, "view zoom=no split=no main=channels order=sorted scale=log form=fan");
     display = pl_display_of(&s->state);
     assert_int_equal(pl_zoomed_pane(&s->state), PL_PANE_COUNT);
-    assert_true(display.panes[0].sorted && display.panes[0].log);
+    assert_true(display.panes[0].sorted);
+    assert_true(display.panes[0].log);
     assert_string_equal(display.panes[0].form, "fan");
     pl_request request;
     assert_true(pl_view_request(&s->state, PL_PANE_MAIN, &request));
-    assert_true(request.sorted && request.log && request.form == 1);
+    assert_true(request.sorted);
+    assert_true(request.log);
+    assert_int_equal(request.form, 1);
     accept(s, "view second=groups form=bars"); /* the form is that pane's */
     display = pl_display_of(&s->state);
     assert_string_equal(display.panes[1].form, "bars");
