@@ -1,10 +1,10 @@
-#include "core/base/number.h"
 #include "plots/figure.h"
 
 #include "plots/build.h"
 #include "plots/levels.h"
 
 #include "core/base/checked.h"
+#include "core/base/number.h"
 #include "core/metrics/outliers.h"
 
 #include <math.h>

@@ -40,6 +40,13 @@ typedef struct pl_figure_look {
 double pl_axis_to(const pl_axis *axis, double x);
 double pl_axis_from(const pl_axis *axis, double t);
 
+/* The range of an axis that is shown, by what was zoomed to, on the scale of the axis. */
+void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, double *hi);
+
+/* Point i of a series: a bin's middle; a spread's maximum. */
+double pl_series_x(const pl_series *series, size_t i);
+double pl_series_y(const pl_series *series, size_t i);
+
 /* Index of the point of a series at (next to) x: false if it has none there. */
 bool pl_series_at(const pl_series *series, const pl_axis *axis, double x, size_t *index);
 

@@ -4,7 +4,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/number.h"
-#include "core/calib/calib_parts.h"
+#include "core/calib/massive.h"
 #include "core/study/token_context.h"
 #include "core/tensor/mat.h"
 

@@ -9,29 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- ranges ----------------------------------------------------------------------------------- */
-
-void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, double *hi)
-{
-    double low = pl_axis_to(axis, axis->lo);
-    double high = pl_axis_to(axis, axis->hi);
-    bool zoomed = shown > 0 && shown < high - low;
-    *lo = zoomed ? fmin(fmax(first, low), high - shown) : low;
-    *hi = zoomed ? *lo + shown : high;
-}
-
 /* --- crosshair -------------------------------------------------------------------------------- */
-
-double pl_series_x(const pl_series *series, size_t i)
-{
-    return series->mark == PL_MARK_STEPS ? (series->x[i] + series->x[i + 1]) / 2 : series->x[i];
-}
-
-double pl_series_y(const pl_series *series, size_t i)
-{
-    return pl_mark_width(series->mark) > 1 ? series->y[i * PL_SPREAD + PL_SPREAD - 1]
-                                           : series->y[i];
-}
 
 static size_t largest_row(const pl_heat *heat, size_t col)
 {

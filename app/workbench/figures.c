@@ -9,7 +9,7 @@
 #include "core/state/record.h"
 #include "core/study/sweep.h"
 #include "plots/kinds.h"
-#include "views/figure_parts.h"
+#include "plots/look.h"
 #include "views/view.h"
 
 #include <stdio.h>

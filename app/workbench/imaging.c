@@ -1,8 +1,8 @@
 #include "app/workbench/imaging.h"
 
+#include "plots/look.h"
 #include "plots/options.h"
 #include "plots/raster.h"
-#include "views/figure_parts.h"
 
 #include <string.h>
 

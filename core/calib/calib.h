@@ -5,6 +5,7 @@
 #ifndef PL_CALIB_CALIB_H
 #define PL_CALIB_CALIB_H
 
+#include "core/calib/massive.h"
 #include "core/calib/stats.h"
 #include "core/calib/text.h"
 #include "core/io/store.h"

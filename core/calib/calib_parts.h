@@ -4,6 +4,7 @@
 #define PL_CALIB_CALIB_PARTS_H
 
 #include "core/calib/calib.h"
+#include "core/calib/massive.h"
 
 #include <stdbool.h>
 
@@ -92,15 +93,5 @@ PL_NODISCARD pl_status pl_walk_missing(const pl_calib_spec *spec, bool beside, p
 PL_NODISCARD pl_status pl_walk_part(pl_calib_walk *walk, size_t block, pl_site_role role,
                                     const pl_hooks *hooks, pl_part_fn sink, void *ctx,
                                     const char *folder, pl_task *task, pl_error *err);
-
-/* Finds massive activations in one row of the residual stream (massive.c): for each channel with
- * |x| > 100 and |x| > 1000 * median calls note(ctx, channel, value, median).  scratch: [count]. */
-void pl_massive_scan(const float *x, size_t count, float *scratch,
-                     void (*note)(void *ctx, size_t channel, float value, float median), void *ctx);
-
-/* Whether the row's largest |x| is none, but nearer to one than *share: the smaller of |x| / 100
- * and |x| / (1000 * median), at most 1.  Then that becomes *share. */
-bool pl_massive_nearer(const float *x, size_t count, float *scratch, float *share, size_t *channel,
-                       float *median);
 
 #endif

@@ -1,6 +1,6 @@
-#include "core/base/number.h"
-#include "core/calib/calib_parts.h"
+#include "core/calib/massive.h"
 
+#include "core/base/number.h"
 #include "core/tensor/clones.h"
 
 #include <math.h>

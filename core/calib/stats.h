@@ -46,17 +46,6 @@ pl_sym pl_site_stats_gram(const pl_site_stats *stats);
 
 void pl_site_stats_deinit(pl_site_stats *stats);
 
-/* A massive activation of the residual stream (methods.md 4): |x| > 100 and > 1000 times the
- * median |x| of its token's hidden state. */
-typedef struct pl_massive {
-    uint32_t block, position, channel;
-    int32_t token;
-    float value, median;
-} pl_massive;
-
-#define PL_MASSIVE_LEAST 100.0f
-#define PL_MASSIVE_RATIO 1000.0f
-
 typedef struct pl_stats pl_stats; /* the accumulator of one site */
 
 /* windows: how many will be added.  sample_rows: rows of X kept in all.  Caller owns *out. */

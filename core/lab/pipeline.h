@@ -27,6 +27,30 @@ bool pl_solve_is_blind(const pl_state *state, size_t layer);
 PL_NODISCARD pl_status pl_solve_layer(pl_context cx, size_t layer, pl_solve_report *report,
                                       pl_id *result, pl_error *err);
 
+/* Who sees a solve's rows as they become final.  NULL where nobody does. */
+typedef struct pl_solve_watch {
+    /* w[count, cols]: preconditioned or rounded weights, borrowed for the call. */
+    void (*rows)(void *ctx, bool rounded, size_t first, size_t count, const float *w);
+    void *ctx;
+    pl_warm *warm;       /* where rows of the preconditioner are left; NULL: nowhere */
+    const size_t *place; /* [rows]: the row of warm, SIZE_MAX for none */
+} pl_solve_watch;
+
+/* Solves one layer with the Gram matrix of a calibration key, or finds it in the store.  Its
+ * transform is made from the state's own calibration.  A key of zeros: of blind methods, without
+ * inputs; what needs those is NaN. */
+PL_NODISCARD pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
+                                      const pl_solve_watch *watch, pl_solve_report *report,
+                                      pl_id *result, pl_error *err);
+
+/* Whether the store has a layer's result: *result is its key then, and its parts are whole.  No
+ * statistics are needed for that, and nothing is made. */
+PL_NODISCARD pl_status pl_solve_find(pl_context cx, size_t layer, pl_id calibration, bool *found,
+                                     pl_solve_report *report, pl_id *result, pl_error *err);
+
+/* Sets the sentence for `name`, for which no method is set. */
+pl_status pl_solve_no_method(const char *name, pl_error *err);
+
 typedef void (*pl_solved_fn)(void *ctx, size_t layer, pl_id result, const pl_solve_report *report);
 
 /* All layers that have a method, in model order, one layer's workspace at a time; each(ctx, ...)

@@ -3,7 +3,7 @@
 #include "core/base/checked.h"
 #include "core/base/clock.h"
 #include "core/lab/fused.h"
-#include "core/lab/pipeline_parts.h"
+#include "core/lab/pipeline.h"
 #include "core/lab/place.h"
 #include "core/lab/weights.h"
 #include "core/live/picture_parts.h"

@@ -148,6 +148,15 @@ static bool listed(const char *path, const char *const *names, size_t count)
     return false;
 }
 
+/* Whether a header is private to its folder, and path is in another one. */
+static bool is_private(const char *path, const char *header)
+{
+    static const char ending[] = "_parts.h";
+    const size_t length = strlen(header), folder = (size_t)(strrchr(header, '/') - header) + 1;
+    return length > strlen(ending) && strcmp(header + length - strlen(ending), ending) == 0 &&
+           (strncmp(path, header, folder) != 0 || strchr(path + folder, '/') != NULL);
+}
+
 /* Index of the room in the table of arrows, or their count. */
 static size_t room_of(const char *path)
 {
@@ -198,6 +207,9 @@ static void check_own_include(report *to, const char *header)
     }
     if (from != target && !listed(header, arrows[from].may, COUNT(arrows[from].may))) {
         complain(to, "goes against the arrows: ", header);
+    }
+    if (is_private(to->path, header)) {
+        complain(to, "is private to its folder: ", header);
     }
     if (begins(to->path, layered) && begins(header, layered) &&
         (layer_of(to->path) == COUNT(layers) || layer_of(header) > layer_of(to->path))) {

@@ -1,11 +1,12 @@
-/* The includes, circles of them, calls, lengths and pragmas of all sources against the rules of the
- * house; and the rules themselves against planted violations, for a check that finds nothing proves
- * nothing. */
+/* The includes, circles of them, calls, lengths, pragmas and names of all sources against the rules
+ * of the house; and the rules themselves against planted violations, for a check that finds nothing
+ * proves nothing. */
 #include "tests/support/check.h"
 
 #include "core/base/file.h"
 #include "tests/arrows/circles.h"
 #include "tests/arrows/rules.h"
+#include "tests/arrows/statics.h"
 
 #include <ftw.h>
 #include <stdlib.h>
@@ -24,6 +25,10 @@ static const struct {
     {"core/metrics/a.c", "#include \"core/format/grid.h\"\n", NULL},
     {"core/lab/a.c", "#include \"core/calib/stats.h\"\n", NULL},
     {"core/lab/a.c", "#include \"plots/figure.h\"\n", "goes against the arrows"},
+    {"core/lab/a.c", "#include \"core/lab/b_parts.h\"\n", NULL},
+    {"core/live/a.c", "#include \"core/lab/b_parts.h\"\n", "private to its folder"},
+    {"app/a.c", "#include \"views/b_parts.h\"\n", "private to its folder: views/b_parts.h"},
+    {"tests/unit/a.c", "#include \"core/lab/b_parts.h\"\n", NULL},
     {"core/lab/a.c", "  #  include \"views/panel.h\"\n", "goes against the arrows"},
     {"core/lab/a.c", "/* #include \"views/panel.h\" */ int x;\n", NULL},
     {"core/lab/a.c", "/*\n#include \"views/panel.h\"\n*/\n", NULL},
@@ -138,10 +143,32 @@ static void finds_planted_circles(void **unused)
     pl_buf_deinit(&out);
 }
 
+static void finds_names_of_many_statics(void **unused)
+{
+    (void)unused;
+    static const char with[] = "static int put(int a)\n{\n    return a;\n}\n";
+    pl_buf out = {0};
+    pl_statics *statics = pl_statics_create();
+    assert_non_null(statics);
+    pl_statics_add(statics, "core/lab/a.c", with);
+    pl_statics_add(statics, "core/lab/b.c", with);
+    /* A declaration of the same function, a table, a call and a name that goes on. */
+    pl_statics_add(statics, "core/lab/b.c", "static int put(int a);\nstatic int x[] = {(1)};\n");
+    pl_statics_add(statics, "core/lab/c.c", "    put(1);\nstatic int put_row(int a)\n{\n}\n");
+    assert_int_equal(pl_statics_find(statics, &out), 0);
+    pl_statics_add(statics, "views/d.c",
+                   "static __attribute__((noinline)) char *put(void)\n{\n}\n");
+    assert_int_equal(pl_statics_find(statics, &out), 1);
+    assert_string_equal(out.data, "put: a static of core/lab/a.c, core/lab/b.c, views/d.c\n");
+    pl_statics_destroy(statics);
+    pl_buf_deinit(&out);
+}
+
 /* nftw has no argument for these. */
 static struct {
     size_t root_length, files;
     pl_circles *circles;
+    pl_statics *statics;
     pl_buf complaints;
 } walk;
 
@@ -160,6 +187,9 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
     pl_check_ok(pl_file_read_all(path, 1 << 22, &text, &size, &err), err);
     pl_rules_check(path + walk.root_length, text, &walk.complaints);
     pl_circles_add(walk.circles, path + walk.root_length, text);
+    if (strncmp(path + walk.root_length, "tests/", strlen("tests/")) != 0) {
+        pl_statics_add(walk.statics, path + walk.root_length, text);
+    }
     walk.files++;
     free(text);
     return 0;
@@ -173,7 +203,9 @@ static void all_sources_keep_the_rules(void **unused)
     assert_non_null(root);
     walk.root_length = strlen(root) + 1;
     walk.circles = pl_circles_create();
+    walk.statics = pl_statics_create();
     assert_non_null(walk.circles);
+    assert_non_null(walk.statics);
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         pl_buf folder = {0};
         size_t before = walk.files;
@@ -186,6 +218,8 @@ static void all_sources_keep_the_rules(void **unused)
     }
     pl_circles_find(walk.circles, &walk.complaints);
     pl_circles_destroy(walk.circles);
+    pl_statics_find(walk.statics, &walk.complaints);
+    pl_statics_destroy(walk.statics);
     bool clean = walk.complaints.size == 0;
     if (!clean) {
         fprintf(stderr, "%s", walk.complaints.data);
@@ -197,9 +231,8 @@ static void all_sources_keep_the_rules(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_planted_violations),
-        cmocka_unit_test(finds_long_files_and_lines),
-        cmocka_unit_test(finds_planted_circles),
+        cmocka_unit_test(finds_planted_violations),   cmocka_unit_test(finds_long_files_and_lines),
+        cmocka_unit_test(finds_planted_circles),      cmocka_unit_test(finds_names_of_many_statics),
         cmocka_unit_test(all_sources_keep_the_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
