@@ -77,7 +77,7 @@ static void measure(const char *what, const pl_figure *figure, int rows, int col
                                          .cursor = (double)(i * 997)};
         double start = bench_now();
         pl_surface_clear(&surface);
-        if (pl_plot_draw(figure, &options, &surface, (pl_area){0, 0, rows, cols}, &err) != PL_OK) {
+        if (pl_plot_draw(figure, &options, &surface, (pl_rect){0, 0, rows, cols}, &err) != PL_OK) {
             bench_fail(what, &err);
         }
         ms[i] = 1e3 * (bench_now() - start);

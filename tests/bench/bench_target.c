@@ -2,7 +2,7 @@
  * hard ones, three targets.  How many solves of the whole layer, how near the fall comes, and the
  * time over that of one solve at the beta that was found. */
 #include "core/method/method.h"
-#include "core/solve/linf.h"
+#include "core/metrics/recon.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/rows.h"
 
@@ -29,7 +29,7 @@ static double run(const bench_layer *layer, const pl_spec *spec, pl_method_repor
         bench_fail(layer->name, &err);
     }
     const double seconds = bench_now() - start;
-    *group_max = pl_linf_group_max((pl_view){w, layer->w.rows, layer->w.cols, layer->w.cols}, 128);
+    *group_max = pl_group_max_mean((pl_view){w, layer->w.rows, layer->w.cols, layer->w.cols}, 128);
     free(w);
     return seconds;
 }
@@ -48,7 +48,7 @@ int main(void)
         bench_layer layer;
         snprintf(name, sizeof name, "%d.%s", blocks[c / ROLES], roles[c % ROLES]);
         bench_layer_load(name, &layer);
-        const double before = pl_linf_group_max(pl_mat_view(&layer.w), 128);
+        const double before = pl_group_max_mean(pl_mat_view(&layer.w), 128);
         for (int t = 0; t < TARGETS; t++) {
             pl_error err = {0};
             pl_method_report report;
