@@ -25,7 +25,7 @@ typedef struct batch {
     int8_t *codes;
 } batch;
 
-static void *get(size_t bytes)
+static void *zeroed(size_t bytes)
 {
     void *p = malloc(bytes);
     if (p == NULL) {
@@ -40,10 +40,10 @@ static batch make_batch(size_t n)
     batch b = {.n = n, .rows = BATCH_BYTES / (n * sizeof(float))};
     pl_rng rng;
     pl_rng_init(&rng, n);
-    b.x = get(b.rows * n * sizeof(float));
-    b.y = get(b.rows * n * sizeof(float));
-    b.scales = get(b.rows * sizeof(float));
-    b.codes = get(b.rows * n);
+    b.x = zeroed(b.rows * n * sizeof(float));
+    b.y = zeroed(b.rows * n * sizeof(float));
+    b.scales = zeroed(b.rows * sizeof(float));
+    b.codes = zeroed(b.rows * n);
     for (size_t i = 0; i < b.rows * n; i++) {
         b.x[i] = (float)(pl_rng_uniform(&rng) - 0.5);
     }
@@ -114,7 +114,7 @@ static pl_transform *kron_of(size_t n)
     pl_transform *t = NULL;
     size_t n1 = 0, n2 = 0;
     pl_kron_split(n, &n1, &n2);
-    float *p1 = get(n1 * n1 * sizeof(float)), *p2 = get(n2 * n2 * sizeof(float));
+    float *p1 = zeroed(n1 * n1 * sizeof(float)), *p2 = zeroed(n2 * n2 * sizeof(float));
     if (pl_orthogonal_random(n1, 1, p1, NULL, &err) != PL_OK ||
         pl_orthogonal_random(n2, 2, p2, NULL, &err) != PL_OK) {
         bench_fail("rotation", &err);
@@ -134,8 +134,8 @@ static void against_dense(size_t n)
     enum { ROWS = 2048 };
     pl_error err = {0};
     pl_transform *t = kron_of(n);
-    float *x = get(ROWS * n * sizeof(float)), *y = get(ROWS * n * sizeof(float));
-    float *p = get(n * n * sizeof(float));
+    float *x = zeroed(ROWS * n * sizeof(float)), *y = zeroed(ROWS * n * sizeof(float));
+    float *p = zeroed(n * n * sizeof(float));
     double dense[TURNS], kron[TURNS];
     for (int i = 0; i < TURNS; i++) {
         double start = bench_now();
@@ -161,9 +161,9 @@ static void against_float(const char *name, pl_transform *t, size_t rows, size_t
 {
     enum { TOKENS = 512 };
     pl_error err = {0};
-    float *x = get(TOKENS * cols * sizeof *x), *y = get(TOKENS * rows * sizeof *y);
-    float *w = get(rows * cols * sizeof *w), *scales = get((rows + TOKENS) * sizeof *scales);
-    int8_t *codes = get((rows + TOKENS) * cols);
+    float *x = zeroed(TOKENS * cols * sizeof *x), *y = zeroed(TOKENS * rows * sizeof *y);
+    float *w = zeroed(rows * cols * sizeof *w), *scales = zeroed((rows + TOKENS) * sizeof *scales);
+    int8_t *codes = zeroed((rows + TOKENS) * cols);
     double sgemm[TURNS], int8[TURNS];
     pl_rng rng;
     pl_int8 *product = NULL;

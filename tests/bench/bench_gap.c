@@ -5,6 +5,7 @@
 #include "core/model/model.h"
 #include "core/solve/linf.h"
 #include "tests/bench/bench.h"
+#include "tests/support/rising.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,15 +96,9 @@ static void measure(const bench_layer *layer, size_t at)
     pl_mat_deinit(&w);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double middle(double *values, size_t count)
 {
-    qsort(values, count, sizeof *values, compare);
+    qsort(values, count, sizeof *values, rising_doubles);
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 

@@ -12,7 +12,7 @@
 
 enum { OUT = 1536, IN = 576, ROWS = 1024, TURNS = 9, STEPS = 5 };
 
-static float *make(size_t count, uint64_t seed, float scale)
+static float *random_matrix(size_t count, uint64_t seed, float scale)
 {
     float *x = malloc(count * sizeof *x);
     pl_rng rng;
@@ -52,9 +52,9 @@ int main(void)
 {
     pl_error err = {0};
     pl_flatquant f;
-    float *x = make(ROWS * IN, 1, 1.0f), *w = make(OUT * IN, 2, 0.05f);
-    float *y = make(ROWS * OUT, 3, 1.0f), *dx = make(ROWS * IN, 4, 1.0f);
-    float *dw = make(OUT * IN, 5, 1.0f), max_abs[IN];
+    float *x = random_matrix(ROWS * IN, 1, 1.0f), *w = random_matrix(OUT * IN, 2, 0.05f);
+    float *y = random_matrix(ROWS * OUT, 3, 1.0f), *dx = random_matrix(ROWS * IN, 4, 1.0f);
+    float *dw = random_matrix(OUT * IN, 5, 1.0f), max_abs[IN];
     double ours[TURNS], gemms[TURNS], torch[TURNS], over[TURNS], faster[TURNS];
     const pl_view view = {w, OUT, IN, IN};
     const pl_grid grid = {.bits = 4, .format = &pl_format_symmetric, .scale_dtype = PL_F32};

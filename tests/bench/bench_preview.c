@@ -6,6 +6,7 @@
 #include "core/metrics/recon.h"
 #include "core/model/model.h"
 #include "tests/bench/bench.h"
+#include "tests/support/rising.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -139,15 +140,9 @@ static void measure(const bench_layer *layer, size_t at)
     pl_preview_destroy(preview);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double percentile(double *values, size_t count, double share)
 {
-    qsort(values, count, sizeof *values, compare);
+    qsort(values, count, sizeof *values, rising_doubles);
     return count > 0 ? values[(size_t)(share * (double)(count - 1))] : (double)NAN;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/e2e/run_planish.h"
 
+#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "tests/support/json_doc.h"
 #include "tests/support/temp.h"
@@ -32,6 +33,11 @@ int run_setup(void **ctx)
     return 0;
 }
 
+int run_setup_inside(void **ctx)
+{
+    return run_setup(ctx) != 0 ? -1 : chdir(run_folder());
+}
+
 int run_teardown(void **ctx)
 {
     (void)ctx;
@@ -42,6 +48,14 @@ int run_teardown(void **ctx)
 const char *run_folder(void)
 {
     return home.folder;
+}
+
+const char *run_demo_folder(void)
+{
+    static char path[1024];
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    snprintf(path, sizeof path, "%s/sessions/demo", root != NULL ? root : ".");
+    return path;
 }
 
 const char *run_path(const char *name)
@@ -72,18 +86,11 @@ void run_write(const char *path, const char *text)
     pl_check_ok(pl_file_write_all(path, text, strlen(text), &err), err);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void add_line(run *r, double since)
 {
     r->seconds = realloc(r->seconds, (r->n_lines + 1) * sizeof *r->seconds);
     assert_non_null(r->seconds);
-    r->seconds[r->n_lines++] = now() - since;
+    r->seconds[r->n_lines++] = pl_clock_now() - since;
 }
 
 /* Reads stdout to its end and notes when each line was there. */
@@ -91,13 +98,13 @@ static void collect(run *r, int fd)
 {
     pl_buf out = {0};
     char piece[65536];
-    double last = now();
+    double last = pl_clock_now();
     ssize_t count;
     while ((count = read(fd, piece, sizeof piece)) > 0 || (count < 0 && errno == EINTR)) {
         for (ssize_t i = 0; i < count; i++) {
             if (piece[i] == '\n') {
                 add_line(r, last);
-                last = now();
+                last = pl_clock_now();
             }
         }
         pl_buf_append(&out, piece, count > 0 ? (size_t)count : 0);

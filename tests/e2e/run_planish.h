@@ -22,11 +22,15 @@ typedef struct run {
 } run;
 
 int run_setup(void **ctx);
+int run_setup_inside(void **ctx); /* what a run writes by name lands in the folder too */
 int run_teardown(void **ctx);
 
 /* The test's folder, and a path in it (good until the twelfth next call). */
 const char *run_folder(void);
 const char *run_path(const char *name);
+
+/* The demo's checkpoint in the checkout. */
+const char *run_demo_folder(void);
 
 /* $PLANISH_BIN without its last two parts. */
 const char *run_build_folder(void);

@@ -4,14 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *demo(void)
-{
-    static char path[1024];
-    const char *root = getenv("PLANISH_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/sessions/demo", root != NULL ? root : ".");
-    return path;
-}
-
 static const char *command_of(const run *r, size_t i)
 {
     expect_less(i, r->n_lines);
@@ -48,7 +40,7 @@ static void test_one_object_a_command(void **ctx)
 static void test_model_is_reported_as_open(void **ctx)
 {
     (void)ctx;
-    run r = RUN("-c", "info", demo(), "--json");
+    run r = RUN("-c", "info", run_demo_folder(), "--json");
     assert_int_equal(r.n_lines, 2);
     assert_string_equal(command_of(&r, 0), "open");
     run_check_keys(run_result(&r, 0), "architecture blocks hidden_size vocab_size parameters "
@@ -156,12 +148,12 @@ static void test_demo_calibrates_itself_and_others_ask(void **ctx)
         "plot channels side=input file=x.png",
     };
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
-        r = RUN("--json", demo(), "-c", scripts[i]);
+        r = RUN("--json", run_demo_folder(), "-c", scripts[i]);
         run_check_failed(&r, 1, "`calibrate");
         assert_string_equal(code_of(&r), "state");
         run_free(&r);
     }
-    r = RUN("--json", demo(), "-c", "calibrate");
+    r = RUN("--json", run_demo_folder(), "-c", "calibrate");
     run_check_failed(&r, 1, "text=FILE");
     run_free(&r);
     r = run_demo("perplexity which=after");
@@ -221,8 +213,8 @@ static void test_sessions(void **ctx)
     snprintf(first, sizeof first,
              "calibrate text='%s/calibration.txt' windows=2; select 1.down_proj; method rtn bits=3;"
              "solve; save",
-             demo());
-    run r = RUN("--json", "--session", session, demo(), "-c", first);
+             run_demo_folder());
+    run r = RUN("--json", "--session", session, run_demo_folder(), "-c", first);
     assert_int_equal(r.n_lines, 6);
     run_check_keys(run_last(&r), "");
     run_free(&r);
@@ -239,13 +231,13 @@ static void test_sessions(void **ctx)
     run_free(&r);
     char after[1100];
     snprintf(after, sizeof after, "perplexity text='%s/evaluation.txt' which=after windows=2",
-             demo());
+             run_demo_folder());
     r = RUN("--json", "--session", session, "-c", after);
     expect_less(0, run_number(run_last(&r), "kl_mean"));
     run_free(&r);
 
     /* A named model comes before the session's. */
-    r = RUN("--json", "--session", session, demo(), "-c", "outliers top=1");
+    r = RUN("--json", "--session", session, run_demo_folder(), "-c", "outliers top=1");
     run_check_failed(&r, 1, "`calibrate");
     run_free(&r);
 
@@ -281,7 +273,7 @@ static void test_session_from_another_folder(void **ctx)
     (void)ctx;
     char session[1024];
     snprintf(session, sizeof session, "%s", run_path("moved.planish"));
-    assert_int_equal(chdir(demo()), 0);
+    assert_int_equal(chdir(run_demo_folder()), 0);
     run r = RUN("--session", session, "./", "-c", "calibrate text=calibration.txt windows=1");
     assert_int_equal(r.status, 0);
     run_free(&r);

@@ -112,17 +112,6 @@ enum { LIMITS = sizeof limits / sizeof *limits, LIMIT_STEPS = 12 };
 
 static char root[512], work[600], out[640], before[640], whole[600];
 
-static void shell(const char *format, ...) PL_PRINTF(1, 2);
-static void shell(const char *format, ...)
-{
-    char command[4000];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    assert_int_equal(system(command), 0);
-}
-
 static void clear_fault(void)
 {
     static const char *const names[] = {"LD_PRELOAD", "PLANISH_FAULT_KIND", "PLANISH_FAULT_AT",
@@ -189,8 +178,8 @@ static run run_scenario(const scenario *s)
 
 static void start_anew(void)
 {
-    shell("rm -rf '%s' && mkdir -p '%s' '%s/tmp' '%s/state' '%s/cache'", work, out, work, work,
-          work);
+    free(run_shell("rm -rf '%s' && mkdir -p '%s' '%s/tmp' '%s/state' '%s/cache'", work, out, work,
+                   work, work));
 }
 
 /* --- what must hold --------------------------------------------------------------------------- */
@@ -373,8 +362,8 @@ static void check_run(const scenario *s, size_t kind, size_t n, size_t count, ru
 /* The same once more in what is left of it, but for what it made. */
 static void check_again(const scenario *s, size_t kind, size_t count, const run *reference)
 {
-    shell("rm -rf '%s' && mkdir '%s' && rm -f '%s'/s.planish*", out, out, work);
-    shell("rm -rf '%s/state'", work);
+    free(run_shell("rm -rf '%s' && mkdir '%s' && rm -f '%s'/s.planish*", out, out, work));
+    free(run_shell("rm -rf '%s/state'", work));
     run r = run_scenario(s);
     if (r.status != 0) {
         complain(s, kind, 0, count, "and then it fails", &r);
@@ -452,7 +441,7 @@ static void check_scenario(size_t index)
         fail_msg("%s: %s", s->name, reference.err);
     }
     strip_all(&reference);
-    shell("rm -rf '%s' && mv '%s' '%s'", whole, out, whole);
+    free(run_shell("rm -rf '%s' && mv '%s' '%s'", whole, out, whole));
     for (size_t kind = 0; kind < KINDS; kind++) {
         const size_t asked = points(index, kind), count = calls[kind];
         if (asked == 0) {
@@ -509,8 +498,9 @@ static int set_up(void **ctx)
     setenv("XDG_STATE_HOME", run_path("f/work/state"), 1);
     setenv("XDG_CACHE_HOME", run_path("f/work/cache"), 1);
     setenv("TMPDIR", run_path("f/work/tmp"), 1);
-    shell("mkdir -p '%s' && cp -r '%s/sessions/demo' '%s/model' && chmod -R u+w '%s/model'", before,
-          source != NULL ? source : ".", before, before);
+    free(
+        run_shell("mkdir -p '%s' && cp -r '%s/sessions/demo' '%s/model' && chmod -R u+w '%s/model'",
+                  before, source != NULL ? source : ".", before, before));
     run_write(run_path("limited"),
               "#!/bin/sh\nulimit $PLANISH_LIMIT && exec \"$PLANISH_REAL_BIN\" \"$@\"\n");
     assert_int_equal(chmod(run_path("limited"), 0700), 0);

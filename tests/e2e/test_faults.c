@@ -4,7 +4,6 @@
 #include "tests/e2e/run_planish.h"
 #include "tests/support/temp.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,18 +119,6 @@ static void test_a_store_that_fails(void **ctx)
     free(want);
 }
 
-static size_t names_in(const char *folder)
-{
-    size_t count = 0;
-    DIR *dir = opendir(folder);
-    assert_non_null(dir);
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        count += entry->d_name[0] != '.';
-    }
-    closedir(dir);
-    return count;
-}
-
 static const char *writing_script(const char *folder)
 {
     static char script[4000];
@@ -182,7 +169,7 @@ static void check_whole(const char *folder)
             free(bytes);
         }
     }
-    assert_int_equal(names_in(folder), tops);
+    assert_int_equal(pl_temp_count_names(folder), tops);
 }
 
 static void test_writing_that_fails_or_is_killed(void **ctx)
@@ -326,26 +313,15 @@ static void test_an_unwritable_store_keeps_nothing(void **ctx)
     assert_non_null(strstr(said, "Permission denied"));
     assert_null(strstr(said + 1, "nothing more is kept")); /* once */
     run_free(&r);
-    assert_int_equal(names_in(folder), 0);
+    assert_int_equal(pl_temp_count_names(folder), 0);
 }
 
 /* --- what an export copies -------------------------------------------------------------------- */
 
-static void shell(const char *format, ...) PL_PRINTF(1, 2);
-static void shell(const char *format, ...)
-{
-    char command[4000];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    assert_int_equal(system(command), 0);
-}
-
 static run export_of(const char *model, const char *to)
 {
     char script[3000];
-    shell("rm -rf '%s'", to);
+    free(run_shell("rm -rf '%s'", to));
     snprintf(script, sizeof script,
              "calibrate text=%s/calibration.txt length=64 windows=1; method rtn; solve 1.q_proj; "
              "export dir=%s weights=rounded partial=yes",
@@ -380,55 +356,61 @@ static void test_export_copies_the_models_own_files(void **ctx)
     snprintf(to, sizeof to, "%s", run_path("exported"));
     snprintf(secret, sizeof secret, "%s", run_path("secret"));
     run_write(secret, "root:secret");
-    shell("rm -rf '%s'; cp -r '%s/sessions/demo' '%s' && chmod -R u+w '%s'", model,
-          root != NULL ? root : ".", model, model);
-    shell("cd '%s' && echo mine >notes.txt && echo '{}' >secrets.json && ln -s '%s' passwd.json",
-          model, secret);
+    free(run_shell("rm -rf '%s'; cp -r '%s/sessions/demo' '%s' && chmod -R u+w '%s'", model,
+                   root != NULL ? root : ".", model, model));
+    free(run_shell(
+        "cd '%s' && echo mine >notes.txt && echo '{}' >secrets.json && ln -s '%s' passwd.json",
+        model, secret));
     run r = export_of(model, to);
     assert_int_equal(r.status, 0);
     run_free(&r);
-    shell("cd '%s' && test -f config.json -a -f tokenizer.json -a -f tokenizer_config.json", to);
-    shell("cd '%s' && grep -q 'export format=hf' README.md && test ! -e own.py", to);
+    free(run_shell(
+        "cd '%s' && test -f config.json -a -f tokenizer.json -a -f tokenizer_config.json", to));
+    free(run_shell("cd '%s' && grep -q 'export format=hf' README.md && test ! -e own.py", to));
     /* Modules that an auto_map names are the model's. */
-    shell("cd '%s' && echo pass >own.py && sed -i 's/^{/{\"auto_map\": {\"AutoModel\": "
-          "\"own.Model\"},/' config.json",
-          model);
+    free(run_shell("cd '%s' && echo pass >own.py && sed -i 's/^{/{\"auto_map\": {\"AutoModel\": "
+                   "\"own.Model\"},/' config.json",
+                   model));
     r = export_of(model, to);
     assert_int_equal(r.status, 0);
     run_free(&r);
-    shell("cd '%s' && test -f own.py", to);
-    shell("cd '%s' && test ! -e notes.txt -a ! -e secrets.json -a ! -e passwd.json -a ! -e "
-          "training.txt -a ! -e truth.json",
-          to);
+    free(run_shell("cd '%s' && test -f own.py", to));
+    free(
+        run_shell("cd '%s' && test ! -e notes.txt -a ! -e secrets.json -a ! -e passwd.json -a ! -e "
+                  "training.txt -a ! -e truth.json",
+                  to));
 
     /* A link to what lies outside, under a name that is copied. */
-    shell("ln -s '%s' '%s/chat_template.jinja'", secret, model);
+    free(run_shell("ln -s '%s' '%s/chat_template.jinja'", secret, model));
     r = export_of(model, to);
     run_check_failed(&r, 1, "chat_template.jinja is a link to ");
     run_free(&r);
     assert_int_equal(access(to, F_OK), -1);
 
     /* One to what lies inside is as the file. */
-    shell("cd '%s' && echo hello >other && ln -sf other chat_template.jinja", model);
+    free(run_shell("cd '%s' && echo hello >other && ln -sf other chat_template.jinja", model));
     r = export_of(model, to);
     assert_int_equal(r.status, 0);
     run_free(&r);
-    shell("grep -q hello '%s/chat_template.jinja' && test ! -L '%s/chat_template.jinja'", to, to);
+    free(run_shell("grep -q hello '%s/chat_template.jinja' && test ! -L '%s/chat_template.jinja'",
+                   to, to));
 
     /* The hub's cache: links into its own blobs, and no others. */
-    shell("cd '%s' && rm -rf hub && mkdir -p hub/models--a--b/blobs hub/models--a--b/snapshots/0 "
-          "&& cd hub/models--a--b && for f in config.json tokenizer.json tokenizer_config.json "
-          "model.safetensors calibration.txt; do cp '%s'/$f blobs/$f.blob && ln -s "
-          "../../blobs/$f.blob "
-          "snapshots/0/$f; done",
-          run_folder(), model);
+    free(run_shell(
+        "cd '%s' && rm -rf hub && mkdir -p hub/models--a--b/blobs hub/models--a--b/snapshots/0 "
+        "&& cd hub/models--a--b && for f in config.json tokenizer.json tokenizer_config.json "
+        "model.safetensors calibration.txt; do cp '%s'/$f blobs/$f.blob && ln -s "
+        "../../blobs/$f.blob "
+        "snapshots/0/$f; done",
+        run_folder(), model));
     char snapshot[1200];
     snprintf(snapshot, sizeof snapshot, "%s/hub/models--a--b/snapshots/0", run_folder());
     r = export_of(snapshot, to);
     assert_int_equal(r.status, 0);
     run_free(&r);
-    shell("cmp '%s/config.json' '%s/config.json' && test ! -L '%s/config.json'", model, to, to);
-    shell("ln -s '%s' '%s/merges.txt'", secret, snapshot);
+    free(run_shell("cmp '%s/config.json' '%s/config.json' && test ! -L '%s/config.json'", model, to,
+                   to));
+    free(run_shell("ln -s '%s' '%s/merges.txt'", secret, snapshot));
     r = export_of(snapshot, to);
     run_check_failed(&r, 1, "merges.txt is a link to ");
     run_free(&r);

@@ -1,6 +1,7 @@
 /* plot and dump: the same bytes twice, provenance that rebuilds the figure, arrays others can read.
  */
 #include "tests/e2e/run_planish.h"
+#include "tests/support/big_endian.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,11 +17,6 @@ static void check_same_files(const char *a, const char *b)
     assert_memory_equal(x, y, n);
     free(x);
     free(y);
-}
-
-static uint32_t big_endian(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 /* The text of a PNG's tEXt chunk of that keyword, or the data of its chunk of that type where

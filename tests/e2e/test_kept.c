@@ -14,11 +14,6 @@
 
 extern char **environ;
 
-static int setup(void **ctx)
-{
-    return run_setup(ctx) != 0 ? -1 : chdir(run_folder());
-}
-
 #define KEPT(...)                                                                                  \
     RUN("--json", "--threads", "1", "--store", "store", "--session", "s.planish", __VA_ARGS__)
 
@@ -225,5 +220,5 @@ int main(void)
         cmocka_unit_test(test_a_lost_calibration_says_its_command),
         cmocka_unit_test(test_sessions_are_listed_and_opened),
     };
-    return cmocka_run_group_tests(tests, setup, run_teardown);
+    return cmocka_run_group_tests(tests, run_setup_inside, run_teardown);
 }

@@ -37,11 +37,6 @@ static const char *const commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands, BRANCHES = 8, MOST = 32 };
 
-static int setup(void **ctx)
-{
-    return run_setup(ctx) != 0 ? -1 : chdir(run_folder());
-}
-
 static void put_script(int round, pl_buf *script)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -268,5 +263,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kills_at_random_moments),
     };
-    return cmocka_run_group_tests(tests, setup, run_teardown);
+    return cmocka_run_group_tests(tests, run_setup_inside, run_teardown);
 }

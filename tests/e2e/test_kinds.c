@@ -1,6 +1,7 @@
 /* Every kind of figure in every form, as PNG, PDF, SVG and CSV: its size, its metadata, its fonts,
  * the same bytes twice, and `rebuild` says so. */
 #include "tests/e2e/run_planish.h"
+#include "tests/support/big_endian.h"
 
 #include "core/base/text.h"
 #include "plots/kinds.h"
@@ -90,11 +91,6 @@ static void make_all(const figures *all, const char *prefix, bool rebuild)
     }
     run_free(&r);
     pl_buf_deinit(&script);
-}
-
-static uint32_t big_endian(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 static const char *find(const char *bytes, size_t size, const char *text)

@@ -8,6 +8,7 @@
 
 #include "core/base/file.h"
 #include "tests/support/make_spm.h"
+#include "tests/support/split_mix.h"
 
 enum { HIDDEN = 256, INNER = 512, KV = 128, BLOCKS = 2, VOCAB = 48, PARTS = 7, WIDEST = 210 };
 enum { TENSORS = 3 + BLOCKS * (PARTS + 2), LETTERS = 4, MERGED = LETTERS + 26 };
@@ -34,14 +35,6 @@ static const struct {
                   {"attn_v", KV, HIDDEN},      {"attn_output", HIDDEN, HIDDEN},
                   {"ffn_gate", INNER, HIDDEN}, {"ffn_up", INNER, HIDDEN},
                   {"ffn_down", HIDDEN, INNER}};
-
-static uint64_t split_mix(uint64_t *state)
-{
-    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
 
 typedef struct maker {
     pl_buf infos, data;

@@ -7,11 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int setup(void **ctx)
-{
-    return run_setup(ctx) != 0 ? -1 : chdir(run_folder());
-}
-
 static void check_mode(const char *path, unsigned mode)
 {
     struct stat st;
@@ -145,5 +140,5 @@ int main(void)
         cmocka_unit_test(test_a_shared_store),
         cmocka_unit_test(test_names_in_a_checkpoint),
     };
-    return cmocka_run_group_tests(tests, setup, run_teardown);
+    return cmocka_run_group_tests(tests, run_setup_inside, run_teardown);
 }

@@ -9,7 +9,7 @@
 static const char solved[] =
     "method astro beta=1e-3; method gptq bits=3; select 1.down_proj; solve;";
 
-static void make(const char *script, const char *file)
+static void solve_and_write(const char *script, const char *file)
 {
     char whole[2048];
     snprintf(whole, sizeof whole, "%s%s file=%s", solved, script, run_path(file));
@@ -36,7 +36,7 @@ static void test_every_format_is_rebuilt(void **ctx)
     (void)ctx;
     static const char *const files[] = {"one.png", "one.pdf", "one.svg", "one.csv"};
     for (size_t i = 0; i < 4; i++) {
-        make("plot channels which=both preset=icml dpi=100", files[i]);
+        solve_and_write("plot channels which=both preset=icml dpi=100", files[i]);
         check_same(files[i]);
     }
 }
@@ -44,12 +44,14 @@ static void test_every_format_is_rebuilt(void **ctx)
 static void test_a_grid_is_rebuilt(void **ctx)
 {
     (void)ctx;
-    make("figure 2x2 'channels which=before' 'histogram 0.q_proj' 'channels 2.up_proj which=before'"
-         " 'channels side=input scale=log' preset=neurips dpi=80",
-         "grid.png");
+    solve_and_write(
+        "figure 2x2 'channels which=before' 'histogram 0.q_proj' 'channels 2.up_proj which=before'"
+        " 'channels side=input scale=log' preset=neurips dpi=80",
+        "grid.png");
     check_same("grid.png");
-    make("figure 1x2 'channels which=before' 'channels which=after' share=both letters=no dpi=80",
-         "shared.pdf");
+    solve_and_write(
+        "figure 1x2 'channels which=before' 'channels which=after' share=both letters=no dpi=80",
+        "shared.pdf");
     check_same("shared.pdf");
     char script[1024];
     snprintf(script, sizeof script, "rebuild %s file=%s", run_path("grid.png"),
@@ -70,7 +72,8 @@ static void test_a_grid_is_rebuilt(void **ctx)
 static void test_baselines_are_rebuilt(void **ctx)
 {
     (void)ctx;
-    make("pin; method astro beta=1e-4; solve; plot channels pins=yes dpi=80", "pins.png");
+    solve_and_write("pin; method astro beta=1e-4; solve; plot channels pins=yes dpi=80",
+                    "pins.png");
     check_same("pins.png");
 }
 
@@ -136,7 +139,7 @@ static void test_commands_are_the_shortest(void **ctx)
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         char script[256];
         snprintf(script, sizeof script, "plot %s", plain[i]);
-        make(script, "short.csv");
+        solve_and_write(script, "short.csv");
         char *csv = run_read(run_path("short.csv"), NULL);
         const char head[] = "# Planish-Commands: select model.layers.1.mlp.down_proj; plot ";
         assert_int_equal(strncmp(csv, head, sizeof head - 1), 0);
@@ -145,7 +148,7 @@ static void test_commands_are_the_shortest(void **ctx)
         free(csv);
         check_same("short.csv");
     }
-    make("plot channels which=after", "long.csv");
+    solve_and_write("plot channels which=after", "long.csv");
     char *csv = run_read(run_path("long.csv"), NULL);
     assert_non_null(strstr(csv, "; select model.layers.1.mlp.down_proj; solve; plot channels"));
     assert_non_null(strstr(csv, "\nchannel,Astro \u03b2 = 1e-3 + GPTQ W3\n"));
@@ -159,9 +162,9 @@ static void test_commands_are_the_shortest(void **ctx)
 static void test_tables_have_their_own_height(void **ctx)
 {
     (void)ctx;
-    make("plot groups form=table dpi=100", "low.png");
+    solve_and_write("plot groups form=table dpi=100", "low.png");
     check_same("low.png");
-    make("plot outliers dpi=100", "high.png");
+    solve_and_write("plot outliers dpi=100", "high.png");
     check_same("high.png");
     size_t size = 0;
     char *low = run_read(run_path("low.png"), &size);
@@ -229,7 +232,7 @@ static void check_refused(const char *file, const char *says)
 static void test_what_cannot_be_rebuilt(void **ctx)
 {
     (void)ctx;
-    make("plot channels which=both dpi=80", "good.svg");
+    solve_and_write("plot channels which=both dpi=80", "good.svg");
     tamper("good.svg", "model.svg", "Planish-Model: demo ff", "Planish-Model: demo 00");
     check_refused("model.svg", "open that model first");
     tamper("good.svg", "command.svg", "select", "export");
@@ -239,7 +242,7 @@ static void test_what_cannot_be_rebuilt(void **ctx)
              "calibrate text=%s/sessions/demo/evaluation.txt windows=4; "
              "plot channels side=input dpi=80",
              getenv("PLANISH_SOURCE_ROOT"));
-    make(script, "path.svg");
+    solve_and_write(script, "path.svg");
     tamper("path.svg", "away.svg", "text=evaluation.txt", "text=/etc/../passwd");
     check_refused("away.svg", "with text=, which no figure needs but by its name alone");
     tamper("good.svg", "other.svg", "Planish-Commands", "Planish-Command5");
@@ -258,7 +261,7 @@ static void test_what_cannot_be_rebuilt(void **ctx)
 static void test_a_difference_is_reported(void **ctx)
 {
     (void)ctx;
-    make("plot channels which=both dpi=80", "plain.svg");
+    solve_and_write("plot channels which=both dpi=80", "plain.svg");
     tamper("plain.svg", "odd.svg", "Planish-Threads: ", "Planish-Threads:9");
     char script[1024];
     snprintf(script, sizeof script, "rebuild %s", run_path("odd.svg"));
@@ -365,20 +368,23 @@ static void test_what_the_numbers_depend_on(void **ctx)
 static void test_the_authors_options_are_rebuilt(void **ctx)
 {
     (void)ctx;
-    make("plot channels which=both title=\"it's W_0, x^{2}; 'a'\" xlim=0:80 ylim=:2 "
-         "names='before=W_0,after=Astro' legend=right colors=#102030,red text=7 linewidth=0.5",
-         "author.png");
+    solve_and_write(
+        "plot channels which=both title=\"it's W_0, x^{2}; 'a'\" xlim=0:80 ylim=:2 "
+        "names='before=W_0,after=Astro' legend=right colors=#102030,red text=7 linewidth=0.5",
+        "author.png");
     check_same("author.png");
-    make("plot channels which=both legend=below svgtext=outline xlabel=\"\\beta\"", "author.svg");
+    solve_and_write("plot channels which=both legend=below svgtext=outline xlabel=\"\\beta\"",
+                    "author.svg");
     check_same("author.svg");
-    make("plot histogram which=both title='' legend=none", "author.pdf");
+    solve_and_write("plot histogram which=both title='' legend=none", "author.pdf");
     check_same("author.pdf");
-    make(
+    solve_and_write(
         "figure 1x2 \"channels title='x^2' names='1=A b'\" 'histogram legend=corner' title=\"it's\""
         " colors=black,red guides=yes",
         "authors.png");
     check_same("authors.png");
-    make("plot flatness side=input", "scale.csv"); /* by the data, linear or log: again the same */
+    solve_and_write("plot flatness side=input",
+                    "scale.csv"); /* by the data, linear or log: again the same */
     check_same("scale.csv");
 }
 

@@ -4,12 +4,6 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-/* What a run writes by name lands in the test's folder. */
-static int setup(void **ctx)
-{
-    return run_setup(ctx) != 0 ? -1 : chdir(run_folder());
-}
-
 #define OPEN(session, ...)                                                                         \
     RUN("--json", "--threads", "1", "--store", "store", "--session", session, __VA_ARGS__)
 #define BARE(...) RUN("--json", "--threads", "1", "--store", "other-store", __VA_ARGS__)
@@ -465,5 +459,5 @@ int main(void)
         cmocka_unit_test(test_a_session_moves_in_one_file),
         cmocka_unit_test(test_a_second_program_reads),
     };
-    return cmocka_run_group_tests(tests, setup, run_teardown);
+    return cmocka_run_group_tests(tests, run_setup_inside, run_teardown);
 }

@@ -17,14 +17,6 @@
 #define CALIBRATE "calibrate windows=2 length=128; "
 #define METHODS CALIBRATE "method astro beta=3e-4; method gptq bits=3; "
 
-static const char *demo(void)
-{
-    static char path[1024];
-    const char *root = getenv("PLANISH_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/sessions/demo", root != NULL ? root : ".");
-    return path;
-}
-
 /* What a command of this machine prints; caller frees. */
 static char *output_of(const char *command)
 {
@@ -375,7 +367,7 @@ static void test_unsolved_and_uncalibrated(void **ctx)
     snprintf(script, sizeof script,
              "report all file=%s; method rtn bits=3; solve all; report all file=%s",
              run_path("bare.html"), run_path("blind.html"));
-    r = RUN("--json", "--store", run_path("store"), demo(), "-c", script);
+    r = RUN("--json", "--store", run_path("store"), run_demo_folder(), "-c", script);
     html = check_html("bare.html", run_result(&r, 1));
     check_absent(html, uncalibrated);
     expect_piece(html, "input channels of the weights");

@@ -56,12 +56,6 @@ static void change_weights(const char *folder)
     assert_int_equal(close(fd), 0);
 }
 
-/* What a run writes by name lands in the test's folder. */
-static int setup(void **ctx)
-{
-    return run_setup(ctx) != 0 ? -1 : chdir(run_folder());
-}
-
 static void check_methods(const run *r, const char *method)
 {
     const json_t *layers = json_object_get(run_last(r), "layers");
@@ -379,5 +373,5 @@ int main(void)
         cmocka_unit_test(test_an_ignored_signal_stays_ignored),
         cmocka_unit_test(test_several_programs_share_a_store),
     };
-    return cmocka_run_group_tests(tests, setup, run_teardown);
+    return cmocka_run_group_tests(tests, run_setup_inside, run_teardown);
 }

@@ -6,18 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *demo(void)
-{
-    static char path[1024];
-    const char *root = getenv("PLANISH_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/sessions/demo", root != NULL ? root : ".");
-    return path;
-}
-
 /* The demo as any other folder: it does not calibrate itself. */
 static run run_folder_script(const char *script)
 {
-    return RUN("--json", "--store", run_path("store"), demo(), "-c", script);
+    return RUN("--json", "--store", run_path("store"), run_demo_folder(), "-c", script);
 }
 
 /* Every transform that is blind, and none, before every rounder that is. */
@@ -40,8 +32,8 @@ static void test_the_same_weights(void **ctx)
                      "perplexity which=after windows=1 text='%s/evaluation.txt'; "
                      "calibrate windows=1 text='%s/calibration.txt'; solve all sequential=no; "
                      "perplexity which=after windows=1 text='%s/evaluation.txt'",
-                     (*m)->name, turns ? (*t)->name : "none slot=transform", demo(), demo(),
-                     demo());
+                     (*m)->name, turns ? (*t)->name : "none slot=transform", run_demo_folder(),
+                     run_demo_folder(), run_demo_folder());
             run r = run_folder_script(script);
             const json_t *blind = run_result(&r, 3), *seeing = run_result(&r, 6);
             run_check_keys(blind, "relative_error? rounded_relative_error? bound? output_error? "

@@ -9,7 +9,7 @@
 
 static pl_state state;
 
-static void begin(void)
+static void open_tiny(void)
 {
     static pl_temp temp;
     pl_error err;
@@ -23,7 +23,7 @@ static void begin(void)
     pl_state_default_methods(&state);
 }
 
-static void use(const char *text, pl_state *now)
+static void apply_text(const char *text, pl_state *now)
 {
     pl_call *call = NULL;
     pl_error err = {0};
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pl_state now;
     pl_error err = {0};
     if (state.source == NULL) {
-        begin();
+        open_tiny();
     }
     pl_fuzz_promise(pl_state_copy(&now, &state, &err) == PL_OK, "out of memory");
     for (;;) {
@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (status != PL_OK || text == NULL) {
             break;
         }
-        use(text, &now);
+        apply_text(text, &now);
         free(text);
     }
     check_round_trip(&now);

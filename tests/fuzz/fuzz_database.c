@@ -12,7 +12,7 @@ static void count_one(void *ctx, const pl_session_command *one)
     ++*(size_t *)ctx;
 }
 
-static void use(pl_session *session)
+static void use_session(pl_session *session)
 {
     json_t *state = NULL;
     pl_error err = {0};
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *path = pl_fuzz_place("one.planish", data, size);
     pl_fuzz_status(pl_session_open(path, &session, &err), &err);
     if (session != NULL) {
-        use(session);
+        use_session(session);
     }
     pl_session_close(session);
     for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {

@@ -48,7 +48,7 @@ static void promise(bool kept, const char *what, const char *text)
     }
 }
 
-static void use(made_store *made, const char *text)
+static void use_state_of(made_store *made, const char *text)
 {
     pl_state *state = &made->front.state;
     pl_error err = {0};
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             pl_state own = made->front.state;
             made->front.state = restored;
             made_store_reset(made);
-            use(made, text);
+            use_state_of(made, text);
             pl_state_deinit(&made->front.state);
             made->front.state = own;
         }

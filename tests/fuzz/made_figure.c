@@ -2,6 +2,7 @@
 
 #include "plots/build.h"
 #include "tests/support/check.h"
+#include "tests/support/rising.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -86,13 +87,6 @@ static double on_axis(pl_rng *rng, const pl_axis *axis)
                      : axis->lo + share * (axis->hi - axis->lo);
 }
 
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void make_series(pl_rng *rng, pl_figure *figure, pl_series *series)
 {
     static const size_t counts[] = {1, 2, 3, 17, 144, 2000};
@@ -109,12 +103,12 @@ static void make_series(pl_rng *rng, pl_figure *figure, pl_series *series)
     for (size_t i = 0; i <= series->count; i++) {
         series->x[i] = on_axis(rng, &figure->x);
     }
-    qsort(series->x, series->count + 1, sizeof *series->x, rising);
+    qsort(series->x, series->count + 1, sizeof *series->x, rising_doubles);
     for (size_t i = 0; i < series->count * width; i++) {
         series->y[i] = one_in(rng, 20) && i > 0 ? series->y[i - 1] : on_axis(rng, &figure->y);
     }
     for (size_t i = 0; width > 1 && i < series->count; i++) {
-        qsort(series->y + i * width, width, sizeof *series->y, rising);
+        qsort(series->y + i * width, width, sizeof *series->y, rising_doubles);
     }
     if (series->mark != PL_MARK_STEPS) { /* exactly as many as there may be, for the sanitizer */
         series->x = realloc(series->x, series->count * sizeof *series->x);

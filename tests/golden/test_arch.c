@@ -311,14 +311,6 @@ static void other_attention_is_refused_where_it_does_not_go(void **ctx)
     }
 }
 
-static int make(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
 int main(void)
 {
     pl_error err = {0};
@@ -328,10 +320,10 @@ int main(void)
     }
     values = formula_cases();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_architecture_agrees_with_transformers, make,
+        cmocka_unit_test_setup_teardown(each_architecture_agrees_with_transformers, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(the_same_from_gguf, make, tear_down),
-        cmocka_unit_test_setup_teardown(other_attention_is_refused_where_it_does_not_go, make,
+        cmocka_unit_test_setup_teardown(the_same_from_gguf, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_attention_is_refused_where_it_does_not_go, set_up,
                                         tear_down),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

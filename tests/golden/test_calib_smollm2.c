@@ -8,6 +8,7 @@
 #include "core/metrics/recon.h"
 #include "core/solve/linf.h"
 #include "core/tensor/linalg.h"
+#include "tests/e2e/run_planish.h"
 #include "tests/support/shared.h"
 #include "tests/support/temp.h"
 
@@ -70,13 +71,6 @@ static int close_all(void **state)
     pl_model_close(smol.model);
     json_decref(smol.json);
     return 0;
-}
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    assert_true(json_is_number(value));
-    return json_number_value(value);
 }
 
 /* A listed [channel, value, ...]: our value agrees, and no channel that is not listed is larger
@@ -151,8 +145,8 @@ static void test_sites(void **state)
             trace += (double)s.gram[c * s.n + c];
         }
         pl_check_ok(pl_lambda_max(&(pl_sym){.n = s.n, .square = s.gram}, &lambda, NULL, &err), err);
-        pl_check_close(lambda, number(numbers, "lambda_max"), 1e-3, 0);
-        pl_check_close(trace, number(numbers, "trace"), 1e-3, 0);
+        pl_check_close(lambda, run_number(numbers, "lambda_max"), 1e-3, 0);
+        pl_check_close(trace, run_number(numbers, "trace"), 1e-3, 0);
         pl_site_stats_deinit(&s);
         sites++;
     }
@@ -250,16 +244,17 @@ static void check_astro(layer *l, const char *key, const json_t *numbers)
     expect_at_most(l->w0.cols, 128 * 16);
     pl_factors_alpha(l->factors, 128, alpha);
     pl_check_ok(pl_mat_init(&w, l->w0.rows, l->w0.cols, &err), err);
-    pl_check_close(solve(l, &problem, PL_SOLVER_PGD, 200, &w), number(numbers, "pgd200"), 1e-3, 0);
-    pl_check_close(relative_error(l, &w), number(numbers, "pgd200_relerr"), 1e-2, 0);
-    pl_check_close(solve(l, &problem, PL_SOLVER_ADMM, 200, &w), number(numbers, "optimum"), 1e-3,
+    pl_check_close(solve(l, &problem, PL_SOLVER_PGD, 200, &w), run_number(numbers, "pgd200"), 1e-3,
                    0);
-    pl_check_close(relative_error(l, &w), number(numbers, "optimum_relerr"), 1e-2, 0);
+    pl_check_close(relative_error(l, &w), run_number(numbers, "pgd200_relerr"), 1e-2, 0);
+    pl_check_close(solve(l, &problem, PL_SOLVER_ADMM, 200, &w), run_number(numbers, "optimum"),
+                   1e-3, 0);
+    pl_check_close(relative_error(l, &w), run_number(numbers, "optimum_relerr"), 1e-2, 0);
     pl_check_close(pl_group_max_mean(pl_mat_view(&l->w0), 128),
-                   number(numbers, "group_max_mean_before"), 1e-3, 0);
-    pl_check_close(pl_group_max_mean(pl_mat_view(&w), 128), number(numbers, "group_max_mean_after"),
-                   1e-2, 0);
-    pl_check_close(rounded_error(l, &w, "gptq", "3"), number(numbers, "optimum_gptq_w3_relerr"),
+                   run_number(numbers, "group_max_mean_before"), 1e-3, 0);
+    pl_check_close(pl_group_max_mean(pl_mat_view(&w), 128),
+                   run_number(numbers, "group_max_mean_after"), 1e-2, 0);
+    pl_check_close(rounded_error(l, &w, "gptq", "3"), run_number(numbers, "optimum_gptq_w3_relerr"),
                    2e-2, 0);
     pl_mat_deinit(&w);
 }
@@ -273,10 +268,14 @@ static void check_layer(const char *name, const char *strength)
     json_t *value;
     size_t astro = 0;
     open_layer(&l, name);
-    pl_check_close(rounded_error(&l, &l.w0, "rtn", "3"), number(numbers, "rtn_w3g128"), 1e-3, 0);
-    pl_check_close(rounded_error(&l, &l.w0, "rtn", "4"), number(numbers, "rtn_w4g128"), 1e-3, 0);
-    pl_check_close(rounded_error(&l, &l.w0, "gptq", "3"), number(numbers, "gptq_w3g128"), 1e-2, 0);
-    pl_check_close(rounded_error(&l, &l.w0, "gptq", "4"), number(numbers, "gptq_w4g128"), 1e-2, 0);
+    pl_check_close(rounded_error(&l, &l.w0, "rtn", "3"), run_number(numbers, "rtn_w3g128"), 1e-3,
+                   0);
+    pl_check_close(rounded_error(&l, &l.w0, "rtn", "4"), run_number(numbers, "rtn_w4g128"), 1e-3,
+                   0);
+    pl_check_close(rounded_error(&l, &l.w0, "gptq", "3"), run_number(numbers, "gptq_w3g128"), 1e-2,
+                   0);
+    pl_check_close(rounded_error(&l, &l.w0, "gptq", "4"), run_number(numbers, "gptq_w4g128"), 1e-2,
+                   0);
     json_object_foreach(numbers, key, value)
     {
         if (strncmp(key, "astro_b", 7) == 0 && (all() || strcmp(key, strength) == 0)) {
@@ -328,7 +327,7 @@ static void test_perplexity(void **state)
     assert_int_equal(result.tokens, windows * 511);
     pl_check_close(result.perplexity, exp(mean), 1e-4, 0);
     if (all()) {
-        pl_check_close(result.perplexity, number(smol.json, "perplexity"), 1e-4, 0);
+        pl_check_close(result.perplexity, run_number(smol.json, "perplexity"), 1e-4, 0);
     }
 }
 

@@ -2,6 +2,7 @@
  * tests/golden/make_sensitivity_values.py. */
 #include "core/study/sensitivity.h"
 
+#include "tests/e2e/run_planish.h"
 #include "tests/support/demo_lab.h"
 
 #include <jansson.h>
@@ -19,13 +20,6 @@ static json_t *read_values(void)
     json_t *values = json_load_file(path, 0, NULL);
     assert_non_null(values);
     return values;
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    assert_true(json_is_number(value));
-    return json_number_value(value);
 }
 
 static const json_t *values_of(const json_t *values, const char *unit)
@@ -78,7 +72,7 @@ static void test_against_torch(void **ctx)
     }
     /* Block 2 is the one that is probed: its KL over its move is every estimate's factor. */
     const json_t *probed = values_of(values, "2");
-    const double factor = number_of(probed, "kl") / number_of(probed, "move");
+    const double factor = run_number(probed, "kl") / run_number(probed, "move");
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         pl_sensitivity asked = {.unit = cases[c].kind,
                                 .text = {.length = LENGTH, .windows = WINDOWS}};
@@ -89,12 +83,12 @@ static void test_against_torch(void **ctx)
                     err);
         const json_t *line = values_of(values, cases[c].name);
         const pl_loss *loss = &find_unit(&found, cases[c].name)->loss;
-        pl_check_close(loss->kl, number_of(line, "kl"), 1e-3, 0);
-        pl_check_close(loss->kl_max, number_of(line, "kl_max"), 1e-2, 0);
-        pl_check_close(loss->perplexity, number_of(line, "perplexity"), 1e-3, 0);
-        pl_check_close(found.original, number_of(values, "original"), 1e-3, 0);
+        pl_check_close(loss->kl, run_number(line, "kl"), 1e-3, 0);
+        pl_check_close(loss->kl_max, run_number(line, "kl_max"), 1e-2, 0);
+        pl_check_close(loss->perplexity, run_number(line, "perplexity"), 1e-3, 0);
+        pl_check_close(found.original, run_number(values, "original"), 1e-3, 0);
         pl_check_close(find_unit(&estimated, cases[c].name)->estimate,
-                       factor * number_of(line, "move"), 1e-3, 0);
+                       factor * run_number(line, "move"), 1e-3, 0);
         pl_sensitivities_deinit(&found);
         pl_sensitivities_deinit(&estimated);
     }

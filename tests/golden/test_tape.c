@@ -456,14 +456,6 @@ static void a_pass_out_of_order_is_refused(void **state)
     close_block(&b);
 }
 
-static int make(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
 int main(void)
 {
     pl_error err = {0};
@@ -473,11 +465,11 @@ int main(void)
     }
     values = formula_cases();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_differences, make, tear_down),
-        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_autograd, make, tear_down),
-        cmocka_unit_test_setup_teardown(hooks_and_weights_take_part, make, tear_down),
-        cmocka_unit_test_setup_teardown(folded_gains_change_nothing, make, tear_down),
-        cmocka_unit_test_setup_teardown(a_pass_out_of_order_is_refused, make, tear_down),
+        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_differences, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_autograd, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hooks_and_weights_take_part, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(folded_gains_change_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_pass_out_of_order_is_refused, set_up, tear_down),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(values);

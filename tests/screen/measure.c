@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "tests/support/check.h"
+#include "tests/support/rising.h"
 
 static double now_ms(void)
 {
@@ -63,21 +64,14 @@ pl_measure pl_measure_keys(pl_pty *pty, const char *const *keys, int n_keys, int
     return m;
 }
 
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double pl_measure_p95(double *values, int count)
 {
-    qsort(values, (size_t)count, sizeof *values, rising);
+    qsort(values, (size_t)count, sizeof *values, rising_doubles);
     return values[(count * 95 + 99) / 100 - 1];
 }
 
 double pl_measure_median(double *values, int count)
 {
-    qsort(values, (size_t)count, sizeof *values, rising);
+    qsort(values, (size_t)count, sizeof *values, rising_doubles);
     return values[count / 2];
 }

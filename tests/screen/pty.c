@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <vterm.h>
 
+#include "core/base/clock.h"
 #include "core/base/text.h"
 #include "tests/support/check.h"
 
@@ -36,13 +37,6 @@ struct pl_pty {
     char *text;
     size_t capacity;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 double pl_pty_patience(void)
 {
@@ -270,12 +264,12 @@ static bool look(pl_pty *pty, double limit)
 
 bool pl_pty_rest(pl_pty *pty, double quiet, double limit)
 {
-    double start = now();
+    double start = pl_clock_now();
     double last = start;
-    while (now() - start < limit && !pty->ended) {
+    while (pl_clock_now() - start < limit && !pty->ended) {
         if (look(pty, quiet / 4)) {
-            last = now();
-        } else if (now() - last >= quiet) {
+            last = pl_clock_now();
+        } else if (pl_clock_now() - last >= quiet) {
             return true;
         }
         reap(pty, WNOHANG);
@@ -285,7 +279,7 @@ bool pl_pty_rest(pl_pty *pty, double quiet, double limit)
 
 void pl_pty_feed(pl_pty *pty, const char *bytes, size_t size)
 {
-    double start = now();
+    double start = pl_clock_now();
     while (size > 0) {
         struct pollfd fd = {.fd = pty->fd, .events = POLLIN | POLLOUT};
         poll(&fd, 1, 50);
@@ -298,7 +292,7 @@ void pl_pty_feed(pl_pty *pty, const char *bytes, size_t size)
             size -= (size_t)n;
         }
         reap(pty, WNOHANG);
-        if (pty->ended || now() - start > 60) {
+        if (pty->ended || pl_clock_now() - start > 60) {
             return; /* what waits for the keys' effect says so */
         }
     }
@@ -307,22 +301,22 @@ void pl_pty_feed(pl_pty *pty, const char *bytes, size_t size)
 double pl_pty_wait(pl_pty *pty, bool (*there)(pl_pty *pty, const void *ctx), const void *ctx,
                    double limit)
 {
-    double start = now();
+    double start = pl_clock_now();
     while (!there(pty, ctx)) {
-        double left = start + limit - now();
+        double left = start + limit - pl_clock_now();
         if (left <= 0 || pty->ended) {
             return -1;
         }
         look(pty, left < 0.02 ? left : 0.02);
         reap(pty, WNOHANG);
     }
-    return now() - start;
+    return pl_clock_now() - start;
 }
 
 void pl_pty_run(pl_pty *pty, double seconds)
 {
-    double end = now() + seconds;
-    for (double left = seconds; left > 0; left = end - now()) {
+    double end = pl_clock_now() + seconds;
+    for (double left = seconds; left > 0; left = end - pl_clock_now()) {
         look(pty, left < 0.05 ? left : 0.05);
         reap(pty, WNOHANG);
     }
@@ -394,11 +388,11 @@ bool pl_pty_shows(pl_pty *pty, const char *text)
 
 static double wait_for(pl_pty *pty, const char *text, bool shown, double limit)
 {
-    double start = now();
+    double start = pl_clock_now();
     while (pl_pty_shows(pty, text) != shown) {
-        double left = start + limit - now();
+        double left = start + limit - pl_clock_now();
         if (left <= 0 || pty->ended) {
-            fprintf(stderr, "waited %.1f s for \"%s\" to %s:\n%s\n", now() - start, text,
+            fprintf(stderr, "waited %.1f s for \"%s\" to %s:\n%s\n", pl_clock_now() - start, text,
                     shown ? "come" : "go", pl_pty_text(pty));
             end_it(pty);
             fail();
@@ -409,7 +403,7 @@ static double wait_for(pl_pty *pty, const char *text, bool shown, double limit)
             look(pty, 0);
         }
     }
-    return now() - start;
+    return pl_clock_now() - start;
 }
 
 double pl_pty_wait_text(pl_pty *pty, const char *text, double limit)
@@ -424,12 +418,12 @@ void pl_pty_wait_gone(pl_pty *pty, const char *text, double limit)
 
 int pl_pty_wait_end(pl_pty *pty, double limit, double *seconds)
 {
-    double start = now();
-    while (!pty->ended && now() - start < limit) {
+    double start = pl_clock_now();
+    while (!pty->ended && pl_clock_now() - start < limit) {
         look(pty, 0.01);
         reap(pty, WNOHANG);
     }
-    *seconds = now() - start;
+    *seconds = pl_clock_now() - start;
     if (!pty->ended) {
         fprintf(stderr, "still running after %.1f s:\n%s\n", limit, pl_pty_text(pty));
         end_it(pty);

@@ -118,6 +118,22 @@ static inline pl_context demo_context(const demo_lab *d)
     return (pl_context){d->lab, &d->state, NULL};
 }
 
+/* Ids that the demo's vocabulary has, the same each time. */
+static inline void demo_ids(int32_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = (int32_t)(5 + i * i % 200);
+    }
+}
+
+static inline pl_id demo_calibration(demo_lab *d)
+{
+    pl_error err;
+    pl_id key = {0};
+    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
+    return key;
+}
+
 static inline pl_solve_report demo_solve(demo_lab *d, size_t layer)
 {
     pl_error err;

@@ -2,10 +2,12 @@
 #ifndef PL_TESTS_TEMP_H
 #define PL_TESTS_TEMP_H
 
+#include <dirent.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef struct pl_temp {
@@ -43,6 +45,19 @@ static inline int pl_temp_remove_one(const char *path, const struct stat *st, in
 static inline void pl_temp_deinit(pl_temp *temp)
 {
     nftw(temp->folder, pl_temp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* How many names there are in a folder, hidden ones too. */
+static inline size_t pl_temp_count_names(const char *folder)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    closedir(dir);
+    return count;
 }
 
 /* The path of a name in the folder; good until the next call. */

@@ -24,7 +24,7 @@ static int code_of(int bits, float scale, float x)
     return best;
 }
 
-static pl_grid_param fit(int bits, const pl_scaling *scaling, double lo, double hi)
+static pl_grid_param fit_octaves(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     (void)bits;
     return (pl_grid_param){pl_format_store_scale(scaling->dtype, fmax(-lo, hi)), 0};
@@ -82,7 +82,7 @@ static void codes(int bits, int *least, int *most)
 const pl_format pl_format_octaves = {
     .name = "powers of two",
     .key = "octaves",
-    .fit = fit,
+    .fit = fit_octaves,
     .encode = encode,
     .column = column,
     .decode = decode,

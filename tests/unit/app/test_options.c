@@ -27,7 +27,7 @@ static pl_options accept(const char *const *words)
     return o;
 }
 
-static void refuse(const char *const *words, const char *says)
+static void check_words_refused(const char *const *words, const char *says)
 {
     pl_error err;
     pl_options o;
@@ -87,30 +87,31 @@ static void test_sizes(void **ctx)
     assert_true(accept(WORDS("--memory", "1.5GiB")).memory == (size_t)3 << 29);
     assert_true(accept(WORDS("--memory", "2g")).memory == (size_t)2 << 30);
     assert_true(accept(WORDS("--memory", "1048576")).memory == 1048576);
-    refuse(WORDS("--memory", "8X"), "--memory 8X: expected a size");
-    refuse(WORDS("--memory", "nan"), "expected a size");
-    refuse(WORDS("--memory", "inf"), "expected a size");
-    refuse(WORDS("--memory", "-1G"), "expected a size");
-    refuse(WORDS("--memory", "12"), "expected a size");
-    refuse(WORDS("--memory="), "expected a size");
-    refuse(WORDS("--threads", "0"), "--threads 0: expected a whole number");
-    refuse(WORDS("--threads", "two"), "--threads two");
-    refuse(WORDS("--threads", "2x"), "--threads 2x");
+    check_words_refused(WORDS("--memory", "8X"), "--memory 8X: expected a size");
+    check_words_refused(WORDS("--memory", "nan"), "expected a size");
+    check_words_refused(WORDS("--memory", "inf"), "expected a size");
+    check_words_refused(WORDS("--memory", "-1G"), "expected a size");
+    check_words_refused(WORDS("--memory", "12"), "expected a size");
+    check_words_refused(WORDS("--memory="), "expected a size");
+    check_words_refused(WORDS("--threads", "0"), "--threads 0: expected a whole number");
+    check_words_refused(WORDS("--threads", "two"), "--threads two");
+    check_words_refused(WORDS("--threads", "2x"), "--threads 2x");
 }
 
 static void test_unknown(void **ctx)
 {
     (void)ctx;
-    refuse(WORDS("--jsn"), "unknown option --jsn: did you mean --json?");
-    refuse(WORDS("--keep-goin"), "unknown option --keep-goin: did you mean --keep-going?");
-    refuse(WORDS("--xyzzy"), "unknown option --xyzzy: see planish --help");
-    refuse(WORDS("-x"), "unknown option -x");
-    refuse(WORDS("--json=yes"), "unknown option --json=yes");
-    refuse(WORDS("m", "--stor=d"), "unknown option --stor=d");
-    refuse(WORDS("-c"), "-c: needs a value");
-    refuse(WORDS("--session"), "--session: needs a value");
-    refuse(WORDS("m", "n"), "n: a second model");
-    refuse(WORDS("--\033[2J"), "\\x1b");
+    check_words_refused(WORDS("--jsn"), "unknown option --jsn: did you mean --json?");
+    check_words_refused(WORDS("--keep-goin"),
+                        "unknown option --keep-goin: did you mean --keep-going?");
+    check_words_refused(WORDS("--xyzzy"), "unknown option --xyzzy: see planish --help");
+    check_words_refused(WORDS("-x"), "unknown option -x");
+    check_words_refused(WORDS("--json=yes"), "unknown option --json=yes");
+    check_words_refused(WORDS("m", "--stor=d"), "unknown option --stor=d");
+    check_words_refused(WORDS("-c"), "-c: needs a value");
+    check_words_refused(WORDS("--session"), "--session: needs a value");
+    check_words_refused(WORDS("m", "n"), "n: a second model");
+    check_words_refused(WORDS("--\033[2J"), "\\x1b");
 }
 
 static void test_the_screens(void **ctx)
@@ -123,10 +124,12 @@ static void test_the_screens(void **ctx)
     assert_string_equal(o.marks, "ascii");
     assert_string_equal(o.mouse, "no");
     assert_true(accept(WORDS("--actions")).actions);
-    refuse(WORDS("--theme", "puce"), "--theme puce: expected dark, light, safe or none");
-    refuse(WORDS("--marks=dots"), "--marks dots: expected braille, blocks, ascii or auto");
-    refuse(WORDS("--mouse=off"), "--mouse off: expected yes or no");
-    refuse(WORDS("--keys"), "--keys: needs a value");
+    check_words_refused(WORDS("--theme", "puce"),
+                        "--theme puce: expected dark, light, safe or none");
+    check_words_refused(WORDS("--marks=dots"),
+                        "--marks dots: expected braille, blocks, ascii or auto");
+    check_words_refused(WORDS("--mouse=off"), "--mouse off: expected yes or no");
+    check_words_refused(WORDS("--keys"), "--keys: needs a value");
 }
 
 int main(void)

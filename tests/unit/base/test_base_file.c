@@ -3,22 +3,9 @@
 #include "tests/support/check.h"
 #include "tests/support/own_folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
-
-static size_t files_in(const char *folder)
-{
-    size_t count = 0;
-    DIR *dir = opendir(folder);
-    assert_non_null(dir);
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count - 2;
-}
 
 static void reads_by_position(void **state)
 {
@@ -114,7 +101,7 @@ static void writes_whole_or_not_at_all(void **state)
     pl_check_ok(pl_file_read_all(path, 10, &text, &size, &err), err);
     assert_string_equal(text, "old");
     free(text);
-    assert_int_equal(files_in(folder), 1);
+    assert_int_equal(pl_temp_count_names(folder), 1);
 
     for (int synced = 0; synced < 2; synced++) {
         pl_check_ok(pl_writer_create(path, &writer, &err), err);
@@ -125,7 +112,7 @@ static void writes_whole_or_not_at_all(void **state)
         pl_check_ok(pl_file_read_all(path, 10, &text, &size, &err), err);
         assert_string_equal(text, "newer");
         free(text);
-        assert_int_equal(files_in(folder), 1);
+        assert_int_equal(pl_temp_count_names(folder), 1);
     }
     mode_t mask = umask(0);
     umask(mask);

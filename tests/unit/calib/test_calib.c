@@ -4,6 +4,7 @@
 
 #include "core/base/rng.h"
 #include "core/calib/calib_parts.h"
+#include "tests/support/rising.h"
 #include "tests/support/tiny_model.h"
 
 #include <math.h>
@@ -417,12 +418,6 @@ static void test_massive_scan(void **state)
     assert_true(seen[0] == 0);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* The share of the thresholds that a row reaches, the plain way. */
 static float share_of(const float *x, size_t count)
 {
@@ -430,7 +425,7 @@ static float share_of(const float *x, size_t count)
     for (size_t i = 0; i < count; i++) {
         sorted[i] = fabsf(x[i]);
     }
-    qsort(sorted, count, sizeof *sorted, by_size);
+    qsort(sorted, count, sizeof *sorted, rising_floats);
     const float max = sorted[count - 1];
     const float median =
         count % 2 == 1 ? sorted[count / 2] : 0.5f * (sorted[count / 2 - 1] + sorted[count / 2]);

@@ -18,7 +18,7 @@ typedef struct fixture {
 
 static json_t *values;
 
-static int make(void **state)
+static int open_fixture(void **state)
 {
     static fixture f;
     pl_error err;
@@ -41,7 +41,7 @@ static int make(void **state)
     return 0;
 }
 
-static int clean(void **state)
+static int close_fixture(void **state)
 {
     fixture *f = *state;
     for (size_t i = 0; i < 2; i++) {
@@ -230,9 +230,11 @@ int main(void)
 {
     values = formula_cases();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(experts_see_their_tokens, make, clean),
-        cmocka_unit_test_setup_teardown(little_memory_gives_the_same_bytes, make, clean),
-        cmocka_unit_test_setup_teardown(an_expert_without_tokens_is_all_zero, make, clean),
+        cmocka_unit_test_setup_teardown(experts_see_their_tokens, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(little_memory_gives_the_same_bytes, open_fixture,
+                                        close_fixture),
+        cmocka_unit_test_setup_teardown(an_expert_without_tokens_is_all_zero, open_fixture,
+                                        close_fixture),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(values);

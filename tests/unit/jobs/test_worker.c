@@ -1,3 +1,4 @@
+#include "core/base/clock.h"
 #include "tests/support/check.h"
 
 #include "core/jobs/worker.h"
@@ -28,13 +29,6 @@ static void write_down(journal *j, char letter)
 static void nap(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static pl_status quick(void *arg, pl_task *task, pl_error *err)
@@ -298,9 +292,9 @@ static void test_destroy_while_busy(void **ctx)
     while (!atomic_load(&begun)) {
         nap();
     }
-    double from = now();
+    double from = pl_clock_now();
     pl_worker_destroy(worker, drop);
-    expect_less(now() - from, 1.0);
+    expect_less(pl_clock_now() - from, 1.0);
     assert_int_equal(atomic_load(&dropped), 3);
     pl_worker_destroy(NULL, drop);
 }

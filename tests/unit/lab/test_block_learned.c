@@ -23,19 +23,11 @@ static void init(demo_lab *d, int bits)
     demo_method(&d->state, round);
 }
 
-static pl_id calibration_of(demo_lab *d)
-{
-    pl_error err;
-    pl_id key = {0};
-    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
-    return key;
-}
-
 static pl_learning learn(demo_lab *d, size_t layer, uint64_t until)
 {
     pl_error err;
     pl_learning reached;
-    pl_check_ok(pl_site_learn(demo_context(d), calibration_of(d), layer, until, &reached, &err),
+    pl_check_ok(pl_site_learn(demo_context(d), demo_calibration(d), layer, until, &reached, &err),
                 err);
     return reached;
 }
@@ -53,7 +45,7 @@ static pl_transform *now(demo_lab *d, size_t layer)
     pl_error err;
     pl_transform *t = NULL;
     pl_id key;
-    pl_check_ok(pl_site_transform_now(demo_context(d), calibration_of(d), layer,
+    pl_check_ok(pl_site_transform_now(demo_context(d), demo_calibration(d), layer,
                                       pl_state_spec(&d->state, layer, PL_SLOT_TRANSFORM), &t, &key,
                                       &err),
                 err);
@@ -99,8 +91,8 @@ static void test_goes_on(void **ctx)
     assert_true(is_due(&whole, DEMO_Q1));
     whole.state.kv.bits = 4;
     pl_error err;
-    pl_check_ok(pl_site_forget((pl_context){whole.lab, &whole.state, NULL}, calibration_of(&whole),
-                               DEMO_O1, &err),
+    pl_check_ok(pl_site_forget((pl_context){whole.lab, &whole.state, NULL},
+                               demo_calibration(&whole), DEMO_O1, &err),
                 err);
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         assert_true(is_due(&whole, layers[i]));

@@ -4,21 +4,7 @@
 #include "core/lab/export.h"
 #include "core/metrics/perplexity.h"
 
-#include <dirent.h>
-
 enum { EVALUATED = 129 }; /* tokens of the text that are measured */
-
-static size_t files_in(const char *folder)
-{
-    size_t count = 0;
-    DIR *dir = opendir(folder);
-    assert_non_null(dir);
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        count += entry->d_name[0] != '.';
-    }
-    closedir(dir);
-    return count;
-}
 
 /* Two layers solved: one preconditioned and rounded, one rounded only. */
 static void solve_two(demo_lab *d)
@@ -86,7 +72,7 @@ static void test_f32_is_exact(void **ctx)
     pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
     pl_check_ok(pl_export(demo_context(&d), &spec, &report, &err), err);
     pl_check_close(report.max_dtype_error, 0, 0, 0);
-    assert_int_equal(report.files, files_in(folder));
+    assert_int_equal(report.files, pl_temp_count_names(folder));
     expect_less(4 * 1098000, report.bytes);
     check_reopened(&d, folder, PL_WHICH_AFTER, 0, PL_F32);
 
@@ -137,11 +123,11 @@ static void check_refused(demo_lab *d, const char *folder, pl_status code, const
 {
     pl_error err;
     pl_export_report report;
-    size_t before = files_in(d->temp.folder);
+    size_t before = pl_temp_count_names(d->temp.folder);
     pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
     assert_int_equal(pl_export(demo_context(d), &spec, &report, &err), code);
     pl_check_says(err, says);
-    assert_int_equal(files_in(d->temp.folder), before); /* nothing half-written stays */
+    assert_int_equal(pl_temp_count_names(d->temp.folder), before); /* nothing half-written stays */
 }
 
 static void test_refuses_and_leaves_nothing(void **ctx)
@@ -171,12 +157,12 @@ static void test_cancelled_leaves_nothing(void **ctx)
     pl_task task = {0};
     solve_two(&d);
     snprintf(folder, sizeof folder, "%s/out", d.temp.folder);
-    size_t before = files_in(d.temp.folder);
+    size_t before = pl_temp_count_names(d.temp.folder);
     pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
     atomic_store(&task.cancel, true);
     assert_int_equal(pl_export((pl_context){d.lab, &d.state, &task}, &spec, &report, &err),
                      PL_ERR_CANCELLED);
-    assert_int_equal(files_in(d.temp.folder), before);
+    assert_int_equal(pl_temp_count_names(d.temp.folder), before);
     demo_lab_deinit(&d);
 }
 

@@ -19,19 +19,11 @@ static void init(demo_lab *d)
     demo_method(&d->state, "rtn bits=4 group_size=0");
 }
 
-static pl_id calibration_of(demo_lab *d)
-{
-    pl_error err;
-    pl_id key = {0};
-    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
-    return key;
-}
-
 static pl_learning learn(demo_lab *d, uint64_t until)
 {
     pl_error err;
     pl_learning reached;
-    pl_check_ok(pl_site_learn(demo_context(d), calibration_of(d), DEMO_Q1, until, &reached, &err),
+    pl_check_ok(pl_site_learn(demo_context(d), demo_calibration(d), DEMO_Q1, until, &reached, &err),
                 err);
     return reached;
 }
@@ -43,7 +35,7 @@ static pl_transform *now(demo_lab *d)
     pl_id key;
     const pl_spec *spec = pl_state_spec(&d->state, DEMO_Q1, PL_SLOT_TRANSFORM);
     pl_check_ok(
-        pl_site_transform_now(demo_context(d), calibration_of(d), DEMO_Q1, spec, &t, &key, &err),
+        pl_site_transform_now(demo_context(d), demo_calibration(d), DEMO_Q1, spec, &t, &key, &err),
         err);
     return t;
 }
@@ -129,7 +121,7 @@ static void test_cut_off(void **ctx)
     stopper s = {.task = {.progress = count_step}};
     init(&d);
     s.task.ctx = &s;
-    const pl_id calibration = calibration_of(&d);
+    const pl_id calibration = demo_calibration(&d);
     assert_int_equal(pl_site_learn((pl_context){d.lab, &d.state, &s.task}, calibration, DEMO_Q1,
                                    PL_LEARN_ALL, &reached, &err),
                      PL_ERR_CANCELLED);
@@ -167,7 +159,7 @@ static void test_last_loss(void **ctx)
     pl_learning reached;
     pl_task task = {.progress = wait_before_last};
     init(&d);
-    const pl_id calibration = calibration_of(&d);
+    const pl_id calibration = demo_calibration(&d);
     pl_check_ok(pl_site_learn((pl_context){d.lab, &d.state, &task}, calibration, DEMO_Q1,
                               PL_LEARN_ALL, &reached, &err),
                 err);
@@ -224,7 +216,7 @@ static void test_landscape(void **ctx)
     pl_site_stats stats = {0};
     init(&d);
     demo_method(&d.state, "hadamard");
-    const pl_id calibration = calibration_of(&d);
+    const pl_id calibration = demo_calibration(&d);
     assert_int_equal(pl_landscape_load(demo_context(&d), calibration, DEMO_Q1, false, &land, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "no layer of the landscape is solved");

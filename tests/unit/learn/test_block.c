@@ -593,14 +593,6 @@ static void what_cannot_be_learned_is_refused(void **state)
     close_block(&b);
 }
 
-static int make(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
 int main(void)
 {
     pl_error err = {0};
@@ -610,10 +602,10 @@ int main(void)
     }
     values = formula_cases();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_differences, make, tear_down),
-        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_autograd, make, tear_down),
-        cmocka_unit_test_setup_teardown(transforms_mean_what_is_learned, make, tear_down),
-        cmocka_unit_test_setup_teardown(what_cannot_be_learned_is_refused, make, tear_down),
+        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_differences, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_gradient_agrees_with_autograd, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(transforms_mean_what_is_learned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_learned_is_refused, set_up, tear_down),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(values);

@@ -64,7 +64,8 @@ static void learn(pl_flatquant *f, uint64_t until)
     }
 }
 
-static void begin(pl_flatquant *f, const pl_spec *spec, const site *s, const pl_learning *from)
+static void begin_learning(pl_flatquant *f, const pl_spec *spec, const site *s,
+                           const pl_learning *from)
 {
     pl_error err;
     pl_check_ok(pl_flatquant_init(f, spec, &s->in, from, NULL, &err), err);
@@ -77,7 +78,7 @@ static void test_learns(void **ctx)
     pl_flatquant f;
     make_site(&s);
     const pl_spec spec = SPEC("steps", "200", "rows", "32");
-    begin(&f, &spec, &s, NULL);
+    begin_learning(&f, &spec, &s, NULL);
     assert_int_equal(pl_objective_batches(&f.objective), 3);
     learn(&f, UINT64_MAX);
     assert_int_equal(f.now.step, 200);
@@ -100,16 +101,16 @@ static void test_goes_on(void **ctx)
     make_site(&s);
     const pl_spec spec = SPEC("steps", "40", "rows", "32", "seed", "2");
     const pl_spec another = SPEC("steps", "40", "rows", "32", "seed", "3");
-    begin(&whole, &spec, &s, NULL);
+    begin_learning(&whole, &spec, &s, NULL);
     learn(&whole, UINT64_MAX);
-    begin(&part, &spec, &s, NULL);
+    begin_learning(&part, &spec, &s, NULL);
     learn(&part, 23);
-    begin(&rest, &spec, &s, &part.now);
+    begin_learning(&rest, &spec, &s, &part.now);
     pl_flatquant_deinit(&part);
     learn(&rest, UINT64_MAX);
     assert_memory_equal(whole.now.numbers, rest.now.numbers,
                         pl_learning_count(&whole.now) * sizeof(double));
-    begin(&other, &another, &s, NULL);
+    begin_learning(&other, &another, &s, NULL);
     learn(&other, UINT64_MAX);
     assert_memory_not_equal(whole.now.params, other.now.params,
                             whole.now.at.count * sizeof(double));
@@ -129,7 +130,7 @@ static void test_takes_back(void **ctx)
     pl_transform *t = NULL;
     make_site(&s);
     const pl_spec wild = SPEC("steps", "60", "rate", "3", "seed", "1");
-    begin(&f, &wild, &s, NULL);
+    begin_learning(&f, &wild, &s, NULL);
     learn(&f, UINT64_MAX);
     expect_less(0, f.now.rollbacks);
     expect_less(f.now.rate_share, 1.0);
@@ -148,7 +149,7 @@ static void test_takes_back(void **ctx)
     pl_flatquant_deinit(&f);
 
     const pl_spec hopeless = SPEC("steps", "60", "clip_rate", "0", "rate", "10");
-    begin(&f, &hopeless, &s, NULL);
+    begin_learning(&f, &hopeless, &s, NULL);
     /* Moments that no rate makes good: the next step's direction is not finite. */
     f.now.m[f.now.at.scale] = (double)INFINITY;
     f.now.step = 1;
@@ -168,7 +169,7 @@ static void test_cancel(void **ctx)
     pl_task task = {.cancel = true};
     make_site(&s);
     const pl_spec spec = SPEC("steps", "10");
-    begin(&f, &spec, &s, NULL);
+    begin_learning(&f, &spec, &s, NULL);
     learn(&f, 4);
     double *kept = malloc(3 * f.now.at.count * sizeof *kept);
     memcpy(kept, f.now.params, 3 * f.now.at.count * sizeof *kept);

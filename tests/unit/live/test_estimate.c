@@ -16,7 +16,7 @@ typedef struct made {
 } made;
 
 /* x falls over the rows by `span` decades; y / x is 0.3 with a log-normal scatter. */
-static void make(made *m, pl_rng *rng, double span, double scatter, size_t drawn)
+static void make_rows(made *m, pl_rng *rng, double span, double scatter, size_t drawn)
 {
     m->sum = 0;
     memset(m->known, PL_ROW_UNKNOWN, sizeof m->known);
@@ -42,7 +42,7 @@ static void test_all_known_is_exact(void **ctx)
     pl_rng rng;
     made m;
     pl_rng_init(&rng, 1);
-    make(&m, &rng, 3, 2.0, 0);
+    make_rows(&m, &rng, 3, 2.0, 0);
     assert_true(isnan(estimate(&m)));
     memset(m.known, PL_ROW_TAKEN, sizeof m.known);
     expect_less(fabs(estimate(&m) - m.sum), 1e-12);
@@ -60,11 +60,11 @@ static void test_told_where_ratios_agree(void **ctx)
     pl_rng rng;
     made m;
     pl_rng_init(&rng, 2);
-    make(&m, &rng, 2, 1e-3, 40);
+    make_rows(&m, &rng, 2, 1e-3, 40);
     expect_less(fabs(estimate(&m) / m.sum - 1.0), 1e-3);
-    make(&m, &rng, 2, 1e-3, 5);
+    make_rows(&m, &rng, 2, 1e-3, 5);
     assert_true(isnan(estimate(&m)));
-    make(&m, &rng, 0.1, 1.0, 40);
+    make_rows(&m, &rng, 0.1, 1.0, 40);
     assert_true(isnan(estimate(&m)));
 }
 
@@ -75,7 +75,7 @@ static void test_a_massive_row_is_counted(void **ctx)
     pl_rng rng;
     made m;
     pl_rng_init(&rng, 3);
-    make(&m, &rng, 2, 0.05, 40);
+    make_rows(&m, &rng, 2, 0.05, 40);
     m.sum -= m.y[0];
     m.x[0] = 1e6;
     m.y[0] = 1e5;
@@ -93,8 +93,8 @@ static void test_what_is_told_is_near(void **ctx)
     pl_rng_init(&rng, 4);
     for (size_t i = 0; i < 4000; i++) {
         made m;
-        make(&m, &rng, pl_rng_uniform(&rng), 0.3 * pl_rng_uniform(&rng),
-             24 + (size_t)pl_rng_below(&rng, 120));
+        make_rows(&m, &rng, pl_rng_uniform(&rng), 0.3 * pl_rng_uniform(&rng),
+                  24 + (size_t)pl_rng_below(&rng, 120));
         const double sum = estimate(&m);
         told += isfinite(sum);
         far += isfinite(sum) && fabs(sum / m.sum - 1.0) > PL_SHOWN_WITHIN;

@@ -16,7 +16,8 @@ static void set(pl_spec *spec, const char *key, const char *text)
     pl_check_ok(pl_spec_set(spec, key, text, &err), err);
 }
 
-static void refuse(const pl_spec *spec, const char *key, const char *text, const char *sentence)
+static void check_value_refused(const pl_spec *spec, const char *key, const char *text,
+                                const char *sentence)
 {
     pl_error err;
     pl_spec copy = *spec;
@@ -64,31 +65,37 @@ static void test_refusals(void **ctx)
 {
     (void)ctx;
     pl_spec spec = rounder("gptq");
-    refuse(&spec, "scale_mode", "rceil",
-           "method: scale_mode of gptq has a meaning only with format=mxfp4 or mxfp6_e2m3 or "
-           "mxfp6_e3m2 or mxfp8 or nvfp4 or fp8");
+    check_value_refused(
+        &spec, "scale_mode", "rceil",
+        "method: scale_mode of gptq has a meaning only with format=mxfp4 or mxfp6_e2m3 or "
+        "mxfp6_e3m2 or mxfp8 or nvfp4 or fp8");
     set(&spec, "format", "mxfp4");
     set(&spec, "bits", "4");
     set(&spec, "group_size", "32");
-    refuse(
+    check_value_refused(
         &spec, "bits", "3",
         "method gptq: bits=3: format=mxfp4 has 4 bits: leave bits out, or choose another format");
-    refuse(&spec, "group_size", "128",
-           "method gptq: group_size=128: format=mxfp4 has blocks of 32: leave group_size out, or "
-           "choose another format");
-    refuse(&spec, "symmetric", "no",
-           "method: symmetric of gptq has a meaning only with format=int");
-    refuse(&spec, "scale_dtype", "f32",
-           "method: scale_dtype of gptq has a meaning only with format=int or fp8 or nf4");
-    refuse(&spec, "scale_mode", "tensor",
-           "method gptq: scale_mode=tensor: format=mxfp4 has floor, even, ceil, rceil");
+    check_value_refused(
+        &spec, "group_size", "128",
+        "method gptq: group_size=128: format=mxfp4 has blocks of 32: leave group_size out, or "
+        "choose another format");
+    check_value_refused(&spec, "symmetric", "no",
+                        "method: symmetric of gptq has a meaning only with format=int");
+    check_value_refused(
+        &spec, "scale_dtype", "f32",
+        "method: scale_dtype of gptq has a meaning only with format=int or fp8 or nf4");
+    check_value_refused(
+        &spec, "scale_mode", "tensor",
+        "method gptq: scale_mode=tensor: format=mxfp4 has floor, even, ceil, rceil");
     set(&spec, "format", "fp8");
-    refuse(&spec, "group_size", "64",
-           "method gptq: group_size=64: format=fp8 has no blocks, expected 0, a scale for each row "
-           "(scale_mode=tensor: for all)");
+    check_value_refused(
+        &spec, "group_size", "64",
+        "method gptq: group_size=64: format=fp8 has no blocks, expected 0, a scale for each row "
+        "(scale_mode=tensor: for all)");
     set(&spec, "format", "nf4");
-    refuse(&spec, "group_size", "48",
-           "method gptq: group_size=48: format=nf4 has blocks of a power of two from 32 to 4096");
+    check_value_refused(
+        &spec, "group_size", "48",
+        "method gptq: group_size=48: format=nf4 has blocks of a power of two from 32 to 4096");
 }
 
 /* 3 x 80 weights: 5 blocks of 16, 3 of 32 (one short), 2 of 64. */

@@ -3,20 +3,11 @@
 #include "core/tensor/hadamard.h"
 #include "core/tensor/orthogonal.h"
 #include "tests/support/check.h"
+#include "tests/unit/method/dense.h"
 
 #include <string.h>
 
 enum { N = 24, N1 = 4, N2 = 6 };
-
-static void dense_of(const pl_transform *t, float dense[N * N])
-{
-    pl_error err;
-    memset(dense, 0, N * N * sizeof *dense);
-    for (size_t i = 0; i < N; i++) {
-        dense[i * N + i] = 1.0f;
-    }
-    pl_check_ok(pl_transform_inputs(t, dense, N, NULL, &err), err);
-}
 
 /* diag(s) (I (x) R) (H (x) I) = diag(s) (H (x) R), of which H is left for inference. */
 static void heads_are_turned_into_one_another(void **state)
@@ -39,7 +30,7 @@ static void heads_are_turned_into_one_another(void **state)
     }
     pl_check_ok(pl_hadamard_create(N1, &heads, &err), err);
     pl_hadamard_rows(heads, h, N1, N1);
-    dense_of(t, dense);
+    dense_of(t, N, dense);
     for (size_t i = 0; i < N * N; i++) {
         const size_t r = i / N, c = i % N;
         const double expected =
@@ -58,7 +49,7 @@ static void heads_are_turned_into_one_another(void **state)
     pl_buf_deinit(&text);
     pl_transform *left = NULL;
     pl_check_ok(pl_transform_left(t, &left, &err), err);
-    dense_of(left, dense);
+    dense_of(left, N, dense);
     for (size_t i = 0; i < N * N; i++) { /* H (x) I */
         const size_t r = i / N, c = i % N;
         pl_check_close(dense[i], r % N2 == c % N2 ? (double)h[r / N2 * N1 + c / N2] : 0.0, 0, 1e-6);

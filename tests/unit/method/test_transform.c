@@ -5,6 +5,7 @@
 #include "core/tensor/orthogonal.h"
 #include "tests/support/check.h"
 #include "tests/support/ref_quant.h"
+#include "tests/unit/method/dense.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -144,17 +145,6 @@ static const maker makers[] = {scaling,  hadamard, orthogonal, kron,
                                rotation, parts,    identity,   across};
 enum { KINDS = sizeof makers / sizeof *makers };
 
-/* T itself: what it does to the unit rows. */
-static void dense_of(const pl_transform *t, float *dense)
-{
-    pl_error err;
-    memset(dense, 0, N * N * sizeof *dense);
-    for (size_t i = 0; i < N; i++) {
-        dense[i * N + i] = 1.0f;
-    }
-    pl_check_ok(pl_transform_inputs(t, dense, N, NULL, &err), err);
-}
-
 static void kron_is_the_product(void **state)
 {
     (void)state;
@@ -163,7 +153,7 @@ static void kron_is_the_product(void **state)
     make_scale(scale);
     make_factor(N1, 11, p1, i1);
     make_factor(N2, 21, p2, i2);
-    dense_of(t, dense);
+    dense_of(t, N, dense);
     for (size_t a = 0; a < N; a++) {
         for (size_t b = 0; b < N; b++) {
             const double want = (double)scale[a] * (double)p1[a / N2 * N1 + b / N2] *
@@ -216,7 +206,7 @@ static void gram_is_turned(void **state)
     ref_gram(8, N, 100, 2.0, g);
     for (size_t kind = 0; kind < KINDS; kind++) {
         pl_transform *t = makers[kind]();
-        dense_of(t, dense);
+        dense_of(t, N, dense);
         pl_check_ok(pl_transform_gram(t, g, turned, NULL, &err), err);
         for (size_t i = 0; i < N; i++) {
             for (size_t j = 0; j < N; j++) {
@@ -274,8 +264,8 @@ static void store_and_back(void **state)
         pl_check_ok(pl_transform_from_arrays(pl_transform_kind(t), N, arrays, count,
                                              pl_transform_clip_group_size(t), &again, &err),
                     err);
-        dense_of(t, before);
-        dense_of(again, after);
+        dense_of(t, N, before);
+        dense_of(again, N, after);
         assert_memory_equal(before, after, sizeof before);
         assert_true((pl_transform_clip(t) == NULL) == (pl_transform_clip(again) == NULL));
         pl_transform_destroy(again);
@@ -362,7 +352,7 @@ static void blocks_are_asked_for(void **state)
             continue;
         }
         pl_check_ok(status, err);
-        dense_of(t, dense);
+        dense_of(t, N, dense);
         const size_t block = (size_t)atoi(cases[i].block);
         for (size_t a = 0; a < N * N; a++) {
             const bool inside = a / N / block == a % N / block;
@@ -570,7 +560,7 @@ static void smoothquant_is_the_formula(void **state)
     pl_spec spec = pl_spec_default(pl_method_find("smoothquant"));
     pl_check_ok(pl_spec_set(&spec, "alpha", "0.85", &err), err);
     pl_check_ok(spec.method->transform(&spec, &f.in, &t, NULL, &err), err);
-    dense_of(t, dense);
+    dense_of(t, N, dense);
     for (size_t c = 0; c < N; c++) {
         double w = 0.0;
         for (size_t r = 0; r < ROWS; r++) {
@@ -620,7 +610,7 @@ static void awq_finds_the_best_exponent(void **state)
     pl_spec spec = pl_spec_default(pl_method_find("awq"));
     pl_check_ok(pl_spec_set(&spec, "clip", "no", &err), err);
     pl_check_ok(spec.method->transform(&spec, &f.in, &t, NULL, &err), err);
-    dense_of(t, dense);
+    dense_of(t, N, dense);
     double least = INFINITY, found[N];
     for (int a = 0; a < 20; a++) {
         double s[N], low = INFINITY, high = 0.0;

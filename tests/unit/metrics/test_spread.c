@@ -3,16 +3,10 @@
 
 #include "core/base/rng.h"
 #include "tests/support/check.h"
+#include "tests/support/rising.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static int rising(const void *a, const void *b)
-{
-    const float x = *(const float *)a;
-    const float y = *(const float *)b;
-    return (x > y) - (x < y);
-}
 
 /* numpy's default, on a sorted copy. */
 static void reference(const float *values, size_t count, double out[PL_SPREAD_NUMBERS])
@@ -21,7 +15,7 @@ static void reference(const float *values, size_t count, double out[PL_SPREAD_NU
     float *copy = malloc(count * sizeof *copy);
     assert_non_null(copy);
     memcpy(copy, values, count * sizeof *copy);
-    qsort(copy, count, sizeof *copy, rising);
+    qsort(copy, count, sizeof *copy, rising_floats);
     for (size_t i = 0; i < PL_SPREAD_NUMBERS; i++) {
         const double at = q[i] * (double)(count - 1);
         const size_t low = (size_t)at;

@@ -9,13 +9,10 @@ enum { LENGTH = 12 };
 static tiny weights;
 static const int32_t ids[LENGTH] = {3, 1, 4, 1, 5, 9, 2, 6, 49, 3, 5, 0};
 
-static int make(void **state)
+static int set_up_weights(void **state)
 {
-    static pl_temp temp;
-    pl_temp_init(&temp);
     tiny_make(&weights);
-    *state = &temp;
-    return 0;
+    return set_up(state);
 }
 
 typedef struct logits {
@@ -368,15 +365,18 @@ static void ids_and_lengths_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(gguf_gives_what_safetensors_gives, make, tear_down),
-        cmocka_unit_test_setup_teardown(biases_count_in_both_containers, make, tear_down),
-        cmocka_unit_test_setup_teardown(windows_of_any_length_stand_alone, make, tear_down),
-        cmocka_unit_test_setup_teardown(rope_divisors_are_llama3_scaling, make, tear_down),
-        cmocka_unit_test_setup_teardown(no_token_sees_a_later_one, make, tear_down),
-        cmocka_unit_test_setup_teardown(hooks_see_and_replace, make, tear_down),
-        cmocka_unit_test_setup_teardown(a_value_that_is_not_finite_names_the_block, make,
+        cmocka_unit_test_setup_teardown(gguf_gives_what_safetensors_gives, set_up_weights,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(ids_and_lengths_are_checked, make, tear_down),
+        cmocka_unit_test_setup_teardown(biases_count_in_both_containers, set_up_weights, tear_down),
+        cmocka_unit_test_setup_teardown(windows_of_any_length_stand_alone, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(rope_divisors_are_llama3_scaling, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(no_token_sees_a_later_one, set_up_weights, tear_down),
+        cmocka_unit_test_setup_teardown(hooks_see_and_replace, set_up_weights, tear_down),
+        cmocka_unit_test_setup_teardown(a_value_that_is_not_finite_names_the_block, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(ids_and_lengths_are_checked, set_up_weights, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

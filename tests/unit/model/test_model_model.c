@@ -6,13 +6,10 @@
 
 static tiny weights;
 
-static int make(void **state)
+static int set_up_weights(void **state)
 {
-    static pl_temp temp;
-    pl_temp_init(&temp);
     tiny_make(&weights);
-    *state = &temp;
-    return 0;
+    return set_up(state);
 }
 
 static void opens_and_lists_layers_and_sites(void **state)
@@ -292,15 +289,20 @@ static void an_id_is_looked_up_in_the_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(opens_and_lists_layers_and_sites, make, tear_down),
-        cmocka_unit_test_setup_teardown(finds_layers_by_what_people_type, make, tear_down),
-        cmocka_unit_test_setup_teardown(gguf_rows_come_in_hugging_faces_order, make, tear_down),
-        cmocka_unit_test_setup_teardown(missing_and_misshapen_tensors_are_named, make, tear_down),
-        cmocka_unit_test_setup_teardown(a_model_without_tokenizer_opens, make, tear_down),
-        cmocka_unit_test_setup_teardown(refused_architectures_name_those_that_work, make,
+        cmocka_unit_test_setup_teardown(opens_and_lists_layers_and_sites, set_up_weights,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_folder_with_one_gguf_stands_for_it, make, tear_down),
-        cmocka_unit_test_setup_teardown(an_id_is_looked_up_in_the_cache, make, tear_down),
+        cmocka_unit_test_setup_teardown(finds_layers_by_what_people_type, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(gguf_rows_come_in_hugging_faces_order, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(missing_and_misshapen_tensors_are_named, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_model_without_tokenizer_opens, set_up_weights, tear_down),
+        cmocka_unit_test_setup_teardown(refused_architectures_name_those_that_work, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_with_one_gguf_stands_for_it, set_up_weights,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_id_is_looked_up_in_the_cache, set_up_weights, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

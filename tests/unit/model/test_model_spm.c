@@ -30,14 +30,6 @@ static const spm_token few[FEW] = {
 };
 static const spm_file plain = {few, FEW, FEW, FEW, 0, 0};
 
-static int make(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
 static pl_tokenizer *open_spm(pl_temp *temp, const spm_file *file)
 {
     pl_error err;
@@ -280,7 +272,7 @@ static void a_long_text_takes_linear_time(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_best_score_merges_first_then_the_leftmost),
         TEST(unknown_characters_become_bytes_or_one_unknown),

@@ -4,14 +4,6 @@
 static const char *const merges[] = {"a b", "ab c", "b c", "Ġ a", "a a", "aa aa", NULL};
 enum { AB = 256, ABC, BC, SPACE_A, AA, AAAA };
 
-static int make(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
 static pl_tokenizer *open_tokens(pl_temp *temp, json_t *json)
 {
     pl_error err;
@@ -264,19 +256,20 @@ static void matches_can_belong_to_the_text_before_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(merges_go_by_rank_then_position, make, tear_down),
-        cmocka_unit_test_setup_teardown(gpt2s_pattern_splits, make, tear_down),
-        cmocka_unit_test_setup_teardown(matches_can_belong_to_the_text_before_them, make,
+        cmocka_unit_test_setup_teardown(merges_go_by_rank_then_position, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(gpt2s_pattern_splits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(matches_can_belong_to_the_text_before_them, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(unicodes_blanks_are_those_of_its_property, make, tear_down),
-        cmocka_unit_test_setup_teardown(whole_pieces_come_first_with_ignore_merges, make,
+        cmocka_unit_test_setup_teardown(unicodes_blanks_are_those_of_its_property, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(added_tokens_are_cut_out_first, make, tear_down),
-        cmocka_unit_test_setup_teardown(nfc_composes, make, tear_down),
-        cmocka_unit_test_setup_teardown(metaspace_and_byte_fallback, make, tear_down),
-        cmocka_unit_test_setup_teardown(tokens_are_shown_safely, make, tear_down),
-        cmocka_unit_test_setup_teardown(written_tokenizer_gives_the_same_ids, make, tear_down),
-        cmocka_unit_test_setup_teardown(a_long_word_takes_linear_time, make, tear_down),
+        cmocka_unit_test_setup_teardown(whole_pieces_come_first_with_ignore_merges, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(added_tokens_are_cut_out_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nfc_composes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(metaspace_and_byte_fallback, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tokens_are_shown_safely, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(written_tokenizer_gives_the_same_ids, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_word_takes_linear_time, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

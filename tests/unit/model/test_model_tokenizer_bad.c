@@ -2,14 +2,6 @@
 #include "tests/unit/model/tokens.h"
 #include "tests/support/own_folder.h"
 
-static int make(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
 static void unsupported_parts_are_named(void **state)
 {
     static const struct {
@@ -204,10 +196,10 @@ static void gguf_types_say_what_is_found_in_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(unsupported_parts_are_named, make, tear_down),
-        cmocka_unit_test_setup_teardown(invalid_utf8_is_refused_with_its_offset, make, tear_down),
-        cmocka_unit_test_setup_teardown(gguf_tokenizers_are_checked, make, tear_down),
-        cmocka_unit_test_setup_teardown(gguf_types_say_what_is_found_in_text, make, tear_down),
+        cmocka_unit_test_setup_teardown(unsupported_parts_are_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(invalid_utf8_is_refused_with_its_offset, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(gguf_tokenizers_are_checked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(gguf_types_say_what_is_found_in_text, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static const char template_json[] =
 static const char added_json[] = "[{\"id\": 256, \"content\": \"<b>\", \"special\": true},"
                                  "{\"id\": 257, \"content\": \"<e>\", \"special\": true}]";
 
-static void put(pl_temp *temp, const char *name, const char *text)
+static void write_text(pl_temp *temp, const char *name, const char *text)
 {
     if (text != NULL) {
         pl_temp_write(temp, name, text, strlen(text));
@@ -43,8 +43,8 @@ static void check_config(const config_case *c)
     }
     assert_int_equal(json_dump_file(json, pl_temp_path(&temp, "tokenizer.json"), 0), 0);
     json_decref(json);
-    put(&temp, "tokenizer_config.json", c->config);
-    put(&temp, "special_tokens_map.json", c->specials);
+    write_text(&temp, "tokenizer_config.json", c->config);
+    write_text(&temp, "special_tokens_map.json", c->specials);
     pl_status status = pl_tokenizer_from_folder(temp.folder, c->by_type, &t, &err);
     if (c->says != NULL) {
         assert_int_not_equal(status, PL_OK);
@@ -199,7 +199,7 @@ static void the_config_rules_the_blank_in_front(void **state)
         json_decref(json);
         snprintf(config, sizeof config, "{\"tokenizer_class\": \"%s\", " NAMES "%s}",
                  cases[i].class, cases[i].flag);
-        put(&temp, "tokenizer_config.json", config);
+        write_text(&temp, "tokenizer_config.json", config);
         pl_check_ok(pl_tokenizer_from_folder(temp.folder, NULL, &t, &err), err);
         if (cases[i].blank) {
             TOKENS(t, "a", ' ', 'a');

@@ -1,22 +1,17 @@
 /* The figures over all blocks and layers, on the demo, from the store's raw arrays. */
+#include "tests/support/rising.h"
 #include "tests/unit/plots/kinds_fixture.h"
 
 #include "core/study/channels_by_block.h"
 
 #include <math.h>
 
-static int rising(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static double median_by_sorting(const float *values, size_t n)
 {
     float *sorted = malloc(n * sizeof *sorted);
     assert_non_null(sorted);
     memcpy(sorted, values, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, rising);
+    qsort(sorted, n, sizeof *sorted, rising_floats);
     const double median = n % 2 == 1 ? (double)sorted[n / 2]
                                      : ((double)sorted[n / 2 - 1] + (double)sorted[n / 2]) / 2;
     free(sorted);
@@ -144,7 +139,7 @@ static void test_envelope(void **state)
             sizes[c] = (float)(request.form == 0 ? sqrt(square) : max);
             sum += square;
         }
-        qsort(sizes, COLS, sizeof *sizes, rising);
+        qsort(sizes, COLS, sizeof *sizes, rising_floats);
         pl_figure f = make_figure(d, &request);
         expect_at_most(3, f.n_series);
         assert_string_equal(f.series[0].label, "no transform");

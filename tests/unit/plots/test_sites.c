@@ -11,7 +11,7 @@
 
 enum { DEMO_DOWN1 = 13 };
 
-static pl_figure make(demo_lab *d, const char *kind, int form, bool log, size_t channel)
+static pl_figure make_figure(demo_lab *d, const char *kind, int form, bool log, size_t channel)
 {
     pl_error err;
     pl_figure figure;
@@ -41,7 +41,7 @@ static void spectrum(void **ctx)
     demo_lab d;
     demo_lab_init(&d);
     d.state.layer = DEMO_Q1;
-    pl_figure f = make(&d, "spectrum", 0, false, SIZE_MAX);
+    pl_figure f = make_figure(&d, "spectrum", 0, false, SIZE_MAX);
     assert_int_equal(f.n_series, 1);
     const pl_series *s = &f.series[0];
     assert_int_equal(s->count, 144);
@@ -73,8 +73,8 @@ static void basin(void **ctx)
     demo_method(&d.state, "astro beta=0.001");
     d.state.layer = DEMO_Q1;
     demo_solve(&d, DEMO_Q1);
-    pl_figure linear = make(&d, "basin", 0, false, SIZE_MAX);
-    pl_figure log = make(&d, "basin", 0, true, SIZE_MAX);
+    pl_figure linear = make_figure(&d, "basin", 0, false, SIZE_MAX);
+    pl_figure log = make_figure(&d, "basin", 0, true, SIZE_MAX);
     assert_int_equal(linear.n_series, 4);
     assert_int_equal(linear.series[0].tone, PL_TONE_PRECONDITIONED);
     assert_string_equal(linear.series[0].label, "W₀ → W");
@@ -129,7 +129,7 @@ static void tokens_in_order(void **ctx)
     pl_site_stats stats;
     demo_lab_init(&d);
     d.state.layer = DEMO_DOWN1;
-    pl_figure f = make(&d, "tokens", 0, false, 7);
+    pl_figure f = make_figure(&d, "tokens", 0, false, 7);
     load_sample(&d, DEMO_DOWN1, &stats);
     assert_non_null(f.heat);
     assert_int_equal(f.heat->rows, 96);
@@ -183,7 +183,7 @@ static void tokens_by_size(void **ctx)
     demo_lab d;
     demo_lab_init(&d);
     d.state.layer = DEMO_DOWN1;
-    pl_figure f = make(&d, "tokens", 1, false, SIZE_MAX);
+    pl_figure f = make_figure(&d, "tokens", 1, false, SIZE_MAX);
     assert_int_equal(f.n_rules, 0);
     float before = 0;
     for (size_t r = 0; r < 96; r++) {
@@ -217,7 +217,7 @@ static void wide_tokens(void **ctx)
     pl_check_ok(pl_source_set_inputs(source, inputs, &err), err);
     pl_check_ok(pl_state_set_source(&d.state, source, &err), err);
     pl_source_release(source);
-    pl_figure f = make(&d, "tokens", 0, false, SIZE_MAX);
+    pl_figure f = make_figure(&d, "tokens", 0, false, SIZE_MAX);
     assert_int_equal(f.heat->cols, 750);
     pl_check_close(f.heat->step, 2, 0, 0);
     pl_check_close(f.heat->values[750 + 5], 3, 0, 0);
@@ -255,7 +255,7 @@ static void massive_tokens(void **ctx)
     pl_id key = {0};
     demo_lab_init(&d);
     d.state.layer = DEMO_Q1;
-    pl_figure f = make(&d, "tokens", 1, false, SIZE_MAX);
+    pl_figure f = make_figure(&d, "tokens", 1, false, SIZE_MAX);
     assert_string_equal(fact(&f, "massive"), "0 shown");
     pl_figure_deinit(&f);
     pl_check_ok(pl_lab_calibration(demo_context(&d), &key, &err), err);
@@ -273,7 +273,7 @@ static void massive_tokens(void **ctx)
                 err);
     pl_check_ok(
         pl_calib_put_site(pl_lab_store(d.lab), key, d.state.source->model, site, &own, &err), err);
-    f = make(&d, "tokens", 0, false, SIZE_MAX);
+    f = make_figure(&d, "tokens", 0, false, SIZE_MAX);
     assert_int_equal(f.heat->rows, ROWS);
     assert_string_equal(fact(&f, "massive"), "1 shown");
     assert_int_equal(f.series[0].mark, PL_MARK_POINTS);
@@ -309,7 +309,7 @@ static void sweep(void **ctx)
                                .points = 5,
                                .logarithmic = true,
                                .layer = DEMO_Q1};
-    f = make(&d, "sweep", 0, false, SIZE_MAX);
+    f = make_figure(&d, "sweep", 0, false, SIZE_MAX);
     assert_int_equal(f.n_series, 4);
     assert_string_equal(f.x.label, "beta of astro");
     assert_true(f.x.log);
@@ -328,7 +328,7 @@ static void sweep(void **ctx)
     pl_check_close(f.rules[1].at, 0.001, 1e-15, 0);
     assert_non_null(strstr(fact(&f, "knee"), "beta = "));
     pl_figure_deinit(&f);
-    f = make(&d, "sweep", 1, false, SIZE_MAX);
+    f = make_figure(&d, "sweep", 1, false, SIZE_MAX);
     assert_int_equal(f.n_series, 2);
     expect_less(f.series[0].x[4], f.series[0].x[0]);
     pl_figure_deinit(&f);

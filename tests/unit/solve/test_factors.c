@@ -9,7 +9,7 @@
 
 enum { N = 40 };
 
-static pl_factors *make(const float *g, double tokens)
+static pl_factors *make_factors(const float *g, double tokens)
 {
     pl_error err;
     pl_factors *f = NULL;
@@ -49,7 +49,7 @@ static void normalized_and_matrices(void **state)
     pl_error err;
     float g[N * N];
     ref_gram(1, N, 200, 3.0, g);
-    pl_factors *f = make(g, 200);
+    pl_factors *f = make_factors(g, 200);
     pl_normalized normal;
     pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
     assert_true(normal.ridge == 0.0);
@@ -106,7 +106,7 @@ static void shrink(void **state)
     float g[N * N], before[N * N];
     double row[N], again[N];
     ref_gram(2, N, 30, 0.0, g);
-    pl_factors *f = make(g, 30);
+    pl_factors *f = make_factors(g, 30);
     const pl_lower *lower = NULL;
     const float *a = NULL;
     pl_gptq_factor factor;
@@ -147,7 +147,7 @@ static void cache(void **state)
     pl_error err;
     float g[N * N];
     ref_gram(2, N, 200, 0.0, g);
-    pl_factors *f = make(g, 200);
+    pl_factors *f = make_factors(g, 200);
     const float *first = NULL, *again = NULL, *other = NULL;
     pl_factors_hold(f);
     pl_check_ok(pl_factors_admm(f, 1.0, &first, NULL, &err), err);
@@ -171,7 +171,7 @@ static void metric(void **state)
     pl_error err;
     float g[N * N], shape[N], zeros[N] = {0};
     ref_gram(5, N, 300, 4.0, g);
-    pl_factors *f = make(g, 300);
+    pl_factors *f = make_factors(g, 300);
     pl_normalized normal;
     pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
     for (size_t i = 0; i < N; i++) {
@@ -223,7 +223,7 @@ static void singular(void **state)
     pl_error err;
     float g[N * N];
     ref_gram(3, N, 12, 1.0, g);
-    pl_factors *f = make(g, 12);
+    pl_factors *f = make_factors(g, 12);
     pl_normalized normal;
     pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
     expect_at_most(0.999e-6 * normal.mean_diag, normal.ridge);
@@ -234,7 +234,7 @@ static void singular(void **state)
     for (size_t i = 0; i < N; i++) {
         g[7 * N + i] = g[i * N + 7] = 0.0f;
     }
-    f = make(g, 200);
+    f = make_factors(g, 200);
     pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
     pl_check_close(normal.ridge, 1e-6 * normal.mean_diag, 1e-9, 0);
     pl_check_close(normal.gn[7 * N + 7], normal.ridge, 1e-6, 0);
@@ -257,7 +257,7 @@ static void damping_ladder(void **state)
         g[i * N + i] = 1.0f;
     }
     g[1] = g[N] = 1.05f; /* eigenvalue -0.05 of channels 0 and 1 */
-    pl_factors *f = make(g, 200);
+    pl_factors *f = make_factors(g, 200);
     pl_gptq_factor factor;
     pl_check_ok(pl_factors_gptq(f, 0.01, false, &factor, NULL, &err), err);
     pl_check_close(factor.used, 0.1, 1e-12, 0);
@@ -265,7 +265,7 @@ static void damping_ladder(void **state)
     pl_factors_destroy(f);
 
     g[1] = g[N] = 5.0f;
-    f = make(g, 200);
+    f = make_factors(g, 200);
     assert_int_equal(pl_factors_gptq(f, 0.01, true, &factor, NULL, &err), PL_ERR_NUMERIC);
     pl_check_says(err, "block.3.qkv");
     pl_check_says(err, "channel 0");
@@ -284,7 +284,7 @@ static void refusals(void **state)
     (void)state;
     pl_error err;
     float g[N * N] = {0};
-    pl_factors *f = make(g, 200);
+    pl_factors *f = make_factors(g, 200);
     pl_normalized normal;
     assert_int_equal(pl_factors_normalized(f, &normal, NULL, &err), PL_ERR_NUMERIC);
     pl_check_says(err, "block.3.qkv: the Gram matrix is zero");
@@ -308,7 +308,7 @@ static void alphas(void **state)
     for (size_t i = 0; i < N; i++) {
         g[i * N + i] = i < 16 ? 1.0f : i < 32 ? 4.0f : 2.0f; /* traces 16, 64, 16 */
     }
-    pl_factors *f = make(g, 200);
+    pl_factors *f = make_factors(g, 200);
     double norms[3];
     pl_factors_group_norms(f, 16, norms);
     pl_check_close(norms[0], 4, 1e-12, 0);
@@ -369,7 +369,7 @@ static void cancel(void **state)
     pl_error err;
     float g[N * N];
     ref_gram(5, N, 200, 0.0, g);
-    pl_factors *f = make(g, 200);
+    pl_factors *f = make_factors(g, 200);
     pl_task task = {0};
     atomic_store(&task.cancel, true);
     pl_normalized normal;

@@ -12,19 +12,12 @@ enum { LENGTH = 64, WINDOWS = 5, COUNT = LENGTH * WINDOWS + 7, TARGETS = LENGTH 
 
 static const pl_ppl_spec text = {.length = LENGTH, .windows = WINDOWS};
 
-static void make_ids(int32_t ids[COUNT])
-{
-    for (size_t i = 0; i < COUNT; i++) {
-        ids[i] = (int32_t)(5 + i * i % 200);
-    }
-}
-
 static pl_compared compare_with(demo_lab *d, const char *const *methods, size_t n, pl_state *row)
 {
     pl_error err;
     int32_t ids[COUNT];
     pl_compared found;
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     pl_check_ok(pl_state_copy(row, &d->state, &err), err);
     for (size_t i = 0; i < n; i++) {
         demo_method(row, methods[i]);
@@ -46,7 +39,7 @@ static void test_a_row_is_what_perplexity_says(void **ctx)
     pl_hooks hooks;
     pl_ppl_result alone;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     pl_compared found = COMPARE(&d, &row, "rtn bits=3");
     assert_false(found.found);

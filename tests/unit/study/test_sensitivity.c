@@ -9,13 +9,6 @@
 
 enum { LENGTH = 64, WINDOWS = 2, COUNT = LENGTH * WINDOWS + 7 };
 
-static void make_ids(int32_t ids[COUNT])
-{
-    for (size_t i = 0; i < COUNT; i++) {
-        ids[i] = (int32_t)(5 + i * i % 200);
-    }
-}
-
 static const pl_ppl_spec text = {.length = LENGTH, .windows = WINDOWS};
 
 /* The demo with four layers of two blocks rounded. */
@@ -81,7 +74,7 @@ static void test_only(void **ctx)
     (void)ctx;
     demo_lab d;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     rounded_demo(&d);
     pl_sensitivities s = run_units(&d, (pl_sensitivity){.unit = PL_UNIT_LAYER}, ids);
     assert_int_equal(s.count, SOLVED);
@@ -109,7 +102,7 @@ static void test_without(void **ctx)
     (void)ctx;
     demo_lab d;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     rounded_demo(&d);
     pl_sensitivities s =
         run_units(&d, (pl_sensitivity){.unit = PL_UNIT_BLOCK, .without = true}, ids);
@@ -133,7 +126,7 @@ static void test_roles_and_sites(void **ctx)
     (void)ctx;
     demo_lab d;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     demo_method(&d.state, "rtn bits=2");
     static const size_t queries[] = {0, 7}, inputs[] = {0, 1};
@@ -164,7 +157,7 @@ static void test_quantized_inputs(void **ctx)
     pl_error err;
     int32_t ids[COUNT];
     pl_sensitivities refused;
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     rounded_demo(&d);
     d.state.activations = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     for (size_t i = 0; i < SOLVED; i++) {
@@ -191,7 +184,7 @@ static void test_goes_on(void **ctx)
     demo_lab d;
     pl_error err;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     rounded_demo(&d);
     demo_stopper s = {.what = "units", .most = 0.7};
     s.task.progress = demo_stop_at;
@@ -226,7 +219,7 @@ static void test_nothing_to_measure(void **ctx)
     pl_error err;
     int32_t ids[COUNT];
     pl_sensitivities s;
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     demo_method(&d.state, "rtn bits=2");
     pl_sensitivity asked = {.unit = PL_UNIT_LAYER, .text = text};
@@ -254,7 +247,7 @@ static void test_estimate(void **ctx)
     demo_lab d;
     pl_error err;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     rounded_demo(&d);
     pl_sensitivity asked = {.unit = PL_UNIT_BLOCK, .text = text, .probes = 1};
     pl_sensitivities blocks, layers;
@@ -288,7 +281,7 @@ static void test_nothing_quantized_costs_nothing(void **ctx)
     (void)ctx;
     demo_lab d;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     demo_method(&d.state, "rtn bits=2");
     demo_solve(&d, 8);
@@ -472,7 +465,7 @@ static void test_unchanged_costs_nothing(void **ctx)
     int32_t ids[COUNT];
     size_t seen = 0;
     pl_ppl_result base;
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     const pl_variants variants = {.count = 2,
                                   .ctx = &seen,

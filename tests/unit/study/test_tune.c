@@ -11,13 +11,6 @@ enum { LENGTH = 64, WINDOWS = 2, COUNT = LENGTH * WINDOWS + 7 };
 
 static const pl_ppl_spec text = {.length = LENGTH, .windows = WINDOWS};
 
-static void make_ids(int32_t ids[COUNT])
-{
-    for (size_t i = 0; i < COUNT; i++) {
-        ids[i] = (int32_t)(5 + i * i % 200);
-    }
-}
-
 /* "mse=no,yes" */
 static pl_tuning tuning_of(const char *param, const char *values)
 {
@@ -278,7 +271,7 @@ static void test_kl_never_rises(void **ctx)
 {
     (void)ctx;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     pl_tuning t = tuning_of("mse", "no,yes");
     t.unit = PL_UNIT_ROLE;
     t.glob = "*.[qo]_proj";
@@ -296,7 +289,7 @@ static void test_alike_stays(void **ctx)
     pl_error err;
     pl_tuned found;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     demo_method(&d.state, "rtn bits=3 group_size=0");
     pl_tuning t = tuning_of("bits", "3");
@@ -322,7 +315,7 @@ static void test_goes_on(void **ctx)
     pl_error err;
     pl_tuned cut, after, whole;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     demo_method(&d.state, "rtn bits=2 group_size=0");
     pl_tuning t = tuning_of("mse", "no,yes");
@@ -375,7 +368,7 @@ static void test_forgets_its_own(void **ctx)
     pl_error err;
     pl_tuned found;
     int32_t ids[COUNT];
-    make_ids(ids);
+    demo_ids(ids, COUNT);
     demo_lab_init(&d);
     assert_int_equal(solve_in_sequence(&d, "rtn bits=3"), DEMO_LAYERS);
     demo_method(&d.state, "rtn bits=4");

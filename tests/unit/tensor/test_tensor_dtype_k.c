@@ -29,6 +29,7 @@
 #include "core/tensor/dtype.h"
 
 #include "tests/support/check.h"
+#include "tests/support/split_mix.h"
 
 #include <stdlib.h>
 
@@ -95,14 +96,6 @@ static const struct {
       0xc0382f00, 0x40382f00}},
 };
 enum { KINDS = sizeof golden / sizeof golden[0] };
-
-static uint64_t split_mix(uint64_t *state)
-{
-    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
 
 /* Random blocks at out (room for 7 more bytes), the scales' exponents kept below 16. */
 static void fill_random(size_t kind, size_t blocks, uint64_t seed, uint8_t *out)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static pl_hadamard *make(size_t n)
+static pl_hadamard *make_hadamard(size_t n)
 {
     pl_error err;
     pl_hadamard *h = NULL;
@@ -31,7 +31,7 @@ static float *dense_of(const pl_hadamard *h, size_t n)
 /* H H^T = block I with entries of 1 and -1 inside the blocks and 0 outside. */
 static void check_order(size_t n)
 {
-    pl_hadamard *h = make(n);
+    pl_hadamard *h = make_hadamard(n);
     float *dense = dense_of(h, n);
     const size_t block = pl_hadamard_block(h);
     assert_int_equal(n % block, 0);
@@ -93,7 +93,7 @@ static void real_widths(void **state)
                                     9728, 11008, 17408, 18944, 25600, 29568};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
         const size_t n = widths[i];
-        pl_hadamard *h = make(n);
+        pl_hadamard *h = make_hadamard(n);
         float *x = calloc(2 * n, sizeof *x), *y = calloc(2 * n, sizeof *y);
         assert_non_null(x);
         assert_non_null(y);
@@ -136,7 +136,7 @@ static void says_what_it_is(void **state)
                  {29568, "924 x 2^5"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         pl_buf text = {0};
-        pl_hadamard *h = make(known[i].n);
+        pl_hadamard *h = make_hadamard(known[i].n);
         pl_hadamard_describe(h, &text);
         assert_string_equal(text.data, known[i].text);
         pl_buf_deinit(&text);

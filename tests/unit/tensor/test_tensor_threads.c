@@ -5,7 +5,7 @@
 #include "tests/support/check.h"
 #include "tests/support/temp.h"
 
-static void put(pl_temp *temp, const char *folder, const char *name, const char *text)
+static void write_text(pl_temp *temp, const char *folder, const char *name, const char *text)
 {
     pl_error err;
     char path[300];
@@ -20,16 +20,16 @@ static void version_2_takes_the_least_above(void **state)
     pl_temp temp;
     pl_temp_init(&temp);
     assert_int_equal(pl_cgroup_processors("0::/a/b\n", temp.folder), 0);
-    put(&temp, "a/b", "cpu.max", "max 100000\n");
+    write_text(&temp, "a/b", "cpu.max", "max 100000\n");
     assert_int_equal(pl_cgroup_processors("0::/a/b\n", temp.folder), 0);
-    put(&temp, "a", "cpu.max", "350000 100000\n");
+    write_text(&temp, "a", "cpu.max", "350000 100000\n");
     assert_int_equal(pl_cgroup_processors("0::/a/b\n", temp.folder), 3);
-    put(&temp, "a/b", "cpu.max", "800000 100000\n");
+    write_text(&temp, "a/b", "cpu.max", "800000 100000\n");
     assert_int_equal(pl_cgroup_processors("0::/a/b\n", temp.folder), 3);
-    put(&temp, "a/b", "cpu.max", "50000 100000\n");
+    write_text(&temp, "a/b", "cpu.max", "50000 100000\n");
     assert_int_equal(pl_cgroup_processors("0::/a/b\n", temp.folder), 1);
     assert_int_equal(pl_cgroup_processors("0::/a\n", temp.folder), 3);
-    put(&temp, ".", "cpu.max", "200000 100000\n");
+    write_text(&temp, ".", "cpu.max", "200000 100000\n");
     assert_int_equal(pl_cgroup_processors("0::/not/there\n", temp.folder), 2);
     assert_int_equal(pl_cgroup_processors("0::/\n", temp.folder), 2);
     pl_temp_deinit(&temp);
@@ -42,13 +42,13 @@ static void version_1_reads_quota_and_period(void **state)
     pl_temp_init(&temp);
     const char *membership = "12:memory:/m\n4:cpu,cpuacct:/job\n3:cpuset:/\n";
     assert_int_equal(pl_cgroup_processors(membership, temp.folder), 0);
-    put(&temp, "cpu,cpuacct/job", "cpu.cfs_quota_us", "-1\n");
-    put(&temp, "cpu,cpuacct/job", "cpu.cfs_period_us", "100000\n");
+    write_text(&temp, "cpu,cpuacct/job", "cpu.cfs_quota_us", "-1\n");
+    write_text(&temp, "cpu,cpuacct/job", "cpu.cfs_period_us", "100000\n");
     assert_int_equal(pl_cgroup_processors(membership, temp.folder), 0);
-    put(&temp, "cpu,cpuacct/job", "cpu.cfs_quota_us", "400000\n");
+    write_text(&temp, "cpu,cpuacct/job", "cpu.cfs_quota_us", "400000\n");
     assert_int_equal(pl_cgroup_processors(membership, temp.folder), 4);
-    put(&temp, "cpu", "cpu.cfs_quota_us", "200000\n");
-    put(&temp, "cpu", "cpu.cfs_period_us", "100000\n");
+    write_text(&temp, "cpu", "cpu.cfs_quota_us", "200000\n");
+    write_text(&temp, "cpu", "cpu.cfs_period_us", "100000\n");
     assert_int_equal(pl_cgroup_processors(membership, temp.folder), 2);
     assert_int_equal(pl_cgroup_processors("4:cpuset:/job\n", temp.folder), 0);
     pl_temp_deinit(&temp);

@@ -63,7 +63,7 @@ static pl_status run(scene *s, const char *text, pl_error *err)
     return status;
 }
 
-static void refuse(scene *s, const char *text, const char *part)
+static void check_command_refused(scene *s, const char *text, const char *part)
 {
     pl_error err;
     assert_int_equal(run(s, text, &err), PL_ERR_USAGE);
@@ -153,13 +153,14 @@ static void test_view_command(void **state)
     accept(s, "view pane=second scale=log");
     display = pl_display_of(&s->state);
     assert_true(display.panes[1].log);
-    refuse(s, "view main=histogramm", "did you mean histogram?");
-    refuse(s, "view form=pie", "expected maxima|fan, got \"pie\"");
-    refuse(s, "view main=histogram form=fan", "expected weights|levels, got \"fan\"");
-    refuse(s, "view main=outliers form=fan", "outliers has only one form");
+    check_command_refused(s, "view main=histogramm", "did you mean histogram?");
+    check_command_refused(s, "view form=pie", "expected maxima|fan, got \"pie\"");
+    check_command_refused(s, "view main=histogram form=fan",
+                          "expected weights|levels, got \"fan\"");
+    check_command_refused(s, "view main=outliers form=fan", "outliers has only one form");
     display = pl_display_of(&s->state);
     assert_string_equal(display.panes[0].view, "channels"); /* nothing has changed */
-    refuse(s, "view zoom=everything", "zoom");
+    check_command_refused(s, "view zoom=everything", "zoom");
 }
 
 static void test_select_channel(void **state)
@@ -169,9 +170,9 @@ static void test_select_channel(void **state)
     assert_int_equal(s->state.channel, 3);
     accept(s, "select 1.q_proj");
     assert_int_equal(s->state.channel, 3);
-    refuse(s, "select channel=100000", "no channel 100000");
-    refuse(s, "select channel=x", "whole number");
-    refuse(s, "select", "expected LAYER or channel=N");
+    check_command_refused(s, "select channel=100000", "no channel 100000");
+    check_command_refused(s, "select channel=x", "whole number");
+    check_command_refused(s, "select", "expected LAYER or channel=N");
     accept(s, "select 0.q_proj channel=none");
     assert_true(s->state.channel == SIZE_MAX);
     assert_int_equal(s->state.layer, 0);
