@@ -168,6 +168,18 @@ static void outcome_free(outcome *o)
     *o = (outcome){0};
 }
 
+/* The reservations that fail are the product's own, not only its libraries'. */
+static void test_the_product_reserves_here(void **ctx)
+{
+    (void)ctx;
+    pl_buf text = {0};
+    wrap_memory_fail(1, false);
+    pl_buf_append(&text, "a", 1);
+    assert_int_equal(wrap_memory_stop(), 1);
+    assert_true(text.failed);
+    pl_buf_deinit(&text);
+}
+
 static void test_memory_that_is_not_there(void **ctx)
 {
     (void)ctx;
@@ -212,6 +224,7 @@ int main(void)
 {
     wrap_memory_start();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_product_reserves_here),
         cmocka_unit_test(test_memory_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
