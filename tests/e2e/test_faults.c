@@ -232,18 +232,29 @@ static run on_small_disk(const char *folder, int mib, const char *body)
     return r;
 }
 
+/* Two windows and two iterations are as many bytes as eight and twenty. */
+static void solve_script(char out[200], const char *bits)
+{
+    snprintf(out, 200,
+             "calibrate windows=2; method astro iterations=2; method rtn bits=%s; solve all; "
+             "perplexity which=after windows=2",
+             bits);
+}
+
 /* 15 MB of statistics for all, 5.5 MB of results for each: more than there is. */
 static void test_four_processes_on_a_small_disk(void **ctx)
 {
     (void)ctx;
-    char folder[1024];
+    char folder[1024], script[200], body[1000];
     snprintf(folder, sizeof folder, "%s", run_path("disk"));
     empty(folder);
-    static const char body[] =
-        "for b in 2 3 4 5; do \"$P\" --store \"$D/s\" --threads 1 -c \"method astro; method rtn "
-        "bits=$b; solve all; perplexity which=after\" >\"$D/../full.$b\" 2>\"$D/../err.$b\" & done;"
-        "wait; cd \"$D/..\"; for b in 2 3 4 5; do grep \"^perplexity \" full.$b | tail -n 1;"
-        "cat err.$b >&2; done";
+    solve_script(script, "$b");
+    snprintf(body, sizeof body,
+             "for b in 2 3 4 5; do \"$P\" --store \"$D/s\" --threads 1 -c \"%s\" "
+             ">\"$D/../full.$b\" 2>\"$D/../err.$b\" & done; wait; cd \"$D/..\"; "
+             "for b in 2 3 4 5; do grep \"^perplexity \" full.$b | tail -n 1; "
+             "cat err.$b >&2; done",
+             script);
     run r = on_small_disk(folder, 26, body);
     assert_int_equal(r.status, 0);
     double found[4] = {0}, want = 0;
@@ -256,9 +267,7 @@ static void test_four_processes_on_a_small_disk(void **ctx)
     assert_non_null(strstr(r.err, "--store DIR"));
     run_free(&r);
     for (int bits = 2; bits < 6; bits++) {
-        char script[200];
-        snprintf(script, sizeof script,
-                 "method astro; method rtn bits=%d; solve all; perplexity which=after", bits);
+        solve_script(script, (const char[]){(char)('0' + bits), '\0'});
         r = RUN("--json", "--threads", "1", "--store", run_path("store"), "-c", script);
         want = run_number(run_last(&r), "perplexity");
         pl_check_close(found[bits - 2], want, 1e-4, 0);
@@ -266,8 +275,7 @@ static void test_four_processes_on_a_small_disk(void **ctx)
     }
 }
 
-/* One after the other: what the ended ones left makes room.  Two windows and one iteration are as
- * many bytes as eight and twenty. */
+/* One after the other: what the ended ones left makes room. */
 static void test_old_results_make_room(void **ctx)
 {
     (void)ctx;
