@@ -3,7 +3,6 @@
 #include "core/base/text.h"
 
 #include <assert.h>
-#include <float.h>
 #include <string.h>
 
 #define FORMAT_ROW(name, key) &pl_format_##name,
@@ -173,27 +172,4 @@ pl_grid_param pl_format_fit(const pl_format *format, int bits, const pl_scaling 
                        squared_error(format, bits, first, x, count)
                ? second
                : first;
-}
-
-void pl_format_codes_from_0(int bits, int *least, int *most)
-{
-    *least = 0;
-    *most = (1 << bits) - 1;
-}
-
-float pl_format_store_scale(pl_dtype dtype, double scale)
-{
-    float stored = (float)scale;
-    if (dtype == PL_F16) {
-        stored = pl_f16_to_f32(pl_f32_to_f16(stored));
-        stored = stored > 0.0f ? stored : 0x1p-24f;
-        return stored <= 65504.0f ? stored : 65504.0f;
-    }
-    if (dtype == PL_BF16) {
-        stored = pl_bf16_to_f32(pl_f32_to_bf16(stored));
-        stored = stored > 0.0f ? stored : 0x1p-133f;
-        return stored <= 0x1.fep127f ? stored : 0x1.fep127f;
-    }
-    stored = stored > 0.0f ? stored : 0x1p-149f;
-    return stored <= FLT_MAX ? stored : FLT_MAX;
 }

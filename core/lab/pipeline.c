@@ -57,31 +57,6 @@ static void work_deinit(work *w)
     pl_mat_deinit(&w->rounded);
 }
 
-pl_solve_report pl_solve_report_empty(void)
-{
-    enum { NUMBERS = offsetof(pl_solve_report, made) / sizeof(double) };
-    pl_solve_report report = {0};
-    double numbers[NUMBERS];
-    for (size_t i = 0; i < NUMBERS; i++) {
-        numbers[i] = NAN;
-    }
-    memcpy(&report, numbers, sizeof numbers);
-    return report;
-}
-
-double pl_report_sqnr(const pl_solve_report *report)
-{
-    return pl_sqnr(isfinite(report->rounded_relative_error) ? report->rounded_relative_error
-                                                            : report->relative_error);
-}
-
-double pl_report_times_least(const pl_solve_report *report)
-{
-    return report->least_rounded_error > 0.0
-               ? report->rounded_relative_error / report->least_rounded_error
-               : (double)NAN;
-}
-
 /* What a result comes from: the version of the mathematics, weights, Gram matrix, specs. */
 static pl_status result_part_key(const char *kind, const pl_spec *spec, pl_id from, pl_id *out,
                                  pl_error *err)

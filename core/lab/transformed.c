@@ -138,20 +138,6 @@ static pl_status check_one_transform(const pl_state *state, const pl_site *site,
     return PL_OK;
 }
 
-void pl_rounder_format(const pl_state *state, size_t layer, const char *before, pl_buf *out)
-{
-    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
-    if (round->method == NULL) {
-        return;
-    }
-    const pl_grid grid = pl_spec_grid(round);
-    pl_buf_printf(out, "%sW%d %zu %d %d %d", before, grid.bits, grid.group_size,
-                  (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
-    if (!pl_format_is_int(grid.format)) { /* whose places in the list stay; the others' may move */
-        pl_buf_printf(out, " %s %d", grid.format->key, (int)grid.scale_mode);
-    }
-}
-
 static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id calibration,
                                const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
 {

@@ -18,6 +18,20 @@ typedef struct block_bench {
     pl_block_states states;
 } block_bench;
 
+void pl_rounder_format(const pl_state *state, size_t layer, const char *before, pl_buf *out)
+{
+    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    if (round->method == NULL) {
+        return;
+    }
+    const pl_grid grid = pl_spec_grid(round);
+    pl_buf_printf(out, "%sW%d %zu %d %d %d", before, grid.bits, grid.group_size,
+                  (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
+    if (!pl_format_is_int(grid.format)) { /* whose places in the list stay; the others' may move */
+        pl_buf_printf(out, " %s %d", grid.format->key, (int)grid.scale_mode);
+    }
+}
+
 static const pl_site *site_of(const pl_block_order *o, pl_site_role role, size_t *index)
 {
     size_t first = 0;

@@ -120,6 +120,9 @@ bool pl_grid_has_scale_dtype(const pl_spec *spec);
 bool pl_grid_has_modes(const pl_spec *spec);
 bool pl_grid_is_of_tensor(const pl_spec *spec);
 
+/* The number format that a rounder's parameters choose. */
+const pl_format *pl_spec_number_format(const pl_spec *spec);
+
 extern const char *const pl_scale_names[4], *const pl_scale_rules[3],
                                                 *const pl_fused_scale_names[3];
 

@@ -10,14 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const pl_no_yes[3] = {"no", "yes", NULL};
-const char *const pl_scale_names[4] = {"f16", "f32", "bf16", NULL};
-
-const char *const pl_scale_rules[3] = {"range", "search", NULL};
-const char *const pl_fused_scale_names[3] = {"own", "shared", NULL};
-
-static const pl_dtype scale_dtypes[] = {PL_F16, PL_F32, PL_BF16};
-enum { F32_NAME = 1 };
+enum { F32_NAME = 1 }; /* of pl_scale_names */
 
 size_t pl_method_param(const pl_method *method, const char *name)
 {
@@ -159,52 +152,20 @@ static bool parse_number(const pl_param *p, const char *text, double *value)
 
 /* --- a grid's format -------------------------------------------------------------------------- */
 
-static const pl_format *spec_format(const pl_spec *spec)
-{
-    return pl_format_chosen((size_t)spec->values[PL_GRID_FORMAT],
-                            (size_t)spec->values[PL_GRID_SYMMETRIC]);
-}
-
 bool pl_spec_fixes(const pl_spec *spec, size_t param)
 {
     if (spec->method->slot != PL_SLOT_ROUND) {
         return false;
     }
-    const pl_format *format = spec_format(spec);
+    const pl_format *format = pl_spec_number_format(spec);
     return (param == PL_GRID_BITS && format->bits != 0) ||
            (param == PL_GRID_GROUP_SIZE && format->blocks && format->most_group_size == 0);
-}
-
-bool pl_grid_is_int(const pl_spec *spec)
-{
-    return pl_format_is_int(spec_format(spec));
-}
-
-bool pl_grid_has_scale_dtype(const pl_spec *spec)
-{
-    return spec_format(spec)->scale_bits == 0;
-}
-
-bool pl_grid_has_modes(const pl_spec *spec)
-{
-    return spec_format(spec)->modes != 0;
-}
-
-bool pl_grid_is_of_tensor(const pl_spec *spec)
-{
-    return pl_format_of_tensor(spec_format(spec), (pl_scale_mode)spec->values[PL_GRID_SCALE_MODE]);
-}
-
-bool pl_spec_shares_scale(const pl_spec *round)
-{
-    return round->method != NULL && round->method->slot == PL_SLOT_ROUND &&
-           pl_grid_is_of_tensor(round) && round->values[PL_GRID_FUSED_SCALES] > 0.0;
 }
 
 /* What the spec's format fixes, and what is usual beside it. */
 static void take_format(pl_spec *spec)
 {
-    const pl_format *format = spec_format(spec);
+    const pl_format *format = pl_spec_number_format(spec);
     const pl_param *params = spec->method->params;
     spec->values[PL_GRID_BITS] = format->bits > 0 ? format->bits : params[PL_GRID_BITS].initial;
     spec->values[PL_GRID_GROUP_SIZE] =
@@ -230,11 +191,11 @@ static pl_status settle_grid(pl_spec *spec, size_t param, double before, pl_erro
     }
     switch (param) {
     case PL_GRID_BITS:
-        return pl_format_check_bits(who, spec_format(spec), (int)value, err);
+        return pl_format_check_bits(who, pl_spec_number_format(spec), (int)value, err);
     case PL_GRID_GROUP_SIZE:
-        return pl_format_check_group_size(who, spec_format(spec), (size_t)value, err);
+        return pl_format_check_group_size(who, pl_spec_number_format(spec), (size_t)value, err);
     case PL_GRID_SCALE_MODE:
-        return pl_format_check_mode(who, spec_format(spec), (pl_scale_mode)value, err);
+        return pl_format_check_mode(who, pl_spec_number_format(spec), (pl_scale_mode)value, err);
     case PL_GRID_FORMAT:
         if (value < before || value > before) {
             take_format(spec);
@@ -344,24 +305,6 @@ bool pl_spec_is_blind(const pl_spec *spec)
                        (values[PL_GRID_SCALES] > 0.0 || values[PL_GRID_REFINE] > 0.0 ||
                         values[PL_GRID_CERTIFY] > 0.0);
     return spec->method->blind && !looks;
-}
-
-pl_grid pl_spec_grid(const pl_spec *spec)
-{
-    const double *values = spec->values;
-    assert(spec->method != NULL && spec->method->slot == PL_SLOT_ROUND);
-    return (pl_grid){.bits = (int)values[PL_GRID_BITS],
-                     .group_size = (size_t)values[PL_GRID_GROUP_SIZE],
-                     .format = spec_format(spec),
-                     .mse = values[PL_GRID_MSE] > 0.0,
-                     .weighted = values[PL_GRID_SCALES] > 0.0,
-                     .scale_dtype = scale_dtypes[(size_t)values[PL_GRID_SCALE_DTYPE]],
-                     .scale_mode = (pl_scale_mode)values[PL_GRID_SCALE_MODE]};
-}
-
-bool pl_spec_has_blocks(const pl_spec *round)
-{
-    return round->method != NULL && !pl_grid_is_int(round);
 }
 
 static double usual_group_size(const pl_param *param, const pl_spec *round)

@@ -47,6 +47,9 @@ PL_NODISCARD pl_status pl_transform_set_scale(pl_transform *t, const float *scal
 /* Groups of columns that a row's clipping has. */
 size_t pl_transform_clip_groups(const pl_transform *t);
 
+/* to[cols, rows] <- from[rows, cols]. */
+void pl_transform_transpose(const float *from, size_t rows, size_t cols, float *to);
+
 /* In place x[rows, n] <- x (H (x) I), or with H^T in H's place; scratch: [rows, n]. */
 void pl_transform_turn_across(const pl_transform *t, bool transposed, float *x, size_t rows,
                               float *scratch);

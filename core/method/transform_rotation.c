@@ -90,41 +90,6 @@ const pl_transform *pl_transform_keys(const pl_transform *t)
     return t->keys;
 }
 
-/* to[cols, rows] <- from[rows, cols]. */
-static void transpose(const float *from, size_t rows, size_t cols, float *to)
-{
-    enum { TILE = 32 };
-    for (size_t r = 0; r < rows; r += TILE) {
-        for (size_t c = 0; c < cols; c += TILE) {
-            for (size_t i = r; i < rows && i < r + TILE; i++) {
-                for (size_t j = c; j < cols && j < c + TILE; j++) {
-                    to[j * rows + i] = from[i * cols + j];
-                }
-            }
-        }
-    }
-}
-
-/* Each row is [parts, n / parts]: its columns are turned, as rows of its transpose. */
-void pl_transform_turn_across(const pl_transform *t, bool transposed, float *x, size_t rows,
-                              float *scratch)
-{
-    const size_t parts = (size_t)t->shape[PL_SHAPE_ACROSS], width = t->n / parts;
-#pragma omp parallel for schedule(static) if (rows * t->n > 65536)
-    for (size_t r = 0; r < rows; r++) {
-        transpose(x + r * t->n, parts, width, scratch + r * t->n);
-    }
-    if (transposed) {
-        pl_hadamard_rows_transposed(t->across, scratch, rows * width, parts);
-    } else {
-        pl_hadamard_rows(t->across, scratch, rows * width, parts);
-    }
-#pragma omp parallel for schedule(static) if (rows * t->n > 65536)
-    for (size_t r = 0; r < rows; r++) {
-        transpose(scratch + r * t->n, width, parts, x + r * t->n);
-    }
-}
-
 /* w^T <- w^T S or w^T S^-1. */
 static pl_status turn_outputs(const pl_transform *t, size_t member, bool back, float *w,
                               size_t rows, size_t cols, pl_task *task, pl_error *err)
@@ -141,11 +106,11 @@ static pl_status turn_outputs(const pl_transform *t, size_t member, bool back, f
     if (flipped == NULL) {
         return pl_error_memory(err, "a rotation of %zu outputs", rows);
     }
-    transpose(w, rows, cols, flipped);
+    pl_transform_transpose(w, rows, cols, flipped);
     pl_status status = back ? pl_transform_inputs_back(s, flipped, cols, task, err)
                             : pl_transform_inputs(s, flipped, cols, task, err);
     if (status == PL_OK) {
-        transpose(flipped, cols, rows, w);
+        pl_transform_transpose(flipped, cols, rows, w);
     }
     free(flipped);
     return status;

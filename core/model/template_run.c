@@ -10,50 +10,6 @@ typedef enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE } flow;
 
 static flow run_list(pl_tpl_machine *m, const pl_tpl_node *node);
 
-pl_tpl_value pl_tpl_fail(pl_tpl_machine *m, pl_status code, const char *format, ...)
-{
-    if (m->status == PL_OK) {
-        char text[PL_ERROR_TEXT];
-        va_list args;
-        va_start(args, format);
-        vsnprintf(text, sizeof text, format, args);
-        va_end(args);
-        pl_text_trim_utf8(text);
-        m->status = pl_error_set(m->err, code, "the chat template, line %zu: %s", m->line, text);
-    }
-    return pl_tpl_undefined("");
-}
-
-bool pl_tpl_step(pl_tpl_machine *m, size_t steps)
-{
-    enum { BETWEEN_TICKS = 20000 };
-    m->steps += steps;
-    if (m->status == PL_OK && m->steps > PL_TPL_STEPS) {
-        pl_tpl_fail(m, PL_ERR_UNSUPPORTED, "it does not end within %d steps", PL_TPL_STEPS);
-    }
-    if (m->status == PL_OK && m->steps - m->ticked > BETWEEN_TICKS) {
-        m->ticked = m->steps;
-        m->status = pl_task_tick(m->task, m->err);
-    }
-    return m->status == PL_OK;
-}
-
-bool pl_tpl_enter(pl_tpl_machine *m)
-{
-    if (m->depth >= PL_TPL_DEPTH) {
-        pl_tpl_fail(m, PL_ERR_UNSUPPORTED, "it calls itself, or nests, more than %d times deep",
-                    PL_TPL_DEPTH);
-        return false;
-    }
-    m->depth++;
-    return m->status == PL_OK || (m->depth--, false);
-}
-
-void pl_tpl_leave(pl_tpl_machine *m)
-{
-    m->depth--;
-}
-
 static void write_text(pl_tpl_machine *m, const char *data, size_t size)
 {
     if (m->status == PL_OK && m->out->size + size > PL_TPL_OUTPUT) {
