@@ -30,12 +30,6 @@ typedef struct cell {
     char said[96]; /* the largest difference from the present setting */
 } cell;
 
-bool pl_view_compares(const pl_state *state, pl_pane pane)
-{
-    return pane == PL_PANE_MAIN && state->source != NULL && pl_state_compared(state) > 0 &&
-           pl_view_of(state, pane)->kind != NULL;
-}
-
 /* --- one range -------------------------------------------------------------------------------- */
 
 static void widen(pl_axis *axis, const pl_axis *by)

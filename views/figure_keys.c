@@ -5,13 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Where the crosshair stops for a point; among named places at these, not between them. */
-static double stop_of(const pl_figure *figure, const pl_series *series, size_t i)
-{
-    double x = pl_series_x(series, i);
-    return figure->x.names != NULL ? round(x) : x;
-}
-
 /* The next x of the data after (by > 0) or before x; x itself where there is none. */
 static double next_stop(const pl_figure *figure, double x, int by)
 {
@@ -25,30 +18,10 @@ static double next_stop(const pl_figure *figure, double x, int by)
     for (size_t s = 0; s < figure->n_series; s++) {
         const pl_series *series = &figure->series[s];
         for (size_t i = 0; i < series->count; i++) {
-            double at = stop_of(figure, series, i);
+            double at = pl_figure_stop_of(figure, series, i);
             bool beyond = by > 0 ? at > x + slack : at < x - slack;
             if (beyond && (best == x || (by > 0 ? at < best : at > best))) {
                 best = at;
-            }
-        }
-    }
-    return best;
-}
-
-double pl_figure_stop(const pl_figure *figure, double t)
-{
-    double best = pl_axis_from(&figure->x, t);
-    double away = INFINITY;
-    if (figure->heat != NULL) {
-        return (double)pl_heat_col(figure->heat, best) * figure->heat->step;
-    }
-    for (size_t s = 0; s < figure->n_series; s++) {
-        const pl_series *series = &figure->series[s];
-        for (size_t i = 0; i < series->count; i++) {
-            double here = fabs(pl_axis_to(&figure->x, stop_of(figure, series, i)) - t);
-            if (here < away) {
-                away = here;
-                best = stop_of(figure, series, i);
             }
         }
     }
@@ -71,7 +44,7 @@ static double next_peak(const pl_figure *figure, double x, int by)
         bool nearer = by > 0 ? y > pl_series_y(series, best) : y < pl_series_y(series, best);
         best = beyond && (best == at || nearer) ? i : best;
     }
-    return stop_of(figure, series, best);
+    return pl_figure_stop_of(figure, series, best);
 }
 
 /* Keeps the crosshair within what is shown. */

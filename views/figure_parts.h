@@ -6,6 +6,9 @@
 #include "plots/look.h"
 #include "views/panel.h"
 
+/* Where the crosshair stops for a point; among named places at these, not between them. */
+double pl_figure_stop_of(const pl_figure *figure, const pl_series *series, size_t i);
+
 /* The data's x next to a place on the scale of its axis. */
 double pl_figure_stop(const pl_figure *figure, double t);
 

@@ -97,3 +97,9 @@ pl_pane pl_zoomed_pane(const pl_state *state)
     }
     return pane;
 }
+
+bool pl_view_compares(const pl_state *state, pl_pane pane)
+{
+    return pane == PL_PANE_MAIN && state->source != NULL && pl_state_compared(state) > 0 &&
+           pl_view_of(state, pane)->kind != NULL;
+}
