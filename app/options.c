@@ -69,6 +69,8 @@ static const char *const yes_no[] = {"yes", "no", NULL};
 
 #define FIELD(name) offsetof(pl_options, name)
 
+const char *const pl_page_names[] = {"man", "bash", "zsh", "fish", NULL};
+
 const pl_option pl_option_table[] = {
     {"-c", PL_OPTION_TEXT, FIELD(commands), NULL, "'CMD; CMD'",
      "run these commands and leave; no screen"},

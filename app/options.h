@@ -45,6 +45,9 @@ typedef struct pl_option {
     const char *help;           /* lines; NULL: another word for one that has some */
 } pl_option;
 
+/* What --print prints (pages.h): "man", "bash", "zsh", "fish"; NULL-terminated. */
+extern const char *const pl_page_names[];
+
 /* The options in the order of help; ends with name NULL.  --batch stands twice, for FILE and -. */
 extern const pl_option pl_option_table[];
 

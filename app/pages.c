@@ -13,8 +13,6 @@ static const struct {
 };
 enum { PAGES = sizeof pages / sizeof *pages };
 
-const char *const pl_page_names[PAGES + 1] = {"man", "bash", "zsh", "fish", NULL};
-
 pl_status pl_page_put(const char *name, pl_buf *out, pl_error *err)
 {
     for (size_t i = 0; i < PAGES; i++) {

@@ -5,9 +5,6 @@
 
 #include "core/base/text.h"
 
-/* "man", "bash", "zsh", "fish"; NULL-terminated. */
-extern const char *const pl_page_names[];
-
 /* Appends the page of that name, one of pl_page_names. */
 PL_NODISCARD pl_status pl_page_put(const char *name, pl_buf *out, pl_error *err);
 

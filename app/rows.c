@@ -2,8 +2,8 @@
 #include "app/report.h"
 
 #include "core/base/file.h"
-#include "plots/page.h"
 #include "core/base/json.h"
+#include "plots/provenance.h"
 
 #include <math.h>
 #include <stdlib.h>

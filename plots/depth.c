@@ -3,7 +3,7 @@
 #include "plots/fit.h"
 #include "plots/kinds.h"
 #include "plots/overview.h"
-#include "plots/page.h"
+#include "plots/provenance.h"
 
 #include "core/study/depth.h"
 

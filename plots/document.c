@@ -87,11 +87,6 @@ pl_status pl_document_add_figure(pl_document *document, pl_figure *panels, size_
     return add_part(document, &part, caption, err);
 }
 
-void pl_part_label(const pl_part *part, char out[32])
-{
-    snprintf(out, 32, "%s %zu", part->kind == PL_PART_TABLE ? "Table" : "Figure", part->number);
-}
-
 pl_status pl_document_check_path(const char *path, pl_error *err)
 {
     return pl_text_ends_nocase(path, ".pdf") || pl_text_ends_nocase(path, ".html")

@@ -167,6 +167,10 @@ pl_tone pl_kind_tone(pl_which which);
  * write it: "Hadamard + Astro β = 3e-4 + GPTQ, W3".  Other words stay. */
 void pl_kind_in_full(const char *chain, pl_buf *out);
 
+/* "weight" or "input"; "before", "preconditioned", "after" or "both": as commands name them. */
+const char *pl_side_name(pl_side side);
+const char *pl_which_name(pl_which which);
+
 /* The kinds of weights that `which` draws, in drawing order; returns how many.  both: before and
  * preconditioned where a preconditioner is set, else before and after. */
 size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which out[2]);

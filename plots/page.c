@@ -3,6 +3,7 @@
 #include "core/base/text.h"
 #include "plots/page_parts.h"
 #include "plots/label.h"
+#include "plots/provenance.h"
 
 #include "core/base/file.h"
 
@@ -78,18 +79,6 @@ static pl_status write_png(const pl_job *job, size_t *width, size_t *height, pl_
     *width = (size_t)across;
     *height = (size_t)down;
     return pl_format_png(job, *width, *height, err);
-}
-
-void pl_provenance_line(const char *value, pl_buf *out)
-{
-    for (; *value != '\0'; value++) {
-        if (*value != '\n') {
-            pl_buf_append(out, value, 1);
-        } else if (value[1] != '\0') {
-            pl_buf_puts(out, "; ");
-        }
-    }
-    pl_buf_puts(out, "");
 }
 
 /* CSV, or the one table of the sheet as LaTeX, behind its provenance as comments. */

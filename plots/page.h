@@ -47,7 +47,4 @@ PL_NODISCARD pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page 
 /* Versions of Cairo, Pango and libpng, for the provenance. */
 void pl_page_libraries(pl_buf *out);
 
-/* A value in one line: newlines between commands become "; ".  Appended to out. */
-void pl_provenance_line(const char *value, pl_buf *out);
-
 #endif

@@ -1,5 +1,6 @@
 #include "core/base/memory.h"
 #include "plots/page_parts.h"
+#include "plots/provenance.h"
 
 #include "core/base/file.h"
 

@@ -315,3 +315,15 @@ pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err)
     }
     return status;
 }
+
+void pl_provenance_line(const char *value, pl_buf *out)
+{
+    for (; *value != '\0'; value++) {
+        if (*value != '\n') {
+            pl_buf_append(out, value, 1);
+        } else if (value[1] != '\0') {
+            pl_buf_puts(out, "; ");
+        }
+    }
+    pl_buf_puts(out, "");
+}

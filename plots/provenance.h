@@ -3,6 +3,7 @@
 #define PL_PLOTS_PROVENANCE_H
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 
 #include <stddef.h>
 
@@ -27,5 +28,8 @@ const char *pl_origin_value(const pl_origin *origin, const char *key);
  * largest difference of a colour channel (0 ... 255). */
 PL_NODISCARD pl_status pl_png_compare(const char *a, const char *b, size_t *pixels, size_t *differ,
                                       int *largest, pl_error *err);
+
+/* A value in one line: newlines between commands become "; ".  Appended to out. */
+void pl_provenance_line(const char *value, pl_buf *out);
 
 #endif

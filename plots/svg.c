@@ -1,4 +1,5 @@
 #include "plots/page_parts.h"
+#include "plots/provenance.h"
 
 #include "core/base/file.h"
 

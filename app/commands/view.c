@@ -133,10 +133,8 @@ static json_t *pane_json(const pl_state *state, size_t index)
 
 static void put_view(pl_call *call, const pl_state *state)
 {
-    static const char *const sides[] = {"weight", "input"};
-    static const char *const kinds[] = {"before", "preconditioned", "after", "both"};
-    pl_json_set(call->result, "side", json_string(sides[state->side]));
-    pl_json_set(call->result, "which", json_string(kinds[state->which]));
+    pl_json_set(call->result, "side", json_string(pl_side_name(state->side)));
+    pl_json_set(call->result, "which", json_string(pl_which_name(state->which)));
     for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
         pl_json_set(call->result, pl_display_pane_name(i), pane_json(state, i));
     }

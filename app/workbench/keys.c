@@ -13,6 +13,7 @@
 #include "app/workbench/steps.h"
 #include "app/workbench/tour.h"
 #include "app/workbench/work.h"
+#include "plots/kinds.h"
 #include "views/layers.h"
 #include "views/view.h"
 
@@ -24,14 +25,14 @@ enum { MOST_COUNT = 9999 };
 
 static void cycle_view(pl_screen *screen, bool side)
 {
-    static const char *const sides[] = {"weight", "input"};
-    static const char *const whichs[] = {"before", "preconditioned", "after", "both"};
     char text[96];
     if (side) {
-        snprintf(text, sizeof text, "view side=%s",
-                 sides[screen->state->side == PL_SIDE_WEIGHT ? 1 : 0]);
+        snprintf(
+            text, sizeof text, "view side=%s",
+            pl_side_name(screen->state->side == PL_SIDE_WEIGHT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT));
     } else {
-        snprintf(text, sizeof text, "view which=%s", whichs[(screen->state->which + 1) % 4]);
+        snprintf(text, sizeof text, "view which=%s",
+                 pl_which_name((pl_which)((screen->state->which + 1) % 4)));
     }
     pl_screen_key_command(screen, text, false);
     if (!side && screen->state->side == PL_SIDE_INPUT) {
