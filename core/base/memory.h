@@ -1,8 +1,8 @@
 /* core/base/memory.h -- reservations that failed, counted.
  *
  * A number, a word of a text or a key of an object that could not be made for lack of memory may
- * be missing from a whole though each step of it went on.  Who hands the whole on asks whether any
- * reservation has failed while it was made: what lacks something is an error, and is not stored. */
+ * be missing from a whole whose every step went on.  Code that hands such a whole on therefore
+ * asks first whether a reservation failed meanwhile: then it is an error, and is not stored. */
 #ifndef PL_BASE_MEMORY_H
 #define PL_BASE_MEMORY_H
 

@@ -40,8 +40,8 @@ typedef struct pl_buf {
 void pl_buf_append(pl_buf *buf, const void *bytes, size_t size);
 void pl_buf_puts(pl_buf *buf, const char *text);
 void pl_buf_printf(pl_buf *buf, const char *format, ...) PL_PRINTF(2, 3);
-/* The text as one word of a command line, appended: '...' where it is empty or holds one of the
- * special bytes, but for apostrophes, which stand in "..." beside it: 'it'"'"'s' is it's. */
+/* Appends the text as one word of a command line: as it is, or in '...' where it is empty or holds
+ * one of the special bytes.  An apostrophe is quoted by itself, in "...": it's is 'it'"'"'s'. */
 void pl_text_quote(const char *text, const char *special, pl_buf *out);
 void pl_buf_deinit(pl_buf *buf);
 

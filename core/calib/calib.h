@@ -110,8 +110,8 @@ PL_NODISCARD pl_status pl_calib_drop_site(pl_store *store, pl_id calibration, si
 PL_NODISCARD pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out,
                                              size_t *count, pl_error *err);
 
-/* What came nearest to being one, where none is in its token's hidden state: *found false where a
- * calibration of an earlier version did not note it. */
+/* The value that came nearest to being massive, among hidden states without a massive one.  *found:
+ * false where a calibration of an earlier version did not note it. */
 PL_NODISCARD pl_status pl_calib_load_nearest(pl_store *store, pl_id calibration, pl_massive *out,
                                              bool *found, pl_error *err);
 
@@ -142,9 +142,10 @@ void pl_calib_walk_narrow(pl_calib_walk *walk, size_t first, size_t count);
 /* Whether it has gone by a part: then another one has to begin anew. */
 bool pl_calib_walk_is_past(const pl_calib_walk *walk, size_t block, pl_site_role role);
 
-/* What a shard of so many windows adds up to at a part, into the store; then all shards of a part
- * joined, whose entries are removed: the bytes are those of pl_calib_walk_observe.  beside: as the
- * walks were created.  *any of missing: whether there is something to do. */
+/* The statistics of a part in three steps.  missing: *any says whether the store lacks some of
+ * them.  shard: puts the sums of one shard's windows into the store.  join: adds up those of all
+ * shards and removes them; the store then has the bytes of pl_calib_walk_observe.  beside: as the
+ * walks were created. */
 PL_NODISCARD pl_status pl_calib_walk_missing(const pl_calib_spec *spec, bool beside,
                                              pl_store *store, pl_id key, size_t block,
                                              pl_site_role role, bool *any, pl_error *err);

@@ -61,9 +61,9 @@ PL_NODISCARD pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl
 /* Massive activations noted so far, borrowed; at most PL_PASS_MASSIVE. */
 enum { PL_PASS_MASSIVE = 65536 };
 const pl_massive *pl_pass_massive(const pl_pass *pass, size_t *count);
-/* What came nearest to being one, borrowed; NULL where every row is 0 or has one. */
+/* The value that came nearest to being massive, borrowed; NULL where all rows are 0 or have one. */
 const pl_massive *pl_pass_nearest(const pl_pass *pass);
-/* How near that came: of passes of some windows the nearest is that of the largest share. */
+/* How near it came, to compare passes of different windows: the largest share came nearest. */
 float pl_pass_nearest_share(const pl_pass *pass);
 
 /* Reads, checks, and writes what is in the store (calib_store.c). */

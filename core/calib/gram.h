@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Up to so many channels a window is one piece of work: a cancelled one has added nothing. */
+/* A window of up to so many channels is added at once, or not at all where it is cancelled. */
 enum { PL_GRAM_WHOLE = 2048 };
 
 typedef struct pl_gram {

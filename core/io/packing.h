@@ -43,9 +43,8 @@ void pl_codes_decode(const pl_codes *codes, size_t first, size_t count, float *o
 /* Whether one scale is that of all weights. */
 bool pl_codes_one_scale(const pl_codes *codes);
 
-/* Groups in which no two columns have another's scale: what a file holds that wants groups of
- * `size` columns, which divides `cols` and the columns of each group.  Each group becomes several
- * with the same scale. */
+/* Cuts the groups into groups of `size` columns, for a file that holds no others: each becomes
+ * several with the same scale.  size divides `cols` and the number of columns of each group. */
 PL_NODISCARD pl_status pl_codes_split(pl_codes *codes, size_t size, pl_error *err);
 
 /* How codes that do not fill a word of 32 bits evenly (3, 5, 6 and 7 bits) lie in it. */

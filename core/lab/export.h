@@ -36,9 +36,9 @@ typedef struct pl_export_report {
     size_t requantized;       /* of them: rounded anew */
     char types[160]; /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers, or all */
     double fused_scales_apart; /* as `export` tells it (app/json.md); 0 without such scales */
-    double loaded_error;       /* ||loaded - written|| / ||written|| over the packed layers, as who
-                                  computes in the configuration's dtype has them: scales and
-                                  products of codes and scales rounded to it; NaN without any */
+    double loaded_error;       /* ||loaded - written|| / ||written|| over the packed layers, where
+                                  loaded are the weights of a loader that rounds scales and weights
+                                  to the configuration's dtype; NaN without packed layers */
     const char *scales_round; /* that dtype, where it rounds their scales, too; NULL: it does not */
     double requantization_error; /* ||written - meant|| / ||meant|| over those, 0 without any */
     double bits_per_weight; /* of the rounded layers it holds, scales and zero points counted: what

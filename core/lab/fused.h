@@ -7,14 +7,14 @@
 #include "core/lab/lab.h"
 #include "core/method/transform.h"
 
-/* 0 where the layer's rounder does not share; else max |w| over the original weights of the site's
- * layers in the coordinates of t (NULL: their own): of what the rounders of all of them take their
- * scale, though one that is handed a larger weight takes that. */
+/* *out: 0 where the layer's rounder does not share its scale, else max |w| over the original
+ * weights of all layers of the site, in the coordinates of t (NULL: their own).  Each of their
+ * rounders takes its scale from it, or from a larger weight that it is handed. */
 PL_NODISCARD pl_status pl_fused_most(pl_context cx, size_t layer, const pl_transform *t, float *out,
                                      pl_error *err);
 
-/* *key <- the key of what comes from it and from that, where the layer's rounder shares; else as it
- * is. */
+/* Where the layer's rounder shares its scale: *key <- a hash of *key and of the weights of all
+ * layers of the site.  Else *key stays as it is. */
 PL_NODISCARD pl_status pl_fused_key(pl_context cx, size_t layer, pl_id *key, pl_error *err);
 
 #endif

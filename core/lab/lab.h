@@ -10,7 +10,7 @@
 #include "core/solve/factors.h"
 
 typedef struct pl_pool pl_pool; /* core/lab/pool.h */
-/* The lab goes: what its workers still send has no place.  NULL is fine. */
+/* Tells the pool that the lab ends: it drops what workers still send.  NULL is fine. */
 void pl_pool_leave(const pl_pool *pool);
 
 typedef struct pl_lab_options {

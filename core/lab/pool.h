@@ -19,9 +19,9 @@ typedef struct pl_unit_kind {
     const char *counting; /* what its progress is counted in, as the command's: "layers" */
     bool walks; /* it goes on with a walk that a unit of its kind has left in the lab, or lets it
                    be; any other kind drops them (walk_units.h) */
-    bool whole; /* most of what it makes it also removes: other processes send theirs at its end */
-    /* Computes the unit that `what` describes, into the lab's store; answer: an object to put into
-     * what the command has to know of it beside that. */
+    bool whole; /* it removes most of what it makes, so that a worker sends the rest at its end */
+    /* Computes the unit that `what` describes, into the lab's store.  answer: an object for what
+     * the command must know of it beside the entries. */
     pl_status (*run)(pl_context cx, const json_t *what, json_t *answer, pl_error *err);
 } pl_unit_kind;
 
@@ -46,7 +46,7 @@ struct pl_pool {
     pl_status (*run)(void *ctx, pl_context cx, pl_units *units, pl_error *err);
     /* A command that computes has ended; any thread. */
     void (*ended)(void *ctx, const char *command);
-    /* The lab and its store go: what workers still send has no place.  Any thread. */
+    /* The lab and its store end: what workers still send is dropped.  Any thread. */
     void (*leave)(void *ctx);
 };
 
@@ -74,7 +74,7 @@ PL_NODISCARD pl_status pl_pool_get_tokens(pl_lab *lab, pl_id key, int32_t **ids,
 json_t *pl_pool_id(pl_id id);
 pl_id pl_pool_read_id(const json_t *what, const char *name);
 
-/* A number within a unit's description that a size may be; 0 where it is none. */
+/* A size within a unit's description; 0 where the number there is missing or negative. */
 size_t pl_pool_read_size(const json_t *what, const char *name);
 
 #endif

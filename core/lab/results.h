@@ -57,17 +57,17 @@ PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_
                                                const pl_qweights *q, const pl_method_report *report,
                                                pl_error *err);
 
-/* Why a part of a layer's result could not be read, for who cannot do without: what is damaged or
- * gone is "LAYER: WHAT no longer whole in the store FOLDER: REMEDY again" (what: "its codes are",
- * remedy: "solve"); where the disk, memory or another model is the cause, that is said, for what is
- * stored is as good as it was.  Returns the error's code. */
+/* Sets the sentence for a part of a layer's result that could not be read and is needed.  Of one
+ * that is damaged or gone it is "LAYER: WHAT no longer whole in the store FOLDER: REMEDY again"
+ * (what: "its codes are", remedy: "solve").  Where the disk, memory or another model is the cause,
+ * it says that, since the part itself may be whole.  Returns the error's code. */
 PL_NODISCARD pl_status pl_result_unreadable(pl_lab *lab, const char *layer, const char *what,
                                             const char *remedy, pl_status status,
                                             const pl_error *why, pl_error *err);
 
-/* Whether what was asked of the store is not there, not whole, or another's: who can do without
- * goes on.  Where the disk or memory is the cause, a number must not be missing as if there were
- * none. */
+/* Whether the store lacks what was asked, or has it damaged or of another layer: a caller that can
+ * do without it goes on.  It may not go on after a failure of the disk or of memory: a number would
+ * be missing that is there. */
 static inline bool pl_result_is_gone(pl_status status)
 {
     return status == PL_ERR_NOT_FOUND || status == PL_ERR_FORMAT || status == PL_ERR_CHANGED;

@@ -41,8 +41,8 @@ pl_solve_report pl_solve_report_empty(void);
  * nothing rounds: recon.h. */
 double pl_report_sqnr(const pl_solve_report *report);
 
-/* The rounded error over the least that is possible at its scales: at most so far is it from the
- * best codes.  NaN where that is not known or 0. */
+/* The rounded error over the bound below which no codes at its scales come: the best codes are at
+ * most that factor better.  NaN where the bound is not known or 0. */
 double pl_report_times_least(const pl_solve_report *report);
 
 /* The report of a layer's stored result.  PL_ERR_NOT_FOUND where it has gone; PL_ERR_CHANGED where
@@ -50,8 +50,8 @@ double pl_report_times_least(const pl_solve_report *report);
 PL_NODISCARD pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_id result, pl_solve_report *out, pl_error *err);
 
-/* Removes from the store what a solve has made of a layer's result, made: as its report says.  What
- * it found there is somebody else's: of a kept setting, of another session. */
+/* Removes from the store the parts of a layer's result that its solve made (made: of its report),
+ * not those that the solve found there, which a kept setting or another session may need. */
 PL_NODISCARD pl_status pl_result_forget(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_id result, unsigned made, pl_error *err);
 

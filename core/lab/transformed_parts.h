@@ -13,8 +13,8 @@ typedef struct pl_block_order {
     const pl_spec *spec;
 } pl_block_order;
 
-/* What of a layer's rounder a transform depends on that is made for it, appended behind `before`:
- * its grid, since RTN and GPTQ on one grid share what was made for it.  Nothing where it has none.
+/* Appends `before` and the part of a layer's rounder that a transform made for it depends on: its
+ * grid, so that RTN and GPTQ on one grid share a transform.  Appends nothing without a rounder.
  */
 void pl_rounder_format(const pl_state *state, size_t layer, const char *before, pl_buf *out);
 

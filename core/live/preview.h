@@ -57,8 +57,8 @@ pl_warm *pl_preview_warm(pl_preview *preview, const size_t **place);
 /* Rows [first, first + count) of the cold solve are final: w[count, n]. */
 void pl_preview_add(pl_preview *preview, bool rounded, size_t first, size_t count, const float *w);
 
-/* The cold solve has ended well: as long as only the rounder is turned, the preconditioned rows
- * are taken as they are. */
+/* The cold solve has ended well.  While only the rounder's values change from now on, its
+ * preconditioned rows are used again. */
 void pl_preview_finish(pl_preview *preview);
 
 #endif
