@@ -156,7 +156,7 @@ static pl_status lay_out(const pl_figure *figure, pl_fonts *fonts, double width,
                          double pixel, const pl_draw_options *options, const pl_strip *strip,
                          pl_layout *layout, pl_ink *ink, pl_error *err)
 {
-    pl_layout_make_with(figure, fonts, width, height, pixel, options, strip, layout);
+    pl_layout_make(figure, fonts, width, height, pixel, options, strip, layout);
     pl_ink_deinit(ink);
     pl_status status = pl_ink_init(ink, layout->plot, err);
     return status == PL_OK ? pl_ink_figure(ink, figure, layout, err) : status;
@@ -318,14 +318,6 @@ pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, d
     pl_ink_deinit(&ink);
     cairo_restore(cr);
     return status;
-}
-
-pl_status pl_draw_figure(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, double width,
-                         double height, double pixel, pl_error *err)
-{
-    cairo_set_source_rgb(cr, 1, 1, 1);
-    cairo_paint(cr); /* a page's edge may end within a pixel */
-    return pl_draw_panel(cr, figure, fonts, width, height, pixel, NULL, err);
 }
 
 pl_status pl_draw_margins(const pl_figure *figure, pl_fonts *fonts, double width, double height,

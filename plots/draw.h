@@ -10,13 +10,11 @@
 #include <cairo.h>
 
 /* cr's user space is in points with the page's upper left corner at 0, 0; width and height are the
- * page's, pixel is the side of a device pixel in points.  figure has passed pl_figure_check. */
-PL_NODISCARD pl_status pl_draw_figure(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
-                                      double width, double height, double pixel, pl_error *err);
-
-/* The same as a panel of a larger page: draws within (and paints white) the rectangle from 0, 0 to
- * width, height of cr's user space only, so that cairo_translate puts it anywhere.  Translate by
- * whole device pixels, else the frame's lines blur.  options may be NULL. */
+ * page's, pixel is the side of a device pixel in points.  figure has passed pl_figure_check.
+ *
+ * Draws within (and paints white) the rectangle from 0, 0 to width, height of cr's user space only,
+ * so that cairo_translate puts a panel anywhere on a page.  Translate by whole device pixels, else
+ * the frame's lines blur.  options may be NULL. */
 PL_NODISCARD pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
                                      double width, double height, double pixel,
                                      const pl_draw_options *options, pl_error *err);

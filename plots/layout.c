@@ -489,9 +489,9 @@ static void snap_plot(pl_layout *layout)
     }
 }
 
-void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                         double pixel, const pl_draw_options *options, const pl_strip *strip,
-                         pl_layout *out)
+void pl_layout_make(const pl_figure *figure, pl_fonts *fonts, double width, double height,
+                    double pixel, const pl_draw_options *options, const pl_strip *strip,
+                    pl_layout *out)
 {
     static const pl_strip none;
     *out = (pl_layout){.width = width, .height = height, .pixel = pixel};
@@ -530,10 +530,4 @@ void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width,
         out->strip = (pl_area){0};
     }
     snap_plot(out);
-}
-
-void pl_layout_make(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                    double pixel, pl_layout *out)
-{
-    pl_layout_make_with(figure, fonts, width, height, pixel, NULL, NULL, out);
 }

@@ -61,13 +61,10 @@ typedef struct pl_layout {
     size_t n_x, n_y, n_colour;
 } pl_layout;
 
+/* With options (NULL: none) and room for a strip (NULL: none). */
 void pl_layout_make(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                    double pixel, pl_layout *out);
-
-/* The same with options (NULL: none) and room for a strip (NULL: none). */
-void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                         double pixel, const pl_draw_options *options, const pl_strip *strip,
-                         pl_layout *out);
+                    double pixel, const pl_draw_options *options, const pl_strip *strip,
+                    pl_layout *out);
 
 /* The sizes of texts and lines alone. */
 void pl_layout_sizes(pl_layout *layout);

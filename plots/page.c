@@ -179,13 +179,3 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
     }
     return status;
 }
-
-pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
-                        const pl_provenance *provenance, size_t n_provenance, const char *path,
-                        size_t *width_px, size_t *height_px, pl_error *err)
-{
-    pl_figure panel = *figure; /* borrowed */
-    const pl_sheet sheet = {.rows = 1, .cols = 1, .panels = &panel};
-    return pl_page_write_sheet(&sheet, page, provenance, n_provenance, path, width_px, height_px,
-                               err);
-}

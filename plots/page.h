@@ -25,20 +25,13 @@ typedef struct pl_provenance {
     const char *value;
 } pl_provenance;
 
-/* Format by path's ending: .png, .pdf, .svg or .csv, or .tex for one table (PL_ERR_USAGE names them
- * otherwise).  Written
- * atomically.  Pixel size (PNG: inches x dpi, rounded; points for the others) to the out
- * parameters if not NULL.  A PNG holds at most 200 million pixels and 32,000 a side.  Draws in
- * bands of bounded memory.  PL_ERR_NOT_FOUND names the Debian package of a
- * font that is not installed.  Thread-safe. */
-PL_NODISCARD pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
-                                     const pl_provenance *provenance, size_t n_provenance,
-                                     const char *path, size_t *width_px, size_t *height_px,
-                                     pl_error *err);
-
-/* The same for a grid of figures.  A path that ends in .csv gets the data behind it
- * (pl_sheet_csv), one in .tex the table, with the provenance as comment lines in front; the sizes
- * are then 0. */
+/* Writes a grid of figures, atomically.  The format follows from the path's ending: .png, .pdf or
+ * .svg; .csv gets the data behind the figures (pl_sheet_csv), .tex one table, both with the
+ * provenance as comment lines in front; PL_ERR_USAGE names these endings for any other.  The size
+ * (PNG: pixels, inches x dpi, rounded; CSV and TeX: 0; the others: points) goes to the out
+ * parameters that are not NULL.  A PNG holds at most 200 million pixels and 32,000 a side.  Draws
+ * in bands of bounded memory.  PL_ERR_NOT_FOUND names the Debian package of a font that is not
+ * installed.  Thread-safe. */
 PL_NODISCARD pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
                                            const pl_provenance *provenance, size_t n_provenance,
                                            const char *path, size_t *width_px, size_t *height_px,

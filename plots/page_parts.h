@@ -1,4 +1,4 @@
-/* plots/page_parts.h -- the file formats behind pl_page_write.  Each writes a checked figure
+/* plots/page_parts.h -- the file formats behind pl_page_write_sheet.  Each writes a checked figure
  * atomically; the same input gives the same bytes. */
 #ifndef PL_PLOTS_PAGE_PARTS_H
 #define PL_PLOTS_PAGE_PARTS_H

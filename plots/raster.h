@@ -14,10 +14,10 @@ typedef struct pl_raster {
     unsigned char *rgb; /* [height, width, 3] */
 } pl_raster;
 
-/* The pixels of the PNG that pl_page_write makes of width / dpi x height / dpi inches with these
- * options (NULL: none), of which those of the data are applied already; sides and dpi within its
- * bounds.  Caller deinits out; empty on failure.  PL_ERR_USAGE or PL_ERR_NUMERIC
- * where the figure cannot be drawn, or has no room for its texts.  Thread-safe. */
+/* The pixels of the PNG that pl_page_write_sheet makes of width / dpi x height / dpi inches with
+ * these options (NULL: none), of which those of the data are applied already; sides and dpi within
+ * its bounds.  Caller deinits out; empty on failure.  PL_ERR_USAGE or PL_ERR_NUMERIC where the
+ * figure cannot be drawn, or has no room for its texts.  Thread-safe. */
 PL_NODISCARD pl_status pl_raster_make(const pl_figure *figure, const pl_figure_options *options,
                                       size_t width, size_t height, double dpi, pl_raster *out,
                                       pl_error *err);

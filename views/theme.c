@@ -1,6 +1,5 @@
 #include "views/theme.h"
 
-#include <math.h>
 #include <string.h>
 
 /* The eight colours of every terminal. */
@@ -153,13 +152,6 @@ pl_look pl_theme_look(pl_theme theme, bool light_background, pl_style style)
     return look;
 }
 
-bool pl_theme_is_mark(pl_style style)
-{
-    return style == PL_STYLE_BEFORE || style == PL_STYLE_PRECONDITIONED ||
-           style == PL_STYLE_AFTER || style == PL_STYLE_INPUT || style == PL_STYLE_RULE ||
-           (style >= PL_STYLE_EXTRA && style < PL_STYLE_HEAT);
-}
-
 void pl_theme_rgb(int colour, int rgb[3])
 {
     static const int levels[] = {0, 95, 135, 175, 215, 255};
@@ -171,24 +163,4 @@ void pl_theme_rgb(int colour, int rgb[3])
     rgb[0] = levels[cube / 36];
     rgb[1] = levels[cube / 6 % 6];
     rgb[2] = levels[cube % 6];
-}
-
-static double luminance(int colour)
-{
-    static const double weights[] = {0.2126, 0.7152, 0.0722};
-    int rgb[3];
-    double sum = 0;
-    pl_theme_rgb(colour, rgb);
-    for (int i = 0; i < 3; i++) {
-        double x = rgb[i] / 255.0;
-        sum += weights[i] * (x <= 0.04045 ? x / 12.92 : pow((x + 0.055) / 1.055, 2.4));
-    }
-    return sum;
-}
-
-double pl_theme_contrast(int a, int b)
-{
-    double x = luminance(a);
-    double y = luminance(b);
-    return (fmax(x, y) + 0.05) / (fmin(x, y) + 0.05);
 }

@@ -34,14 +34,7 @@ pl_theme pl_theme_find(const char *name);
 /* light: the terminal's background is light (only safe asks). */
 pl_look pl_theme_look(pl_theme theme, bool light, pl_style style);
 
-/* Styles that only draw marks (bars, dots, rules): they need less contrast than text. */
-bool pl_theme_is_mark(pl_style style);
-
 /* xterm's colour cube and greys, 16 ... 255. */
 void pl_theme_rgb(int colour, int rgb[3]);
-
-/* (L1 + 0.05) / (L2 + 0.05) of the relative luminances (WCAG 2.1), 1 ... 21; of colours 16 ... 255.
- */
-double pl_theme_contrast(int a, int b);
 
 #endif

@@ -54,9 +54,9 @@ typedef struct pl_param {
                     `sought_by` to 0 */
     size_t sought_by;
     const char *found;
-    bool optional; /* says nothing at 0, and is not written then */
+    bool optional; /* at 0 it has no effect, and a spec's text leaves it out */
     bool no_yes;   /* the first two of several choices are a no and a yes */
-    bool leads;    /* the others are taken as what it is has them: it is set and written first */
+    bool leads;    /* it decides what the others may be: it is set and written first */
     bool (*used)(const pl_spec *spec); /* NULL, or whether it has a meaning beside `needs` */
 } pl_param;
 

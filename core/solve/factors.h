@@ -78,9 +78,6 @@ PL_NODISCARD pl_status pl_factors_cholesky(pl_factors *factors, const pl_lower *
 PL_NODISCARD pl_status pl_factors_admm(pl_factors *factors, double rho, const float **a,
                                        pl_task *task, pl_error *err);
 
-/* Whether that one is made already. */
-bool pl_factors_has_admm(pl_factors *factors, double rho);
-
 /* One rho a channel, R = diag(rho_i), and M = R (Gn + R)^-1, float32 [n, n]:
  *     rho_i = h_i + theta shape_i,   h_i = 1 / (Gn^-1)_ii.
  * h_i is what is left of channel i's energy once all other channels have explained what they can:

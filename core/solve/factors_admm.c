@@ -66,11 +66,6 @@ pl_status pl_factors_admm(pl_factors *f, double rho, const float **a, pl_task *t
     return status;
 }
 
-bool pl_factors_has_admm(pl_factors *f, double rho)
-{
-    return pl_factors_find(f, PL_KEPT_ADMM, rho, PL_ORDER_NONE) != NULL;
-}
-
 /* --- one rho a channel ------------------------------------------------------------------------ */
 
 /* sums[count] += the squares of row[count]. */

@@ -227,10 +227,3 @@ void pl_prox_linf_clip(const float *v, size_t count, size_t width, const float *
         }
     }
 }
-
-float pl_prox_linf(float *v, size_t count, float tau)
-{
-    float c = pl_prox_linf_level(v, count, tau);
-    pl_prox_linf_clip(v, count, count, &c, v);
-    return c;
-}

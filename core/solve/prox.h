@@ -9,11 +9,8 @@
 
 #include <stddef.h>
 
-/* Clips v[count] in place and returns the level c (0 when everything becomes zero, +inf never:
- * tau = 0 returns max|v| and leaves v as it is).  tau >= 0, values finite. */
-float pl_prox_linf(float *v, size_t count, float tau);
-
-/* The level alone; v is read only. */
+/* The level c that v[count] is clipped to: 0 when everything becomes zero, max|v| for tau = 0.
+ * tau >= 0, values finite; v is read only. */
 float pl_prox_linf_level(const float *v, size_t count, float tau);
 
 /* The same for each group of a row: groups of `width` values, the last one short where width does

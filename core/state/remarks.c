@@ -116,13 +116,6 @@ pl_status pl_state_set_note(pl_state *state, size_t layer, const char *text, pl_
     return PL_OK;
 }
 
-bool pl_state_has_tag(const pl_state *state, size_t layer, const char *tag)
-{
-    bool there = false;
-    (void)find_remark(state, layer, true, tag, &there);
-    return there;
-}
-
 void pl_state_put_tags(const pl_state *state, size_t layer, pl_buf *out)
 {
     bool first = true;

@@ -15,7 +15,6 @@ const char *pl_state_note(const pl_state *state, size_t layer);
 PL_NODISCARD pl_status pl_state_set_note(pl_state *state, size_t layer, const char *text,
                                          pl_error *err);
 
-bool pl_state_has_tag(const pl_state *state, size_t layer, const char *tag);
 /* "fragile later", appended, in the order of the alphabet; nothing where there are none. */
 void pl_state_put_tags(const pl_state *state, size_t layer, pl_buf *out);
 /* *changed: the layer had it not (had it).  PL_ERR_USAGE for a name that is none: letters, digits,

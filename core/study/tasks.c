@@ -157,7 +157,7 @@ pl_status pl_scorer_keep(const pl_scorer *s, pl_id key, const void *data, size_t
 
 /* --- samples ---------------------------------------------------------------------------------- */
 
-void pl_scorer_drop(pl_scorer *s)
+static void drop_pending(pl_scorer *s)
 {
     for (size_t i = 0; i < s->n_pending; i++) {
         free(s->pending[i].ids);
@@ -312,7 +312,7 @@ static pl_status flush_choices(pl_scorer *s, pl_error *err)
                             : finish_pending(s, key, kept, err));
     s->first_item = json_array_size(s->samples);
     free(kept);
-    pl_scorer_drop(s);
+    drop_pending(s);
     return status;
 }
 
@@ -412,7 +412,7 @@ pl_status pl_scorer_begin(pl_scorer *s, pl_error *err)
 
 void pl_scorer_end(pl_scorer *s)
 {
-    pl_scorer_drop(s);
+    drop_pending(s);
     pl_decoder_destroy(s->decoder);
     pl_quantized_deinit(&s->quantized);
     free(s->pending);

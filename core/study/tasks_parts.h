@@ -51,7 +51,6 @@ void pl_encoded_truncate(pl_encoded *e, size_t most);
 
 /* Takes e's tokens to those that wait. */
 PL_NODISCARD pl_status pl_scorer_push(pl_scorer *s, pl_encoded *e, pl_error *err);
-void pl_scorer_drop(pl_scorer *s);
 
 /* A sample of an item, without its scores. */
 json_t *pl_scorer_sample(const pl_scorer *s, size_t item);

@@ -268,21 +268,6 @@ pl_status pl_cholesky_inverse(double *l, size_t n, pl_error *err)
     return PL_OK;
 }
 
-pl_status pl_eigenvalues(double *a, size_t n, double *values, pl_error *err)
-{
-    if (n == 0) {
-        return PL_OK;
-    }
-    int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'N', 'U', blas_size(n), a, blas_stride(n), values);
-    if (info != 0) {
-        return pl_error_set(err, PL_ERR_NUMERIC,
-                            "the eigenvalues of a %zu x %zu matrix were not found (LAPACK dsyevd: "
-                            "%d%s)",
-                            n, n, info, info < 0 ? ", a value is not finite" : "");
-    }
-    return PL_OK;
-}
-
 pl_status pl_orthogonalize(double *a, size_t n, pl_error *err)
 {
     double *tau = malloc(n * sizeof *tau);

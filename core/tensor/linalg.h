@@ -106,7 +106,4 @@ PL_NODISCARD pl_status pl_invert(double *a, size_t n, pl_error *err);
  * diagonal.  PL_ERR_NUMERIC where a is singular. */
 PL_NODISCARD pl_status pl_orthogonalize(double *a, size_t n, pl_error *err);
 
-/* Eigenvalues of the symmetric a[n,n] (float64, destroyed), ascending, to values[n]. */
-PL_NODISCARD pl_status pl_eigenvalues(double *a, size_t n, double *values, pl_error *err);
-
 #endif

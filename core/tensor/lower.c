@@ -64,11 +64,6 @@ void pl_lower_destroy(pl_lower *l)
     free(l);
 }
 
-size_t pl_lower_n(const pl_lower *l)
-{
-    return l->n;
-}
-
 size_t pl_lower_bytes(const pl_lower *l)
 {
     size_t bytes = sizeof *l + l->panels * sizeof l->panel[0];

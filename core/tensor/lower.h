@@ -19,7 +19,6 @@ typedef struct pl_lower pl_lower;
 pl_lower *pl_lower_create(size_t n);
 void pl_lower_destroy(pl_lower *lower);
 
-size_t pl_lower_n(const pl_lower *lower);
 size_t pl_lower_bytes(const pl_lower *lower);
 
 /* Row i: columns 0 to i may be read and written. */

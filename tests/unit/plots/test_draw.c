@@ -40,7 +40,7 @@ static bool refuses(const pl_figure *f, double w, double h)
     pl_area margins;
     pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
     pl_layout l;
-    pl_layout_make(f, fonts, 72 * w, 72 * h, 1, &l);
+    pl_layout_make(f, fonts, 72 * w, 72 * h, 1, NULL, NULL, &l);
     bool needs = f->table == NULL && w >= 1.25 && h >= 1.25 && l.needs > 0;
     if (needs) {
         expect_less(w, l.needs / 72);
@@ -123,7 +123,7 @@ static void text_is_5_to_10_points_for_every_preset(void **state)
             for (size_t grid = 1; grid <= 3; grid++) { /* panels side by side */
                 double w = 72 * widths[i] / (double)grid;
                 pl_layout l;
-                pl_layout_make(&f, fonts, w, w * shapes[j], 0.24, &l);
+                pl_layout_make(&f, fonts, w, w * shapes[j], 0.24, NULL, NULL, &l);
                 expect_at_most(5, l.text);
                 expect_at_most(l.text, 10);
                 expect_at_most(5, l.small);
@@ -134,7 +134,7 @@ static void text_is_5_to_10_points_for_every_preset(void **state)
     }
     pl_draw_options slide = {.text = 16};
     pl_layout l;
-    pl_layout_make_with(&f, fonts, 720, 405, 0.24, &slide, 0, &l);
+    pl_layout_make(&f, fonts, 720, 405, 0.24, &slide, NULL, &l);
     pl_check_close(l.text, 16, 0, 0);
     expect_less(12, l.small);
     expect_less(4, l.tick);
@@ -228,7 +228,7 @@ static void names_never_overlap(void **state)
         for (double w = 0.6; w < 12; w *= 1.4) {
             for (double h = 0.6; h < 12; h *= 1.4) {
                 pl_layout l;
-                pl_layout_make(&f, fonts, 72 * w, 72 * h, 0.24, &l);
+                pl_layout_make(&f, fonts, 72 * w, 72 * h, 0.24, NULL, NULL, &l);
                 if (l.needs > 0) {
                     continue; /* it is said, not drawn */
                 }
@@ -289,7 +289,7 @@ static void a_vertical_rule_crosses_the_plot(void **state)
     pl_fonts *fonts = NULL;
     pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
     pl_layout l;
-    pl_layout_make(&f, fonts, 4 * 72, 3 * 72, 72 / dpi, &l);
+    pl_layout_make(&f, fonts, 4 * 72, 3 * 72, 72 / dpi, NULL, NULL, &l);
     pl_pixels p = pl_sample_draw(&f, 4, 3, dpi, 0, 0, 0, NULL);
     int x = (int)(pl_layout_at_x(&l, &f, 20) * dpi / 72);
     int dark = 0;

@@ -5,6 +5,7 @@
 
 #include "tests/support/figures.h"
 #include "tests/support/temp.h"
+#include "tests/unit/plots/one_figure.h"
 
 /* How many pixels of the figure have the palette's brightest colour left of the colour bar, and
  * their mean place as parts of the plot. */
@@ -14,7 +15,7 @@ static size_t find_bright(const pl_figure *f, const pl_pixels *p, double dpi, do
     pl_error err = {0};
     pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
     pl_layout l;
-    pl_layout_make(f, fonts, p->width * 72 / dpi, p->height * 72 / dpi, 72 / dpi, &l);
+    pl_layout_make(f, fonts, p->width * 72 / dpi, p->height * 72 / dpi, 72 / dpi, NULL, NULL, &l);
     pl_fonts_destroy(fonts);
     uint32_t bright = pl_palette_at(PL_PALETTE_VIRIDIS, 1);
     size_t count = 0;
@@ -140,7 +141,7 @@ static void the_bar_shows_the_palette(void **state)
     pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
     pl_draw_options options = {.palette = PL_PALETTE_CIVIDIS};
     pl_layout l;
-    pl_layout_make_with(&f, fonts, 4 * 72, 4 * 72, 0.72, &options, 0, &l);
+    pl_layout_make(&f, fonts, 4 * 72, 4 * 72, 0.72, &options, NULL, &l);
     expect_less(l.plot.x1, l.bar.x0);
     expect_less(l.bar.x1, l.width);
     expect_at_most(3, l.n_colour);
@@ -176,7 +177,7 @@ static void heat_maps_are_the_same_bytes_in_every_format(void **state)
         size_t size[2] = {0, 0};
         const char *path = pl_temp_path(&temp, names[i]);
         for (int k = 0; k < 2; k++) {
-            pl_check_ok(pl_page_write(&f, &page, NULL, 0, path, NULL, NULL, &err), err);
+            pl_check_ok(write_figure_page(&f, &page, NULL, 0, path, NULL, NULL, &err), err);
             pl_check_ok(pl_file_read_all(path, 10u << 20, &text[k], &size[k], &err), err);
         }
         assert_int_equal(size[0], size[1]);
@@ -208,7 +209,7 @@ static void long_names_are_drawn_or_refused(void **state)
     expect_less(pl_fonts_measure(fonts, name, 5, 0).width, margins.x0);
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 234, 176);
     cairo_t *cr = cairo_create(surface);
-    assert_int_equal(pl_draw_figure(cr, &heat, fonts, 234, 176, 1, &err), PL_ERR_USAGE);
+    assert_int_equal(draw_whole_figure(cr, &heat, fonts, 234, 176, 1, &err), PL_ERR_USAGE);
     pl_check_says(err, "names at the y axis");
     pl_check_says(err, "it needs about");
     cairo_destroy(cr);

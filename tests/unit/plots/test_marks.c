@@ -4,6 +4,7 @@
 #include "plots/marks.h"
 
 #include "tests/support/check.h"
+#include "tests/unit/plots/one_figure.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static void count_red(const pl_figure *figure, int width, int height, double dpi
     cairo_t *cr = cairo_create(surface);
     cairo_scale(cr, dpi / 72, dpi / 72);
     pl_check_ok(
-        pl_draw_figure(cr, figure, fonts, width * 72 / dpi, height * 72 / dpi, 72 / dpi, &err),
+        draw_whole_figure(cr, figure, fonts, width * 72 / dpi, height * 72 / dpi, 72 / dpi, &err),
         err);
     cairo_destroy(cr);
     cairo_surface_flush(surface);
@@ -179,7 +180,7 @@ static void layout_fits_every_page(void **state)
     for (double w = 0.5; w <= 40; w *= 1.7) {
         for (double h = 0.5; h <= 40; h *= 1.7) {
             pl_layout l;
-            pl_layout_make(&figure, fonts, 72 * w, 72 * h, 0.24, &l);
+            pl_layout_make(&figure, fonts, 72 * w, 72 * h, 0.24, NULL, NULL, &l);
             expect_at_most(0, l.plot.x0);
             expect_at_most(l.plot.x1, 72 * w);
             expect_less(l.plot.x0, l.plot.x1);

@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "tests/support/check.h"
+#include "tests/unit/plots/one_figure.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -54,7 +55,8 @@ static pl_status write_page(const pl_figure *figure, pl_page page, const char *n
 {
     pl_buf path = {0};
     pl_path_join(&path, folder, name);
-    pl_status status = pl_page_write(figure, &page, provenance, 2, path.data, width, height, err);
+    pl_status status =
+        write_figure_page(figure, &page, provenance, 2, path.data, width, height, err);
     pl_buf_deinit(&path);
     return status;
 }
@@ -235,7 +237,7 @@ static void bad_requests_are_sentences(void **state)
     figure.series[1].y[3] = 0;
     pl_provenance bad = {" Key", "value"};
     pl_error err = {0};
-    assert_int_equal(pl_page_write(&figure, &page, &bad, 1, "x.png", NULL, NULL, &err),
+    assert_int_equal(write_figure_page(&figure, &page, &bad, 1, "x.png", NULL, NULL, &err),
                      PL_ERR_USAGE);
     pl_check_says(err, "provenance key \" Key\"");
     struct stat st;

@@ -10,6 +10,7 @@
 
 #include "tests/support/check.h"
 #include "tests/support/temp.h"
+#include "tests/unit/plots/one_figure.h"
 
 enum { WIDTH = 430, HEIGHT = 246 };
 static const double DPI = 96;
@@ -119,7 +120,7 @@ static void test_kitty_is_the_png(void **state)
     snprintf(path[0], sizeof path[0], "%s/page.png", temp.folder);
     snprintf(path[1], sizeof path[1], "%s/shown.png", temp.folder);
     const pl_page page = {.width_in = WIDTH / DPI, .height_in = HEIGHT / DPI, .dpi = DPI};
-    pl_check_ok(pl_page_write(&figure, &page, NULL, 0, path[0], &width, &height, &err), err);
+    pl_check_ok(write_figure_page(&figure, &page, NULL, 0, path[0], &width, &height, &err), err);
     assert_int_equal(width, WIDTH);
     assert_int_equal(height, HEIGHT);
     pl_check_ok(pl_raster_put_kitty(&raster, 7, &text, &err), err);

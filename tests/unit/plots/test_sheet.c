@@ -11,6 +11,7 @@
 
 #include "tests/support/check.h"
 #include "tests/support/own_folder.h"
+#include "tests/unit/plots/one_figure.h"
 
 enum { PATH = 1024 };
 
@@ -165,7 +166,8 @@ static void what_is_written_is_read_back(void **state)
         pl_origin origin;
         path_in(names[i], path);
         pl_check_ok(
-            pl_page_write(&figure, &(pl_page){3, 2, 72}, entries, 4, path, NULL, NULL, &err), err);
+            write_figure_page(&figure, &(pl_page){3, 2, 72}, entries, 4, path, NULL, NULL, &err),
+            err);
         pl_check_ok(pl_origin_read(path, &origin, &err), err);
         const char *commands = pl_origin_value(&origin, "Planish-Commands");
         assert_non_null(commands);
@@ -257,8 +259,8 @@ static void pictures_are_compared(void **state)
     path_in("x.png", a);
     path_in("y.png", b);
     const pl_page page = {2, 2, 50};
-    pl_check_ok(pl_page_write(&figure, &page, NULL, 0, a, NULL, NULL, &err), err);
-    pl_check_ok(pl_page_write(&figure, &page, NULL, 0, b, NULL, NULL, &err), err);
+    pl_check_ok(write_figure_page(&figure, &page, NULL, 0, a, NULL, NULL, &err), err);
+    pl_check_ok(write_figure_page(&figure, &page, NULL, 0, b, NULL, NULL, &err), err);
     size_t pixels = 0;
     size_t differ = 1;
     int largest = 1;
@@ -267,12 +269,13 @@ static void pictures_are_compared(void **state)
     assert_int_equal(differ, 0);
     assert_int_equal(largest, 0);
     figure.series[0].y[0] = 15;
-    pl_check_ok(pl_page_write(&figure, &page, NULL, 0, b, NULL, NULL, &err), err);
+    pl_check_ok(write_figure_page(&figure, &page, NULL, 0, b, NULL, NULL, &err), err);
     pl_check_ok(pl_png_compare(a, b, &pixels, &differ, &largest, &err), err);
     expect_less(10, differ);
     expect_less(differ, 5000);
     expect_less(50, largest);
-    pl_check_ok(pl_page_write(&figure, &(pl_page){1, 1, 50}, NULL, 0, b, NULL, NULL, &err), err);
+    pl_check_ok(write_figure_page(&figure, &(pl_page){1, 1, 50}, NULL, 0, b, NULL, NULL, &err),
+                err);
     pl_check_ok(pl_png_compare(a, b, &pixels, &differ, &largest, &err), err);
     assert_int_equal(differ, pixels);
     write_bytes(b, "no picture", 10);

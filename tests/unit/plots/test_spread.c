@@ -109,7 +109,7 @@ static void bands_are_darker_inside(void **state)
     pl_error err = {0};
     pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
     pl_layout l;
-    pl_layout_make(&f, fonts, 4 * 72, 3 * 72, 72 / dpi, &l);
+    pl_layout_make(&f, fonts, 4 * 72, 3 * 72, 72 / dpi, NULL, NULL, &l);
     pl_pixels p = pl_sample_draw(&f, 4, 3, dpi, 0, 0, 0, NULL);
     double x = (l.plot.x0 + l.plot.x1) / 2;
     int outside = ink_at(&p, x, pl_layout_at_y(&l, &f, 0.3), dpi);

@@ -1,6 +1,7 @@
 /* The surface: maxima are kept on the way to what is drawn, and the peak stands where it belongs.
  */
 #include "tests/unit/plots/kinds_fixture.h"
+#include "tests/unit/plots/one_figure.h"
 
 #include "plots/build.h"
 #include "plots/draw.h"
@@ -76,7 +77,7 @@ static void test_the_maximum_is_drawn(void **state)
     pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
     cairo_surface_t *page = cairo_image_surface_create(CAIRO_FORMAT_RGB24, PAGE, PAGE);
     cairo_t *cr = cairo_create(page);
-    pl_check_ok(pl_draw_figure(cr, &f, fonts, PAGE, PAGE, 1, &err), err);
+    pl_check_ok(draw_whole_figure(cr, &f, fonts, PAGE, PAGE, 1, &err), err);
     pl_layout layout = {.width = PAGE, .height = PAGE, .pixel = 1};
     pl_layout_sizes(&layout);
     const double above =
@@ -123,7 +124,7 @@ static void draw_two_rows(float wall, float peak, unsigned char out[PAGE * PAGE 
     cairo_surface_t *page =
         cairo_image_surface_create_for_data(out, CAIRO_FORMAT_RGB24, PAGE, PAGE, 4 * PAGE);
     cairo_t *cr = cairo_create(page);
-    pl_check_ok(pl_draw_figure(cr, &f, fonts, PAGE, PAGE, 1, &err), err);
+    pl_check_ok(draw_whole_figure(cr, &f, fonts, PAGE, PAGE, 1, &err), err);
     cairo_destroy(cr);
     cairo_surface_destroy(page);
     pl_fonts_destroy(fonts);

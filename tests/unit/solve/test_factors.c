@@ -1,4 +1,5 @@
 #include "core/solve/factors.h"
+#include "core/solve/factors_parts.h"
 
 #include "tests/support/check.h"
 #include "tests/support/ref_quant.h"
@@ -126,11 +127,11 @@ static void shrink(void **state)
     pl_factors_shrink(f, all);
     assert_int_equal(pl_factors_bytes(f), all);
     pl_factors_shrink(f, all - 1); /* the certificate's factor is enough */
-    assert_true(pl_factors_has_admm(f, 1.0));
+    assert_true(pl_factors_find(f, PL_KEPT_ADMM, 1.0, PL_ORDER_NONE) != NULL);
     expect_less(pl_factors_bytes(f), all);
     expect_less(2 * sizeof g, pl_factors_bytes(f));
     pl_factors_shrink(f, 0);
-    assert_false(pl_factors_has_admm(f, 1.0));
+    assert_false(pl_factors_find(f, PL_KEPT_ADMM, 1.0, PL_ORDER_NONE) != NULL);
     expect_less(pl_factors_bytes(f), sizeof g);
     pl_check_ok(pl_factors_cholesky(f, &lower, NULL, &err), err);
     pl_lower_mul(lower, again, 1);

@@ -4,6 +4,7 @@
 #include "core/base/rng.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/check.h"
+#include "tests/support/eigenvalues.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ static void check(float *g, size_t n, size_t top, size_t tail)
     for (size_t i = 0; i < n * n; i++) {
         a[i] = (double)g[i];
     }
-    pl_check_ok(pl_eigenvalues(a, n, values, &err), err);
+    pl_check_ok(lapack_eigenvalues(a, n, values, &err), err);
     pl_check_ok(pl_eigen_symmetric(&(pl_sym){.n = n, .square = g}, top, tail, &e, NULL, &err), err);
     const double size = fmax(fabs(values[n - 1]), fabs(values[0]));
     for (size_t i = 0; i < n; i++) {

@@ -4,6 +4,7 @@
 #include "core/base/checked.h"
 #include "core/base/rng.h"
 #include "tests/support/check.h"
+#include "tests/support/eigenvalues.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static void check_against_lapack(float *g, size_t n)
     for (size_t i = 0; i < n * n; i++) {
         a[i] = (double)g[i];
     }
-    pl_check_ok(pl_eigenvalues(a, n, values, &err), err);
+    pl_check_ok(lapack_eigenvalues(a, n, values, &err), err);
     pl_check_ok(pl_lambda_max(&(pl_sym){.n = n, .square = g}, &found, NULL, &err), err);
     pl_check_close(found, values[n - 1], 1e-6, 0);
     free(a);
