@@ -6,7 +6,6 @@
 #include "core/io/safetensors.h"
 #include "core/lab/export_parts.h"
 #include "core/lab/results.h"
-#include "core/lab/weights.h"
 #include "core/model/bare.h"
 
 #include <dirent.h>
@@ -20,22 +19,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-pl_status pl_export_no_memory(pl_error *err)
-{
-    return pl_error_memory(err, "an export");
-}
-
 /* --- what there is to write ------------------------------------------------------------------- */
-
-uint64_t pl_export_elements(const pl_export_item *it)
-{
-    return pl_dims_elements(it->dims, it->n_dims);
-}
-
-size_t pl_export_layer(const pl_export_item *it, size_t i)
-{
-    return pl_model_stacked(it->layer, it->together, i);
-}
 
 /* given: name, tensor, layers, shape; its name is copied. */
 static pl_status add_item(pl_exporter *x, pl_export_item given, pl_error *err)
@@ -200,13 +184,6 @@ static pl_status put_values(pl_st_writer *writer, const pl_export_item *it, cons
 static size_t rows_at_once(size_t cols)
 {
     return cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
-}
-
-pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_error *err)
-{
-    return x->spec->fold
-               ? pl_fold_weights(&x->fold, layer, x->spec->which, out, err)
-               : pl_weights_make(x->cx, layer, (pl_weights_of){.which = x->spec->which}, out, err);
 }
 
 /* A layer's weight, or those of the layers a fused tensor holds, one after the other. */
