@@ -90,7 +90,7 @@ static inline void demo_lab_open(demo_lab *d)
 static inline void demo_lab_init(demo_lab *d)
 {
     *d = (demo_lab){0};
-    pl_temp_init(&d->temp);
+    pl_temp_init_fast(&d->temp);
     snprintf(d->store, sizeof d->store, "%s/store", d->temp.folder);
     demo_store_fill(d->store, "2");
     demo_lab_open(d);

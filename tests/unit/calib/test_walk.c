@@ -23,8 +23,8 @@ static void open_fixture(fixture *f, const char *name)
 {
     pl_error err;
     *f = (fixture){0};
-    pl_temp_init(&f->temp);
-    pl_temp_init(&f->folder);
+    pl_temp_init_fast(&f->temp);
+    pl_temp_init_fast(&f->folder);
     formula_write_hf(formula_case(values, name), &f->temp);
     pl_check_ok(pl_model_open(f->temp.folder, &f->model, &err), err);
     pl_check_ok(pl_store_open(f->folder.folder, 0, &f->store, &err), err);
