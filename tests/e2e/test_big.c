@@ -8,6 +8,7 @@
 #include "tests/e2e/run_planish.h"
 
 #include "tests/support/big_model.h"
+#include "tests/support/temp.h"
 
 #include <ftw.h>
 #include <stdint.h>
@@ -26,17 +27,9 @@ static const char *make_model(const big_shape *shape, const big_options *options
     return folder;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void remove_folder(const char *name)
 {
-    nftw(run_path(name), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(run_path(name), pl_temp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* How much longer than alone things may take now; run_limit is 2 on a quiet machine. */
