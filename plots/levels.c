@@ -77,12 +77,20 @@ void pl_levels_each_group(pl_levels *levels, size_t item, pl_levels_use use, voi
 {
     pl_mat *w = &levels->w[item];
     const size_t width = pl_group_width(w->cols, levels->grid.group_size);
+    const size_t high = pl_grid_block_rows(&levels->grid); /* rows that share a scale */
     pl_grid_begin(&levels->grid, pl_mat_view(w));
-    for (size_t r = 0; r < w->rows; r++) {
+    for (size_t first = 0; first < w->rows; first += high) {
+        const size_t rows = w->rows - first < high ? w->rows - first : high;
         for (size_t at = 0; at < w->cols; at += width) {
-            float *group = w->data + r * w->cols + at;
             const size_t count = w->cols - at < width ? w->cols - at : width;
-            use(ctx, &levels->grid, pl_grid_fit(&levels->grid, group, count, 1), group, count);
+            float *corner = w->data + first * w->cols + at;
+            if (high > 1) {
+                levels->grid.most = pl_grid_most((pl_view){corner, rows, count, w->cols});
+            }
+            for (size_t r = 0; r < rows; r++) {
+                float *group = corner + r * w->cols;
+                use(ctx, &levels->grid, pl_grid_fit(&levels->grid, group, count, 1), group, count);
+            }
         }
     }
 }

@@ -333,6 +333,13 @@ pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
     PL_THEN(pl_format_check_bits(who, format, (int)bits, err));
     PL_THEN(pl_format_check_group_size(who, format, group_size, err));
     PL_THEN(pl_format_check_mode(who, format, (pl_scale_mode)mode, err));
+    if (status == PL_OK && (pl_scale_mode)mode == PL_SCALE_BLOCK) {
+        status =
+            pl_error_set(err, PL_ERR_USAGE,
+                         "%s: scale_mode=block is of weights: 128 rows and columns of a matrix "
+                         "share a scale, and these come row by row",
+                         who);
+    }
     out->bits = (int)bits;
     out->format = format;
     out->group_size = group_size;

@@ -30,7 +30,8 @@ typedef struct pl_grid_param {
     MODE(CEIL, "ceil")                   /* 2^(ceil(log2 a) - emax) */                             \
     MODE(RCEIL, "rceil")                 /* 2^ceil(log2(a / largest value)): nothing saturates */  \
     MODE(FOUR_OVER_SIX, "four_over_six") /* a becomes 6 or 4, by the squared error */              \
-    MODE(TENSOR, "tensor")               /* one for the whole tensor, by its largest value */
+    MODE(TENSOR, "tensor")               /* one for the whole tensor, by its largest value */      \
+    MODE(BLOCK, "block")                 /* one for 128 rows and columns of a matrix, likewise */
 
 #define PL_SCALE_MODE_NUMBER(mode, name) PL_SCALE_##mode,
 typedef enum pl_scale_mode {
@@ -47,8 +48,9 @@ extern const char *const pl_scale_mode_names[PL_SCALE_MODES + 1];
 typedef struct pl_scaling {
     pl_dtype dtype;     /* of the stored scale, where the format leaves it open */
     pl_scale_mode mode; /* one of the format's */
-    float most;         /* max |x| of the tensor, where a scale depends on it (pl_format_of_tensor);
-                           0: not known, and the group's own stands for it */
+    float most;         /* max |x| of the tensor, where a scale depends on it (pl_format_of_tensor),
+                           or of the block of rows; 0: not known, and the group's own stands for
+                           it */
 } pl_scaling;
 
 /* Values are finite.  Threads may call any of these at once. */
@@ -133,7 +135,10 @@ const char *pl_format_choice(const pl_format *format);
 /* By its name; AMAX where it has none, or name is NULL. */
 pl_scale_mode pl_scale_mode_find(const char *name);
 
-/* Whether scales depend on pl_scaling's `most`. */
+/* Rows and columns of a block of PL_SCALE_BLOCK (DeepSeek-V3, arXiv 2412.19437, 3.3.2). */
+enum { PL_SCALE_BLOCK_SIZE = 128 };
+
+/* Whether scales depend on the whole tensor: pl_scaling's `most` is its. */
 bool pl_format_of_tensor(const pl_format *format, pl_scale_mode mode);
 
 /* What a format allows of bits, group size (0: one group a row) and scale mode: PL_ERR_USAGE with a

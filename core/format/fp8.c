@@ -1,11 +1,12 @@
-/* FP8: E4M3 elements, one scale a row (a token) or for the tensor: max|x| / 448, as
- * compressed-tensors' FP8 presets store it. */
+/* FP8: E4M3 elements, one scale a row (a token), for the tensor or for 128 rows and columns:
+ * max|x| / 448, as compressed-tensors' FP8 presets store it and, by blocks, DeepSeek-V3. */
 #include "core/format/element.h"
 
 static pl_grid_param fit_fp8(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     (void)bits;
-    const bool whole = scaling->mode == PL_SCALE_TENSOR && scaling->most > 0.0f;
+    const bool shared = scaling->mode == PL_SCALE_TENSOR || scaling->mode == PL_SCALE_BLOCK;
+    const bool whole = shared && scaling->most > 0.0f;
     const float a = whole ? scaling->most : (float)(-lo > hi ? -lo : hi);
     return (pl_grid_param){pl_format_store_scale(scaling->dtype, (double)(a / PL_E4M3.most)), 0};
 }
@@ -27,7 +28,7 @@ const pl_format pl_format_fp8 = {
     .key = "fp8",
     .bits = 8,
     .blocks = true,
-    .modes = 1u << PL_SCALE_AMAX | 1u << PL_SCALE_TENSOR,
+    .modes = 1u << PL_SCALE_AMAX | 1u << PL_SCALE_TENSOR | 1u << PL_SCALE_BLOCK,
     .fit = fit_fp8,
     PL_ELEMENT_ROWS(fp8),
 };

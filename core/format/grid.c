@@ -30,23 +30,68 @@ double pl_grid_bits_per_weight(const pl_grid *grid, size_t rows, size_t cols)
     }
     const double all = (double)rows * (double)cols;
     const double whole = format->tensor_scale != NULL ? 32.0 / all : 0.0;
+    const size_t block = pl_grid_block_rows(grid), blocks = (rows + block - 1) / block;
     return grid->scale_mode == PL_SCALE_TENSOR
                ? grid->bits + (double)side / all
-               : grid->bits + (double)side * (double)pl_grid_groups(grid, cols) / (double)cols +
+               : grid->bits +
+                     (double)side * (double)pl_grid_groups(grid, cols) * (double)blocks / all +
                      whole;
 }
 
-void pl_grid_begin(pl_grid *grid, pl_view w)
+float pl_grid_most(pl_view w)
 {
     float most = 0.0f;
-    for (size_t r = 0; pl_format_of_tensor(grid->format, grid->scale_mode) && r < w.rows; r++) {
+    for (size_t r = 0; r < w.rows; r++) {
         const float *row = w.data + r * w.stride;
         for (size_t c = 0; c < w.cols; c++) {
             const float size = row[c] < 0.0f ? -row[c] : row[c];
             most = size > most ? size : most;
         }
     }
-    grid->most = most;
+    return most;
+}
+
+void pl_grid_begin(pl_grid *grid, pl_view w)
+{
+    grid->most = pl_format_of_tensor(grid->format, grid->scale_mode) ? pl_grid_most(w) : 0.0f;
+}
+
+size_t pl_grid_block_rows(const pl_grid *grid)
+{
+    return grid->scale_mode == PL_SCALE_BLOCK ? PL_SCALE_BLOCK_SIZE : 1;
+}
+
+pl_status pl_grid_blocks(const pl_grid *grid, pl_view w, const bool *dead, float **out,
+                         pl_error *err)
+{
+    const size_t high = pl_grid_block_rows(grid), groups = pl_grid_groups(grid, w.cols);
+    const size_t width = pl_group_width(w.cols, grid->group_size);
+    *out = NULL;
+    if (high == 1) {
+        return PL_OK;
+    }
+    float *most = *out = calloc((w.rows / high + 1) * groups, sizeof *most);
+    if (most == NULL) {
+        return pl_error_memory(err, "blocks of %zu x %zu weights", w.rows, w.cols);
+    }
+    for (size_t r = 0; r < w.rows; r++) {
+        const float *row = w.data + r * w.stride;
+        for (size_t c = 0; c < w.cols; c++) {
+            float *of = &most[r / high * groups + c / width];
+            *of = dead != NULL && dead[c] ? *of : fmaxf(*of, fabsf(row[c]));
+        }
+    }
+    return PL_OK;
+}
+
+pl_grid pl_grid_of_block(const pl_grid *grid, const float *blocks, size_t groups, size_t row,
+                         size_t group)
+{
+    pl_grid own = *grid;
+    if (blocks != NULL) {
+        own.most = blocks[row / pl_grid_block_rows(grid) * groups + group];
+    }
+    return own;
 }
 
 size_t pl_grid_levels(const pl_grid *grid, pl_grid_param param, float *levels)

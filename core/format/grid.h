@@ -22,7 +22,8 @@ typedef struct pl_grid {
     bool weighted;        /* the rounder searches it for the least error weighted by the inputs */
     pl_dtype scale_dtype; /* PL_F32, PL_F16 or PL_BF16, where the format leaves it open */
     pl_scale_mode scale_mode;
-    float most; /* max |w| of the matrix, where scales depend on it: pl_grid_begin */
+    float most; /* max |w| of the matrix, where scales depend on it: pl_grid_begin; or of a block of
+                   rows: pl_grid_of_block */
 } pl_grid;
 
 /* ceil(cols / group_size), 1 for group_size 0. */
@@ -32,8 +33,23 @@ size_t pl_grid_groups(const pl_grid *grid, size_t cols);
  * once for the matrix. */
 double pl_grid_bits_per_weight(const pl_grid *grid, size_t rows, size_t cols);
 
+/* max |w|. */
+float pl_grid_most(pl_view w);
+
 /* What the grid takes from the whole matrix, before its groups are fitted. */
 void pl_grid_begin(pl_grid *grid, pl_view w);
+
+/* Rows that share the scales of their groups: PL_SCALE_BLOCK_SIZE, or 1. */
+size_t pl_grid_block_rows(const pl_grid *grid);
+
+/* max |w| of each block of those rows and a group's columns: *out[blocks, groups], the caller's to
+ * free; NULL where rows share none.  dead: columns that do not count, [cols], or NULL. */
+PL_NODISCARD pl_status pl_grid_blocks(const pl_grid *grid, pl_view w, const bool *dead, float **out,
+                                      pl_error *err);
+
+/* The grid for the group of a row; blocks: as above, or NULL. */
+pl_grid pl_grid_of_block(const pl_grid *grid, const float *blocks, size_t groups, size_t row,
+                         size_t group);
 
 /* What a scale of the grid depends on beside its group's range. */
 pl_scaling pl_grid_scaling(const pl_grid *grid);

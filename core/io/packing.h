@@ -19,6 +19,7 @@ typedef struct pl_codes {
     int bits;
     size_t rows, cols, groups;
     size_t group_size;    /* columns that share a scale; cols where a row has one group */
+    size_t block_rows;    /* rows that share their scales by the grid; 0 and 1: none */
     bool symmetric;       /* every zero is 2^(bits-1) */
     bool in_order;        /* group_of[c] = c / group_size */
     pl_dtype scale_dtype; /* holds the scales exactly */
@@ -74,6 +75,7 @@ typedef struct pl_pack_module {
     int bits;
     bool symmetric, in_order, one_group;
     bool one_scale; /* pl_codes_one_scale */
+    bool by_block;  /* pl_codes.block_rows > 1 */
     size_t group_size;
 } pl_pack_module;
 

@@ -1,10 +1,12 @@
 /* Layers of FP8 (E4M3) with a scale a tensor, a row or a block of 128 rows and columns:
- * compressed-tensors' float-quantized, and DeepSeek's weight_scale_inv, which is only read. */
+ * compressed-tensors' float-quantized, and DeepSeek-V3's weight_scale_inv, which has blocks alone.
+ */
 #include "core/base/json.h"
 #include "core/io/checkpoint_parts.h"
 #include "core/io/packing_parts.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,15 +73,69 @@ static pl_status unpack_fp8(const pl_packed *packed, void *const data[PL_PACK_PA
     return PL_OK;
 }
 
+/* Whether the rows of each block of the file have the same scales: a diagonal that is folded into
+ * them, or a fused tensor whose parts begin in the middle of a block, may give them others. */
+static bool has_blocks(const pl_codes *codes)
+{
+    const size_t width = codes->groups * sizeof *codes->scales;
+    bool same = codes->block_rows == BLOCK && codes->in_order &&
+                (codes->group_size == BLOCK || codes->groups == 1);
+    for (size_t r = 0; same && r < codes->rows; r++) {
+        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): to the bit */
+        same = memcmp(codes->scales + r * codes->groups,
+                      codes->scales + r / BLOCK * BLOCK * codes->groups, width) == 0;
+    }
+    return same;
+}
+
 static const char *fp8_misfit(const pl_codes *codes)
 {
-    return codes->groups > 1 ? "it has several scales a row, expected one" : NULL;
+    return codes->block_rows > 1
+               ? (has_blocks(codes) ? NULL : "rows of a block of 128 have different scales")
+           : codes->groups > 1 ? "it has several scales a row, expected one"
+                               : NULL;
+}
+
+static const char *misfit_block(const pl_codes *codes)
+{
+    return codes->block_rows > 1 ? fp8_misfit(codes)
+                                 : "it has no scale for each 128 rows and columns "
+                                   "(scale_mode=block of the rounder)";
+}
+
+/* Codes, and scales of blocks behind the ending. */
+static pl_status pack_blocks(const pl_codes *codes, const char *ending, pl_dtype dtype, bool fill,
+                             pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+{
+    const size_t high = blocks_of(codes->rows), row = codes->groups * pl_dtype_block_bytes(dtype);
+    parts[CODES] = (pl_pack_part){".weight", "F8_E4M3", 2, {codes->rows, codes->cols}, NULL};
+    parts[SCALES] = (pl_pack_part){ending, pl_dtype_name(dtype), 2, {high, codes->groups}, NULL};
+    *count = 2;
+    pl_status status = fill ? pl_pack_rooms(parts, *count, err) : PL_OK;
+    if (status == PL_OK && fill) {
+        memcpy(parts[CODES].data, codes->codes, codes->rows * codes->cols);
+        for (size_t b = 0; b < high; b++) {
+            pl_dtype_encode(dtype, codes->scales + b * BLOCK * codes->groups, codes->groups,
+                            (char *)parts[SCALES].data + b * row);
+        }
+    }
+    return status;
+}
+
+static pl_status pack_inv(const pl_codes *codes, pl_pack_order order, bool fill,
+                          pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+{
+    (void)order;
+    return pack_blocks(codes, ".weight_scale_inv", PL_F32, fill, parts, count, err);
 }
 
 static pl_status pack_fp8(const pl_codes *codes, pl_pack_order order, bool fill,
                           pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
 {
     (void)order;
+    if (codes->block_rows > 1) {
+        return pack_blocks(codes, ".weight_scale", codes->scale_dtype, fill, parts, count, err);
+    }
     const size_t weights = codes->rows * codes->cols,
                  scales = pl_codes_one_scale(codes) ? 1 : codes->rows;
     const char *dtype = pl_dtype_name(codes->scale_dtype);
@@ -95,28 +151,46 @@ static pl_status pack_fp8(const pl_codes *codes, pl_pack_order order, bool fill,
     return status;
 }
 
-static json_t *scheme_json(bool one_scale, json_t *targets)
+typedef enum strategy { CHANNEL, TENSOR, BY_BLOCK, STRATEGIES } strategy;
+
+static json_t *scheme_json(strategy of, json_t *targets)
 {
-    return json_pack("{s:o, s:n, s:n, s:{s:i, s:s, s:b, s:s, s:n, s:b}}", "targets", targets,
-                     "input_activations", "output_activations", "weights", "num_bits", 8, "type",
-                     "float", "symmetric", 1, "strategy", one_scale ? "tensor" : "channel",
-                     "group_size", "dynamic", 0);
+    static const char *const names[STRATEGIES] = {"channel", "tensor", "block"};
+    json_t *weights = json_pack("{s:i, s:s, s:b, s:s, s:n, s:b}", "num_bits", 8, "type", "float",
+                                "symmetric", 1, "strategy", names[of], "group_size", "dynamic", 0);
+    if (of == BY_BLOCK) {
+        pl_json_set(weights, "block_structure", json_pack("[i, i]", BLOCK, BLOCK));
+    }
+    return json_pack("{s:o, s:n, s:n, s:o}", "targets", targets, "input_activations",
+                     "output_activations", "weights", weights);
+}
+
+static strategy strategy_of(const pl_pack_module *module)
+{
+    return module->by_block ? BY_BLOCK : module->one_scale ? TENSOR : CHANNEL;
 }
 
 static json_t *config_fp8(const pl_pack_module *modules, size_t count, pl_pack_order order)
 {
     (void)order;
-    json_t *groups = json_object(), *ignore = json_array();
-    json_t *targets[2] = {json_array(), json_array()}; /* with scales a row, and one */
+    json_t *groups = json_object(), *ignore = json_array(), *targets[STRATEGIES];
+    size_t kinds = 0;
+    for (int i = 0; i < STRATEGIES; i++) {
+        targets[i] = json_array();
+    }
     for (size_t i = 0; i < count; i++) {
-        pl_json_append(modules[i].packed ? targets[modules[i].one_scale] : ignore,
+        pl_json_append(modules[i].packed ? targets[strategy_of(&modules[i])] : ignore,
                        json_string(modules[i].name));
     }
-    const bool mixed = json_array_size(targets[0]) > 0 && json_array_size(targets[1]) > 0;
-    for (size_t i = 0, n = 0; i < 2; i++) {
+    for (int i = 0; i < STRATEGIES; i++) {
+        kinds += json_array_size(targets[i]) > 0;
+    }
+    for (size_t i = 0, n = 0; i < STRATEGIES; i++) {
         if (json_array_size(targets[i]) > 0) {
-            json_t *to = mixed ? json_incref(targets[i]) : json_pack("[s]", "Linear");
-            pl_json_set(groups, n++ == 0 ? "group_0" : "group_1", scheme_json(i == 1, to));
+            char key[16];
+            json_t *to = kinds > 1 ? json_incref(targets[i]) : json_pack("[s]", "Linear");
+            snprintf(key, sizeof key, "group_%zu", n++);
+            pl_json_set(groups, key, scheme_json((strategy)i, to));
         }
         json_decref(targets[i]);
     }
@@ -124,6 +198,21 @@ static json_t *config_fp8(const pl_pack_module *modules, size_t count, pl_pack_o
                      "format", "float-quantized", "quantization_status", "compressed",
                      "global_compression_ratio", "ignore", ignore, "kv_cache_scheme",
                      "config_groups", groups);
+}
+
+/* As DeepSeek-V3's own, with the names of the layers that are floats beside. */
+static json_t *config_inv(const pl_pack_module *modules, size_t count, pl_pack_order order)
+{
+    (void)order;
+    json_t *left = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (!modules[i].packed) {
+            pl_json_append(left, json_string(modules[i].name));
+        }
+    }
+    return json_pack("{s:s, s:s, s:s, s:[i, i], s:o}", "quant_method", "fp8", "fmt", "e4m3",
+                     "activation_scheme", "dynamic", "weight_block_size", BLOCK, BLOCK,
+                     "modules_to_not_convert", left);
 }
 
 const pl_packing pl_packing_fp8 = {
@@ -142,8 +231,15 @@ const pl_packing pl_packing_fp8 = {
     .unpack = unpack_fp8,
 };
 
-const pl_packing pl_packing_fp8_inv = {
-    .name = "fp8 by blocks",
+const pl_packing pl_packing_fp8_block = {
+    .name = "fp8_block",
+    .about = "transformers (FineGrainedFP8, which needs a GPU), vLLM, SGLang",
+    .element = "fp8",
+    .bits = 1u << 8,
+    .scale_dtype = PL_DTYPE_OTHER,
+    .misfit = misfit_block,
+    .pack = pack_inv,
+    .config = config_inv,
     .method = "fp8",
     .endings = {".weight", ".weight_scale_inv"},
     .needed = 2,

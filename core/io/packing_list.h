@@ -12,11 +12,10 @@
     PACKING(awq, "awq")                                                                            \
     PACKING(nvfp4, "nvfp4")                                                                        \
     PACKING(mxfp4, "mxfp4")                                                                        \
-    PACKING(fp8, "fp8")
+    PACKING(fp8, "fp8")                                                                            \
+    PACKING(fp8_block, "fp8_block")
 
 /* Those that are only read. */
-#define PL_READ_PACKINGS(PACKING)                                                                  \
-    PACKING(fp8_inv, "fp8_inv")                                                                    \
-    PACKING(mxfp4_blocks, "mxfp4_blocks")
+#define PL_READ_PACKINGS(PACKING) PACKING(mxfp4_blocks, "mxfp4_blocks")
 
 #endif

@@ -111,7 +111,8 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
                      : layer_grid(x, pl_export_layer(it, i), &grid, &rounded, &why, err);
         if (status == PL_OK && why == NULL && i > 0 &&
             (grid.bits != it->grid.bits || grid.format != it->grid.format ||
-             grid.group_size != it->grid.group_size)) {
+             grid.group_size != it->grid.group_size ||
+             pl_grid_block_rows(&grid) != pl_grid_block_rows(&it->grid))) {
             why = "the layers in it have different grids";
         }
         it->grid = i == 0 ? grid : it->grid;
@@ -134,7 +135,7 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
         return refuse_codes(x, it, "it is no linear layer's own tensor", err);
     }
     if (why == NULL && x->packing->element != NULL && it->grid.group_size > 0 &&
-        it->dims[1] % it->grid.group_size != 0) {
+        pl_grid_block_rows(&it->grid) == 1 && it->dims[1] % it->grid.group_size != 0) {
         why = "its inputs are no multiple of its block";
     }
     if (why != NULL && x->packing->element != NULL) {
@@ -165,6 +166,9 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
 static size_t item_group(const pl_export_item *it)
 {
     const size_t cols = (size_t)it->dims[1];
+    if (pl_grid_block_rows(&it->grid) > 1) {
+        return it->grid.group_size; /* the last block may be narrower */
+    }
     return it->grid.group_size == 0 ? cols : common_divisor(it->grid.group_size, cols);
 }
 
@@ -188,7 +192,7 @@ static float as_stored(const pl_exporter *x, const pl_grid *grid, float scale, u
 {
     float value = scale;
     uint32_t bits[1] = {0};
-    if (x->packing->stored_scale != NULL) {
+    if (x->packing != NULL && x->packing->stored_scale != NULL) {
         *stored = (uint8_t)pl_grid_stored_scale(grid, scale);
         return x->packing->stored_scale(*stored, pl_grid_tensor_scale(grid));
     }
@@ -333,6 +337,7 @@ pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *ou
         out->bits = it->grid.bits;
         out->symmetric = !it->grid.format->zero_point;
         out->scale_dtype = it->grid.scale_dtype;
+        out->block_rows = pl_grid_block_rows(&it->grid);
         out->group_size = it->requantized           ? size
                           : it->grid.group_size > 0 ? it->grid.group_size
                                                     : cols;
@@ -459,13 +464,15 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
         it->part_names[p] = name.data;
     }
     const bool fp8 = x->packing->element != NULL && strcmp(x->packing->element, "fp8") == 0;
-    it->whole = fp8 && pl_codes_one_scale(&codes) ? codes.scales[0] : codes.whole;
+    const bool by_block = codes.block_rows > 1;
+    it->whole = fp8 && !by_block && pl_codes_one_scale(&codes) ? codes.scales[0] : codes.whole;
     it->module.packed = true;
     it->module.bits = codes.bits;
     it->module.symmetric = codes.symmetric;
     it->module.in_order = codes.in_order;
     it->module.one_group = codes.groups == 1;
     it->module.one_scale = pl_codes_one_scale(&codes);
+    it->module.by_block = by_block;
     it->module.group_size = codes.group_size;
     pl_codes_deinit(&codes);
     return status;

@@ -52,11 +52,11 @@ void pl_columns_load(pl_view rows, const bool *dead, const size_t *perm, size_t 
 }
 
 /* Parameters of count adjacent values; weights: theirs, or NULL. */
-static pl_grid_param fit_columns(const columns_run *run, const float *w, const float *weights,
+static pl_grid_param fit_columns(const pl_grid *grid, const float *w, const float *weights,
                                  size_t count)
 {
-    return weights != NULL ? pl_grid_fit_weighted(run->grid, w, weights, count)
-                           : pl_grid_fit(run->grid, w, count, 1);
+    return weights != NULL ? pl_grid_fit_weighted(grid, w, weights, count)
+                           : pl_grid_fit(grid, w, count, 1);
 }
 
 /* static_groups: parameters from the rows before any update, in the original order. */
@@ -71,8 +71,9 @@ static void fit_static(const columns_run *run, size_t row, float *original)
         const size_t start = k * run->width;
         const size_t size = run->n - start < run->width ? run->n - start : run->width;
         const float *weights = run->job->weights;
+        const pl_grid grid = pl_grid_of_block(run->grid, run->job->blocks, q->groups, row, k);
         const pl_grid_param param =
-            fit_columns(run, original + start, weights != NULL ? weights + start : NULL, size);
+            fit_columns(&grid, original + start, weights != NULL ? weights + start : NULL, size);
         q->scales[row * q->groups + k] = param.scale;
         q->zeros[row * q->groups + k] = (int16_t)param.zero;
     }
@@ -136,7 +137,7 @@ static pl_grid_param fit_group(const columns_run *run, const column_space *space
     const size_t inside = end < b1 ? end : b1;
     float *ahead = space->ahead;
     if (i == b0) {
-        return fit_columns(run, space->w + r * n + i, weights, end - i);
+        return fit_columns(run->grid, space->w + r * n + i, weights, end - i);
     }
     for (size_t j = i; j < inside; j++) {
         ahead[j - i] = space->columns[(j - b0) * ROWS + r];
@@ -152,7 +153,7 @@ static pl_grid_param fit_group(const columns_run *run, const column_space *space
             }
         }
     }
-    return fit_columns(run, ahead, weights, end - i);
+    return fit_columns(run->grid, ahead, weights, end - i);
 }
 
 /* What the columns of the group that begins at position i weigh, in their order. */

@@ -21,6 +21,7 @@ typedef struct pl_columns {
     const bool *dead;     /* [n], by column: their weights become 0 */
     const size_t *perm;   /* position -> column; NULL: columns in order */
     bool static_groups;   /* scales from w before any update */
+    const float *blocks;  /* pl_grid_blocks of w, with static groups; NULL: rows share no scales */
     const float *weights; /* [n], by column: scales are searched for the least sum of these times
                              error^2; NULL: as the grid says */
     const pl_rows_watch *watch;

@@ -48,7 +48,9 @@ pl_grid pl_spec_grid(const pl_spec *spec)
     const double *values = spec->values;
     assert(spec->method != NULL && spec->method->slot == PL_SLOT_ROUND);
     return (pl_grid){.bits = (int)values[PL_GRID_BITS],
-                     .group_size = (size_t)values[PL_GRID_GROUP_SIZE],
+                     .group_size = (pl_scale_mode)values[PL_GRID_SCALE_MODE] == PL_SCALE_BLOCK
+                                       ? PL_SCALE_BLOCK_SIZE
+                                       : (size_t)values[PL_GRID_GROUP_SIZE],
                      .format = pl_spec_number_format(spec),
                      .mse = values[PL_GRID_MSE] > 0.0,
                      .weighted = values[PL_GRID_SCALES] > 0.0,

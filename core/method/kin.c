@@ -56,12 +56,15 @@ static pl_status round_held(const pl_kin *kin, const pl_spec *spec, const pl_lay
     const size_t n = in->w.cols, order = order_of(kin, spec, in);
     pl_grid_begin_of(&grid, in);
     pl_gptq_factor factor = {0};
+    const bool shared = pl_grid_block_rows(&grid) > 1; /* known before any update */
     pl_columns job = {
-        .w = in->w, .static_groups = kin->static_groups, .watch = in->watch, .out = out};
-    float *owned[2] = {NULL, NULL}, *weights = NULL;
+        .w = in->w, .static_groups = kin->static_groups || shared, .watch = in->watch, .out = out};
+    float *owned[2] = {NULL, NULL}, *weights = NULL, *blocks = NULL;
     pl_status status = pl_factors_gptq(in->factors, kin->damping, order, &factor, task, err);
     job.u = factor.u;
     job.dead = factor.dead;
+    PL_THEN(pl_grid_blocks(&grid, in->w, job.dead, &blocks, err));
+    job.blocks = blocks;
     PL_THEN(pl_factors_order(in->factors, order, &job.perm, err));
     PL_THEN(pl_qweights_init(out, &grid, in->w.rows, n, err));
     for (size_t i = 0; status == PL_OK && kin->order == FALLING && !job.static_groups && i < n;
@@ -84,6 +87,7 @@ static pl_status round_held(const pl_kin *kin, const pl_spec *spec, const pl_lay
         status = pl_columns_round(&job, task, err);
     }
     free(weights);
+    free(blocks);
     free(owned[0]);
     free(owned[1]);
     return status;

@@ -69,7 +69,8 @@ PL_METHODS(PL_METHOD_DECLARATION)
     [PL_GRID_SCALE_MODE] = PL_CHOICE_OF(                                                           \
         PL_SCALE_MODES, "scale_mode", pl_scale_mode_names, PL_SCALE_AMAX,                          \
         "A scale from its block's largest value; mxfp: floor (OCP's), even, ceil, rceil (none "    \
-        "saturates); nvfp4: amax, four_over_six (the better of two); fp8: amax, tensor (one).",    \
+        "saturates); nvfp4: amax, four_over_six (the better of two); fp8: amax, tensor (one), "    \
+        "block (one for 128 rows and columns).",                                                   \
         PL_ONLY_WHERE(PL_GRID_FORMAT, pl_grid_has_modes)),                                         \
     [PL_GRID_FUSED_SCALES] = PL_CHOICE_OF(                                                         \
         2, "fused_scales", pl_fused_scale_names, 0,                                                \

@@ -8,18 +8,20 @@ static const pl_param params[PL_GRID_COUNT] = {PL_GRID_PARAMS};
 /* Weights of one step of the worker, by the cost of a plain and of a searched range. */
 static const double STEP_WEIGHTS = 4e6, STEP_WEIGHTS_MSE = 4e5;
 
-/* weights: of the columns' errors where the range is searched by them, or NULL. */
-static void quantize_weight_row(const pl_grid *grid, pl_view w, size_t r, const float *weights,
-                                pl_qweights *out)
+/* blocks: pl_grid_blocks; weights: of the columns' errors where the range is searched by them, or
+ * NULL. */
+static void quantize_weight_row(const pl_grid *all, const float *blocks, pl_view w, size_t r,
+                                const float *weights, pl_qweights *out)
 {
-    const size_t width = grid->group_size == 0 ? w.cols : grid->group_size;
+    const size_t width = all->group_size == 0 ? w.cols : all->group_size;
     const float *row = w.data + r * w.stride;
     for (size_t k = 0, first = 0; first < w.cols; k++, first += width) {
         const size_t size = w.cols - first < width ? w.cols - first : width;
+        const pl_grid grid = pl_grid_of_block(all, blocks, out->groups, r, k);
         const pl_grid_param param =
-            weights != NULL ? pl_grid_fit_weighted(grid, row + first, weights + first, size)
-                            : pl_grid_fit(grid, row + first, size, 1);
-        pl_grid_codes(grid, param, row + first, size, out->codes + r * w.cols + first);
+            weights != NULL ? pl_grid_fit_weighted(&grid, row + first, weights + first, size)
+                            : pl_grid_fit(&grid, row + first, size, 1);
+        pl_grid_codes(&grid, param, row + first, size, out->codes + r * w.cols + first);
         out->scales[r * out->groups + k] = param.scale;
         out->zeros[r * out->groups + k] = (int16_t)param.zero;
     }
@@ -50,7 +52,8 @@ static pl_status round_rtn(const pl_spec *spec, const pl_layer_input *in, pl_qwe
     *out = (pl_qweights){0};
     *report = pl_method_report_empty();
     pl_status status = pl_check_layer(in, err);
-    float *weights = NULL;
+    float *weights = NULL, *blocks = NULL;
+    PL_THEN(pl_grid_blocks(&grid, w, NULL, &blocks, err));
     PL_THEN(make_gram_weights(&grid, in, &weights, err));
     PL_THEN(pl_qweights_init(out, &grid, w.rows, w.cols, err));
     const double budget = grid.mse || grid.weighted ? STEP_WEIGHTS_MSE : STEP_WEIGHTS;
@@ -59,7 +62,7 @@ static pl_status round_rtn(const pl_spec *spec, const pl_layer_input *in, pl_qwe
         const size_t end = w.rows - first < piece ? w.rows : first + piece;
 #pragma omp parallel for schedule(static)
         for (size_t r = first; r < end; r++) {
-            quantize_weight_row(&grid, w, r, weights, out);
+            quantize_weight_row(&grid, blocks, w, r, weights, out);
         }
         if (in->watch != NULL) {
             in->watch->done(in->watch->ctx, first, end - first);
@@ -67,6 +70,7 @@ static pl_status round_rtn(const pl_spec *spec, const pl_layer_input *in, pl_qwe
         status = pl_task_tick(task, err);
     }
     free(weights);
+    free(blocks);
     if (status != PL_OK) {
         pl_qweights_deinit(out);
     }

@@ -309,7 +309,7 @@ bool pl_spec_is_blind(const pl_spec *spec)
 
 static double usual_group_size(const pl_param *param, const pl_spec *round)
 {
-    return pl_spec_has_blocks(round) ? round->values[PL_GRID_GROUP_SIZE] : param->initial;
+    return pl_spec_has_blocks(round) ? (double)pl_spec_grid(round).group_size : param->initial;
 }
 
 void pl_spec_follow_format(pl_spec *precondition, const pl_spec *before, const pl_spec *now)

@@ -284,6 +284,7 @@ static void test_fp8_scales(void **ctx)
          "method rtn format=fp8 scale_mode=tensor fused_scales=shared",
          {"tensor", NULL},
          "Linear"},
+        {"blocks", "method gptq format=fp8 scale_mode=block", {"block", NULL}, "Linear"},
         {"both",
          "method rtn format=fp8; method rtn format=fp8 scale_mode=tensor on=*.down_proj",
          {"channel", "tensor"},
@@ -310,6 +311,43 @@ static void test_fp8_scales(void **ctx)
         }
         json_decref(config);
     }
+}
+
+/* DeepSeek-V3's own layout: scales of 128 rows and columns, the last ones narrower. */
+static void test_fp8_blocks(void **ctx)
+{
+    (void)ctx;
+    char path[600];
+    check_exact("deepseek", "method rtn format=fp8 scale_mode=block", "format=fp8_block");
+    json_t *config = config_of("deepseek");
+    const json_t *quantization = json_object_get(config, "quantization_config");
+    assert_string_equal(json_string_value(json_object_get(quantization, "quant_method")), "fp8");
+    const json_t *block = json_object_get(quantization, "weight_block_size");
+    assert_int_equal(json_array_size(block), 2);
+    assert_int_equal(json_integer_value(json_array_get(block, 1)), 128);
+    json_decref(config);
+    snprintf(path, sizeof path, "%s/model.safetensors", run_path("deepseek"));
+    FILE *file = fopen(path, "rb");
+    char header[1 << 16];
+    assert_non_null(file);
+    header[fread(header, 1, sizeof header - 1, file)] = '\0';
+    fclose(file);
+    json_t *names = json_loadb(header + 8, strlen(header + 8), JSON_DISABLE_EOF_CHECK, NULL);
+    const json_t *scales =
+        json_object_get(names, "model.layers.0.mlp.down_proj.weight_scale_inv"); /* of [144, 400] */
+    assert_string_equal(json_string_value(json_object_get(scales, "dtype")), "F32");
+    const json_t *shape = json_object_get(scales, "shape");
+    assert_int_equal(json_integer_value(json_array_get(shape, 0)), 2);
+    assert_int_equal(json_integer_value(json_array_get(shape, 1)), 4);
+    json_decref(names);
+    run r = RUN("--json", "--keep-going", "-c",
+                "activations format=fp8 scale_mode=block; method rtn format=fp8; solve 1.q_proj; "
+                "export format=fp8_block partial=yes dir=nowhere");
+    run_check_refused(&r, "", "scale_mode=block is of weights");
+    run_check_refused(&r, "",
+                      "format=fp8_block cannot hold it exactly: it has no scale for each 128 rows "
+                      "and columns (scale_mode=block of the rounder)");
+    run_free(&r);
 }
 
 static void test_layers_left_are_ignored(void **ctx)
@@ -551,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_diagonals_that_round),
         cmocka_unit_test(test_mixed_bits_are_groups),
         cmocka_unit_test(test_fp8_scales),
+        cmocka_unit_test(test_fp8_blocks),
         cmocka_unit_test(test_layers_left_are_ignored),
         cmocka_unit_test(test_a_packed_model_is_worked_on),
         cmocka_unit_test(test_what_does_not_fit),

@@ -113,6 +113,26 @@ def fused_nvfp4(path, floats):
     return worst
 
 
+def fp8_blocks(path, floats, ending):
+    """The largest difference of a weight by DeepSeek-V3's rule (inference/kernel.py, weight_dequant):
+    each 128 x 128 block of E4M3 numbers times its float32 scale, which is that of the weights that
+    were rounded, max|block| / 448."""
+    t, f = load_torch(path / "model.safetensors"), load_torch(floats / "model.safetensors")
+    w = load_torch(Path(demo) / "model.safetensors")
+    names = [n[:-len(ending)] + ".weight" for n in t if n.endswith(ending)]
+    assert len(names) == 28
+    worst = 0.0
+    for name in names:
+        codes, scales = t[name].float(), t[name[:-len(".weight")] + ending]
+        for r in range(0, codes.shape[0], 128):
+            for c in range(0, codes.shape[1], 128):
+                at = (slice(r, r + 128), slice(c, c + 128))
+                scale = scales[r // 128, c // 128]
+                assert scale == w[name][at].float().abs().max() / 448
+                worst = max(worst, largest(codes[at] * scale, f[name][at]))
+    return worst
+
+
 def largest(a, b):
     return float(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)).max())
 
@@ -178,10 +198,17 @@ for name, methods, arguments in (
         ("int3", "method rtn bits=3", "compressed-tensors packing=padded"),
         ("fp8", "method rtn format=fp8", "fp8"),
         ("tensor", "method rtn format=fp8 scale_mode=tensor", "fp8"),
+        ("blocks", "method rtn format=fp8 scale_mode=block", "fp8"),
         ("nvfp4", "method rtn format=nvfp4", "nvfp4")):
     own = export(name + "-f32", methods + "; solve all", "dtype=f32")
     row(f"format={arguments}` behind `{methods}",
         export(name, methods + "; solve all", "format=" + arguments), own)
+methods = "method rtn format=fp8 scale_mode=block; solve all"
+for name, ending in (("fp8", ".weight_scale"), ("fp8_block", ".weight_scale_inv")):
+    packed = export("by-" + name, methods, "format=" + name)
+    lost = fp8_blocks(packed, folder / "blocks-f32", ending)
+    assert lost == 0.0 and by_planish(packed, folder / "blocks-f32") == 0.0, (name, lost)
+    print(f"`format={name}` of blocks by DeepSeek-V3's rule: weights: {lost:g}", flush=True)
 for share in ("own", "shared"):
     methods = f"method rtn format=nvfp4 fused_scales={share}; solve all"
     lost = fused_nvfp4(export(f"nvfp4-{share}", methods, "format=nvfp4"),
