@@ -182,11 +182,6 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
         status = check_packing(call, &spec, err);
     }
     PL_THEN(check_original(&spec, err));
-    if (status == PL_OK && spec.gguf && fold > 0) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "export: fold=yes changes more than layers, which format=gguf cannot "
-                              "write: choose another format");
-    }
     PL_THEN(check_online(call, cx.state, err));
     PL_THEN(pl_state_check_origin(cx.state, false, err));
     const bool original = spec.which == PL_WHICH_BEFORE;

@@ -235,6 +235,12 @@ bool pl_fold_turns_stream(const pl_fold *fold)
     return fold->first != NULL;
 }
 
+bool pl_fold_changes(const pl_fold *fold, pl_stream_part part)
+{
+    const bool scaled = part == PL_PART_GAIN || part == PL_PART_SHIFT || part == PL_PART_BIAS;
+    return pl_fold_turns_stream(fold) ? part != PL_PART_NONE : scaled;
+}
+
 pl_status pl_fold_begin(pl_fold *fold, pl_context cx, pl_error *err)
 {
     bool turns = false;

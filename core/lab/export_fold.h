@@ -31,6 +31,9 @@ void pl_fold_end(pl_fold *fold);
 /* Whether embedding and lm_head are turned, each in its own way. */
 bool pl_fold_turns_stream(const pl_fold *fold);
 
+/* Whether such a part has other numbers than before. */
+bool pl_fold_changes(const pl_fold *fold, pl_stream_part part);
+
 /* In place on rows[count, cols] of a tensor that is such a part (stream.h; a vector is one row). */
 PL_NODISCARD pl_status pl_fold_rows(pl_fold *fold, pl_stream_part part, size_t of, float *rows,
                                     size_t count, size_t cols, pl_error *err);

@@ -1,7 +1,6 @@
 /* An export as one GGUF: solved layers in the smallest type that holds their codes exactly. */
 #include "core/base/checked.h"
 #include "core/lab/export_gguf.h"
-#include "core/lab/weights.h"
 #include "core/model/bare.h"
 
 #include <math.h>
@@ -78,6 +77,16 @@ static pl_status refuse_item(const pl_gguf_item *it, const char *why, pl_error *
                         it->name, why);
 }
 
+/* Whether a diagonal behind one of its layers multiplies rows, solved or not. */
+static bool is_scaled(const pl_exporter *x, const pl_gguf_item *it)
+{
+    bool scaled = false;
+    for (size_t i = 0; x->spec->fold && i < it->n_layers; i++) {
+        scaled = scaled || pl_fold_row_factors(&x->fold, it->layers[i]) != NULL;
+    }
+    return scaled;
+}
+
 static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *err)
 {
     pl_exporter *x = f->x;
@@ -94,8 +103,7 @@ static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *er
     }
     if (solved == 0) {
         it->left = true;
-        it->copied = !f->from_hf;
-        return PL_OK;
+        return it->copied && is_scaled(x, it) ? pl_gguf_make_floats(it, PL_F16, err) : PL_OK;
     }
     it->copied = false;
     if (x->spec->dtype == PL_DTYPE_OTHER) {
@@ -186,7 +194,7 @@ static pl_status write_layer(pl_exporter *x, const pl_gguf_item *it, size_t laye
     uint8_t *row = pl_alloc(row_bytes, 1);
     float *back = pl_alloc(cols, sizeof *back);
     pl_status status = row == NULL || back == NULL ? pl_export_no_memory(err) : PL_OK;
-    PL_THEN(pl_weights_make(x->cx, layer, (pl_weights_of){.which = x->spec->which}, &w, err));
+    PL_THEN(pl_export_weights(x, layer, &w, err));
     if (status == PL_OK && coded && !it->rounded) {
         status = pl_export_layer_codes(x, layer, &codes, &why, err);
     }
@@ -331,8 +339,7 @@ static pl_status check_written_gguf(pl_gguf_file *f, const char *path, pl_task *
             float *found = pl_alloc(count, sizeof *found);
             double most = 0.0;
             status = found == NULL ? pl_export_no_memory(err) : PL_OK;
-            PL_THEN(pl_weights_make(x->cx, it->layers[k], (pl_weights_of){.which = x->spec->which},
-                                    &w, err));
+            PL_THEN(pl_export_weights(x, it->layers[k], &w, err));
             PL_THEN(pl_model_read_weight(written, it->layers[k], found, err));
             for (size_t e = 0; status == PL_OK && e < count && !it->rounded; e++) {
                 const double lost = fabs((double)found[e] - (double)w.data[e]);
@@ -397,6 +404,9 @@ pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_error *err)
                             pl_model_name(x->model));
     }
     pl_status status = pl_gguf_list(f, err);
+    if (x->spec->fold) {
+        PL_THEN(pl_gguf_fold_items(f, err));
+    }
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
         pl_task_progress(x->cx.task, "tensors", (double)i, (double)f->count);
         status = plan_item(f, &f->items[i], err);

@@ -12,8 +12,10 @@ typedef struct pl_gguf_item {
     uint64_t dims[PL_MAX_DIMS];
     const pl_tensor *tensor; /* where the values are; NULL: of a vector */
     pl_named_tensor named;   /* of a Hugging Face source */
-    const float *vector;     /* borrowed from the file below */
-    size_t *layers;          /* whose rows it holds, in their order; NULL: a copy */
+    pl_stream_part part;     /* of a folded model; part_of: as pl_model_stream_part has it */
+    size_t part_of;
+    const float *vector; /* borrowed from the file below */
+    size_t *layers;      /* whose rows it holds, in their order; NULL: a copy */
     size_t n_layers;
     bool left;   /* no layer in it is solved: floats as in the source */
     bool copied; /* the bytes of the source's GGUF, whatever layers they hold */
@@ -43,6 +45,12 @@ PL_NODISCARD pl_status pl_gguf_put_about(pl_gguf_file *f, pl_error *err);
  * for, or the source's bytes. */
 PL_NODISCARD pl_status pl_gguf_plan_original(const pl_gguf_file *f, pl_gguf_item *it,
                                              pl_error *err);
+
+/* Of a folded model: whose numbers are others in it, and the head of one that was tied. */
+PL_NODISCARD pl_status pl_gguf_fold_items(pl_gguf_file *f, pl_error *err);
+
+/* Gives the item values in a type that holds floats, in place of the source's bytes. */
+PL_NODISCARD pl_status pl_gguf_make_floats(pl_gguf_item *it, pl_dtype dtype, pl_error *err);
 
 /* Values [count] of whole blocks in any type that is written, to out. */
 void pl_gguf_encode(pl_dtype dtype, const float *values, size_t count, uint8_t *out);

@@ -244,28 +244,93 @@ pl_status pl_gguf_list(pl_gguf_file *f, pl_error *err)
     return f->from_hf ? list_converted(f, err) : list_same(f, err);
 }
 
+/* --- a folded model --------------------------------------------------------------------------- */
+
+pl_status pl_gguf_make_floats(pl_gguf_item *it, pl_dtype dtype, pl_error *err)
+{
+    size_t bytes = 0;
+    it->copied = false;
+    it->dtype = dtype;
+    snprintf(it->type, sizeof it->type, "%s", pl_dtype_name(dtype));
+    if (!pl_dtype_bytes(dtype, (size_t)pl_gguf_elements(it), &bytes)) {
+        return pl_export_no_memory(err);
+    }
+    it->bytes = bytes;
+    return PL_OK;
+}
+
+/* lm_head of a rotated model whose head was the embedding: they are turned differently. */
+static pl_status add_head(pl_gguf_file *f, const pl_gguf_item *embedding, pl_error *err)
+{
+    pl_gguf_item head = *embedding;
+    snprintf(head.name, sizeof head.name, "output.weight");
+    head.part = PL_PART_HEAD;
+    pl_gguf_item *grown = realloc(f->items, (f->count + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return pl_export_no_memory(err);
+    }
+    f->items = grown;
+    f->items[f->count++] = head;
+    return PL_OK;
+}
+
+/* The item that holds such a tensor's values, or NULL. */
+static pl_gguf_item *item_of(pl_gguf_file *f, const pl_named_tensor *named)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->items[i].tensor == named->tensor && f->items[i].n_layers == 0) {
+            return &f->items[i];
+        }
+    }
+    return NULL;
+}
+
+pl_status pl_gguf_fold_items(pl_gguf_file *f, pl_error *err)
+{
+    pl_exporter *x = f->x;
+    pl_named_tensor named;
+    pl_status status = PL_OK;
+    const pl_gguf_item *embedding = NULL;
+    for (size_t i = 0; status == PL_OK && pl_model_named_tensor(x->model, i, &named); i++) {
+        pl_gguf_item *it =
+            named.tensor != NULL && named.layer == SIZE_MAX ? item_of(f, &named) : NULL;
+        if (it == NULL) {
+            continue;
+        }
+        it->part = pl_model_stream_part(x->model, it->tensor, &it->part_of);
+        it->part_of = named.bias_of != SIZE_MAX ? named.bias_of : it->part_of;
+        embedding = it->part == PL_PART_EMBEDDING ? it : embedding;
+        if (!f->from_hf && pl_fold_changes(&x->fold, it->part)) {
+            const bool floats = pl_dtype_block(it->tensor->dtype) == 1;
+            it->named = named;
+            status = pl_gguf_make_floats(it,
+                                         it->n_dims == 1 ? PL_F32
+                                         : floats        ? it->tensor->dtype
+                                                         : PL_F16,
+                                         err);
+        }
+    }
+    const bool unties =
+        pl_model_config(x->model)->tied_embeddings && pl_fold_turns_stream(&x->fold);
+    return status == PL_OK && unties && embedding != NULL ? add_head(f, embedding, err) : status;
+}
+
 /* --- a model as it is ------------------------------------------------------------------------- */
 
 pl_status pl_gguf_plan_original(const pl_gguf_file *f, pl_gguf_item *it, pl_error *err)
 {
     pl_exporter *x = f->x;
-    size_t bytes = 0;
+    pl_status status = PL_OK;
     if (!f->from_hf && (x->spec->dtype == PL_DTYPE_OTHER || stays_single(it))) {
         return PL_OK;
     }
     if (!f->from_hf) {
-        it->copied = false;
-        it->dtype = wanted_type(x, it);
-        snprintf(it->type, sizeof it->type, "%s", pl_dtype_name(it->dtype));
+        status = pl_gguf_make_floats(it, wanted_type(x, it), err);
     }
-    if (!pl_dtype_bytes(it->dtype, (size_t)pl_gguf_elements(it), &bytes)) {
-        return pl_export_no_memory(err);
-    }
-    it->bytes = bytes;
     it->rounded = pl_dtype_block(it->dtype) > 1;
     x->report.packed += it->rounded ? it->n_layers : 0;
     x->report.requantized += it->rounded ? it->n_layers : 0;
-    return PL_OK;
+    return status;
 }
 
 /* --- copies of values ------------------------------------------------------------------------- */
@@ -292,9 +357,13 @@ static pl_status read_rows(pl_exporter *x, const pl_gguf_item *it, size_t first,
     if (it->named.tensor == NULL) { /* of a GGUF, which has them so */
         return pl_checkpoint_read(x->checkpoint, it->tensor, first, count, out, err);
     }
+    const float add = it->named.gguf_add - it->named.add; /* to what Hugging Face's files hold */
     pl_status status = pl_model_read_named(x->model, &it->named, first, count, out, err);
+    if (x->spec->fold) {
+        PL_THEN(pl_fold_rows(&x->fold, it->part, it->part_of, out, count, cols, err));
+    }
     for (size_t i = 0; status == PL_OK && i < count * cols; i++) {
-        out[i] += it->named.gguf_add;
+        out[i] += add;
     }
     if (status != PL_OK || it->named.gguf_heads == 0) {
         return status;

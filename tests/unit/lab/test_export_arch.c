@@ -323,6 +323,37 @@ static void diagonals_go_into_what_makes_the_input(void **ctx)
     }
 }
 
+/* Diagonals in a GGUF of either source: what the folder has, with permuted rows and gemma's 1 +
+ * gain as llama.cpp wants them. */
+static void diagonals_go_into_a_gguf(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[] = {"mistral",      "phi3",    "gemma2",
+                                        "llama_biases", "mixtral", "qwen3_moe"};
+    for (size_t i = 0; i < 2 * sizeof names / sizeof names[0]; i++) {
+        arch_fixture f;
+        pl_error err;
+        pl_export_report report;
+        pl_model *written = NULL;
+        char path[620];
+        print_message("  %s of %s\n", names[i / 2], i % 2 > 0 ? "a GGUF" : "a folder");
+        arch_open(&f, names[i / 2], i % 2 > 0, 100);
+        solve_behind_diagonals(&f);
+        const pl_export_spec spec = {
+            .folder = f.out, .which = PL_WHICH_AFTER, .dtype = PL_F32, .gguf = true, .fold = true};
+        pl_check_ok(pl_export((pl_context){f.lab, &f.state, NULL}, &spec, &report, &err), err);
+        snprintf(path, sizeof path, "%s/model.gguf", f.out);
+        pl_check_ok(pl_model_open(path, &written, &err), err);
+        pl_weights_ctx hook;
+        pl_hooks hooks =
+            pl_weights_hooks(&hook, (pl_context){f.lab, &f.state, NULL}, PL_WHICH_AFTER);
+        pl_check_close(arch_measure(written), arch_measure_with(f.state.source->model, &hooks),
+                       1e-6, 0);
+        pl_model_close(written);
+        arch_close(&f);
+    }
+}
+
 /* A GGUF's kv_b in two tensors: solved as one layer, of an identity that both make, which no GGUF
  * is written of. */
 static void a_split_layer_is_one(void **ctx)
@@ -393,6 +424,7 @@ int main(void)
         cmocka_unit_test(a_split_layer_is_one),
         cmocka_unit_test(a_diagonal_folds_where_nobody_else_reads),
         cmocka_unit_test(diagonals_go_into_what_makes_the_input),
+        cmocka_unit_test(diagonals_go_into_a_gguf),
         cmocka_unit_test(an_expert_without_tokens_is_named),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,11 +86,11 @@ static double measure(const char *path)
     return found.perplexity;
 }
 
-static pl_status export_folded(fixture *f, pl_error *err)
+static pl_status export_folded(fixture *f, bool gguf, pl_error *err)
 {
     pl_export_report report;
     pl_export_spec spec = {
-        .folder = f->out, .which = PL_WHICH_AFTER, .dtype = PL_F32, .fold = true};
+        .folder = f->out, .which = PL_WHICH_AFTER, .dtype = PL_F32, .gguf = gguf, .fold = true};
     return pl_export((pl_context){f->lab, &f->state, NULL}, &spec, &report, err);
 }
 
@@ -118,7 +118,7 @@ static void folded_models_compute_the_same(void **ctx)
         open_fixture(&f, cases[i].name, cases[i].gguf);
         demo_method(&f.state, "quarot seed=3 online=no");
         pl_check_ok(solve_all(&f, &err), err);
-        pl_check_ok(export_folded(&f, &err), err);
+        pl_check_ok(export_folded(&f, false, &err), err);
         pl_check_close(measure(f.out), measure(f.path), 1e-5, 0);
         pl_check_ok(pl_model_open(f.out, &written, &err), err);
         assert_false(pl_model_config(written)->tied_embeddings);
@@ -136,6 +136,32 @@ static void folded_models_compute_the_same(void **ctx)
         expect_less(0.5 * size, moved);
         free(before);
         free(after);
+        pl_model_close(written);
+        close_fixture(&f);
+    }
+}
+
+/* The same as a GGUF, of either source: rows permuted, a head of its own, experts stacked. */
+static void folded_ggufs_compute_the_same(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[] = {"llama_biases", "qwen3", "phi3", "mixtral", "qwen2_moe"};
+    for (size_t i = 0; i < 2 * sizeof names / sizeof *names; i++) {
+        fixture f;
+        pl_error err;
+        pl_model *written = NULL;
+        char path[700];
+        print_message("  %s of %s\n", names[i / 2], i % 2 > 0 ? "a GGUF" : "a folder");
+        open_fixture(&f, names[i / 2], i % 2 > 0);
+        demo_method(&f.state, "quarot seed=3 online=no");
+        pl_check_ok(solve_all(&f, &err), err);
+        pl_check_ok(export_folded(&f, true, &err), err);
+        snprintf(path, sizeof path, "%s/model.gguf", f.out);
+        pl_check_close(measure(path), measure(f.path), 1e-5, 0);
+        pl_check_ok(pl_model_open(path, &written, &err), err);
+        const pl_checkpoint *file = pl_model_checkpoint(written);
+        assert_non_null(pl_checkpoint_find(file, "output.weight"));
+        assert_false(pl_model_config(written)->tied_embeddings);
         pl_model_close(written);
         close_fixture(&f);
     }
@@ -172,7 +198,7 @@ static void a_tied_head_is_in_the_index(void **ctx)
     open_model(&f);
     demo_method(&f.state, "quarot online=no");
     pl_check_ok(solve_all(&f, &err), err);
-    pl_check_ok(export_folded(&f, &err), err);
+    pl_check_ok(export_folded(&f, false, &err), err);
     pl_check_close(measure(f.out), measure(f.path), 1e-5, 0);
     pl_check_ok(pl_model_open(f.out, &written, &err), err);
     assert_false(pl_model_config(written)->tied_embeddings);
@@ -201,7 +227,7 @@ static void folded_weights_are_on_the_grid(void **ctx)
     demo_method(&f.state, "quarot online=no");
     demo_method(&f.state, "rtn bits=3 group_size=0 scale_dtype=f32");
     pl_check_ok(solve_all(&f, &err), err);
-    pl_check_ok(export_folded(&f, &err), err);
+    pl_check_ok(export_folded(&f, false, &err), err);
     pl_check_ok(pl_model_open(f.out, &written, &err), err);
     for (size_t i = 0; i < pl_model_layer_count(written); i++) {
         const pl_layer *layer = pl_model_layer(written, i);
@@ -236,11 +262,11 @@ static void what_cannot_be_folded_is_refused(void **ctx)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         demo_method(&f.state, bad[i].transform);
         pl_check_ok(solve_all(&f, &err), err);
-        assert_int_equal(export_folded(&f, &err), PL_ERR_STATE);
+        assert_int_equal(export_folded(&f, false, &err), PL_ERR_STATE);
         pl_check_says(err, bad[i].says);
     }
     demo_method(&f.state, "quarot seed=9 online=no");
-    assert_int_equal(export_folded(&f, &err), PL_ERR_STATE);
+    assert_int_equal(export_folded(&f, false, &err), PL_ERR_STATE);
     pl_check_says(err, "is not solved");
     close_fixture(&f);
 }
@@ -495,6 +521,7 @@ int main(void)
     values = formula_cases();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folded_models_compute_the_same),
+        cmocka_unit_test(folded_ggufs_compute_the_same),
         cmocka_unit_test(a_tied_head_is_in_the_index),
         cmocka_unit_test(folded_weights_are_on_the_grid),
         cmocka_unit_test(what_cannot_be_folded_is_refused),
