@@ -103,6 +103,7 @@ static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *er
     }
     if (solved == 0) {
         it->left = true;
+        it->rounded = f->from_hf && pl_dtype_block(it->dtype) > 1; /* MXFP4 of the same values */
         return it->copied && is_scaled(x, it) ? pl_gguf_make_floats(it, PL_F16, err) : PL_OK;
     }
     it->copied = false;

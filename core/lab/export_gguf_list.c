@@ -98,11 +98,12 @@ static pl_status list_same(pl_gguf_file *f, pl_error *err)
 
 /* --- from a Hugging Face folder --------------------------------------------------------------- */
 
-/* What llama.cpp wants in float32 whatever the rest is in: vectors, routers, learned positions. */
+/* What llama.cpp wants in float32 whatever the rest is in: vectors, routers, learned positions, and
+ * the biases of experts. */
 static bool stays_single(const pl_gguf_item *it)
 {
     return it->n_dims == 1 || strstr(it->name, "ffn_gate_inp") != NULL ||
-           strstr(it->name, "position_embd") != NULL;
+           strstr(it->name, "position_embd") != NULL || pl_text_ends(it->name, ".bias");
 }
 
 /* A type that was asked for; float16 where rows are no whole blocks of it, as llama.cpp's converter
@@ -119,7 +120,9 @@ static pl_dtype float_type(const pl_exporter *x, const pl_gguf_item *it)
     if (stays_single(it)) {
         return PL_F32;
     }
+    const bool blocks = it->tensor->packed != NULL && it->tensor->n_dims == 3; /* gpt_oss's */
     return x->spec->dtype != PL_DTYPE_OTHER                            ? wanted_type(x, it)
+           : blocks                                                    ? PL_MXFP4
            : it->tensor->packed != NULL || it->tensor->dtype > PL_BF16 ? PL_F32
                                                                        : it->tensor->dtype;
 }
@@ -149,6 +152,35 @@ static pl_status take_item(pl_gguf_file *f, const pl_named_tensor *named, pl_ggu
         it->dims[0] = it->dims[1];
     }
     return PL_OK;
+}
+
+/* A tensor of all experts: gate and up, which Hugging Face has in one, are one each.  A bias is a
+ * row of an expert, read from its layer. */
+static pl_status add_stacked(pl_gguf_file *f, const pl_named_tensor *named, pl_error *err)
+{
+    const bool bias = named->bias_of != SIZE_MAX;
+    const size_t first = bias ? named->bias_of : named->layer, experts = (size_t)named->dims[0];
+    pl_status status = PL_OK;
+    for (size_t part = 0; status == PL_OK && part < named->together; part++) {
+        const pl_layer *info = pl_model_layer(f->x->model, first + part);
+        pl_named_tensor own = *named;
+        pl_gguf_item *it = NULL;
+        pl_model_gguf_name(f->x->model, first + part, bias ? ".bias" : ".weight", own.gguf);
+        own.bias_of = bias ? first + part : SIZE_MAX;
+        status = take_item(f, &own, &it, err);
+        if (status != PL_OK) {
+            break;
+        }
+        it->n_dims = bias ? 2 : 3;
+        it->dims[0] = experts;
+        it->dims[1] = info->rows;
+        it->dims[2] = bias ? 0 : info->cols;
+        for (size_t e = 0; status == PL_OK && !bias && e < experts; e++) {
+            status = add_layer(
+                it, pl_model_stacked(first, named->together, e * named->together + part), err);
+        }
+    }
+    return status;
 }
 
 static pl_status add_named(pl_gguf_file *f, const pl_named_tensor *named, pl_error *err)
@@ -221,7 +253,7 @@ static pl_status list_converted(pl_gguf_file *f, pl_error *err)
     PL_THEN(put_text_keys(f, err));
     for (size_t i = 0; status == PL_OK && pl_model_named_tensor(f->x->model, i, &named); i++) {
         if (named.tensor != NULL) {
-            status = add_named(f, &named, err);
+            status = named.together > 0 ? add_stacked(f, &named, err) : add_named(f, &named, err);
         }
     }
     PL_THEN(add_vectors(f, err));
@@ -327,9 +359,10 @@ pl_status pl_gguf_plan_original(const pl_gguf_file *f, pl_gguf_item *it, pl_erro
     if (!f->from_hf) {
         status = pl_gguf_make_floats(it, wanted_type(x, it), err);
     }
+    const bool same = it->dtype == PL_MXFP4; /* blocks of the same values */
     it->rounded = pl_dtype_block(it->dtype) > 1;
     x->report.packed += it->rounded ? it->n_layers : 0;
-    x->report.requantized += it->rounded ? it->n_layers : 0;
+    x->report.requantized += it->rounded && !same ? it->n_layers : 0;
     return status;
 }
 
@@ -345,6 +378,22 @@ static size_t rows_at_once(const pl_gguf_item *it)
     return whole || cols > PIECE || PIECE / cols > rows ? rows : PIECE / cols;
 }
 
+/* Biases of experts from `first` on, a row each. */
+static pl_status read_expert_biases(pl_exporter *x, const pl_gguf_item *it, size_t first,
+                                    size_t count, float *out, pl_error *err)
+{
+    const size_t cols = pl_gguf_cols(it);
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const size_t layer = pl_model_stacked(it->named.bias_of, 1, first + i);
+        status = pl_model_read_bias(x->model, layer, out + i * cols, err);
+        if (x->spec->fold) {
+            PL_THEN(pl_fold_rows(&x->fold, PL_PART_BIAS, layer, out + i * cols, 1, cols, err));
+        }
+    }
+    return status;
+}
+
 /* Rows from `first` on as llama.cpp has them. */
 static pl_status read_rows(pl_exporter *x, const pl_gguf_item *it, size_t first, size_t count,
                            float *out, pl_error *err)
@@ -356,6 +405,9 @@ static pl_status read_rows(pl_exporter *x, const pl_gguf_item *it, size_t first,
     }
     if (it->named.tensor == NULL) { /* of a GGUF, which has them so */
         return pl_checkpoint_read(x->checkpoint, it->tensor, first, count, out, err);
+    }
+    if (it->named.together > 0 && it->named.bias_of != SIZE_MAX) {
+        return read_expert_biases(x, it, first, count, out, err);
     }
     const float add = it->named.gguf_add - it->named.add; /* to what Hugging Face's files hold */
     pl_status status = pl_model_read_named(x->model, &it->named, first, count, out, err);

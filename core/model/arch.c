@@ -130,6 +130,7 @@ static const pl_expert_names gpt_oss_experts = {
     .stacked = {"mlp.experts.gate_up_proj", "mlp.experts.down_proj"},
     .alternating = true,
     .biased = true,
+    .gguf_inner = true,
     .count = "num_local_experts",
     .normalized = true,
 };

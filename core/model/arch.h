@@ -57,6 +57,7 @@ typedef struct pl_expert_names {
     bool group_pairs;         /* a group's score is the sum of its best two, not its best */
     bool sigmoid;             /* a score is a sigmoid, not one of a softmax over all */
     size_t default_used;    /* experts of a token where the field is missing; 0: it must be there */
+    bool gguf_inner;        /* a GGUF states their width, though inner is NULL */
     bool one_shared;        /* a shared expert as wide as the others, without a gate */
     bool input_scaled;      /* weights multiply an expert's input, not its output */
     const char *stacked[2]; /* HF's tensor of all experts' gate and up, [experts, in, out], and of

@@ -77,6 +77,13 @@ static void layer_gguf(const pl_model *model, const pl_layer *info, const char *
     }
 }
 
+void pl_model_gguf_name(const pl_model *model, size_t layer, const char *ending, char out[64])
+{
+    pl_named_tensor named = {.layer = layer};
+    layer_gguf(model, &model->layers[layer], ending, &named);
+    memcpy(out, named.gguf, sizeof named.gguf);
+}
+
 static float gguf_part(const pl_model *model)
 {
     return model->config.arch->unit_norms && model->config.unit_norms ? 1.0f : 0.0f;

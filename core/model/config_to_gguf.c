@@ -95,6 +95,9 @@ static pl_status put_rope(sink *to, pl_error *err)
         real_key(to, "rope.scaling.factor", c->rope_factor);
         break;
     case PL_ROPE_YARN:
+        if (c->rope_untruncated != c->arch->gguf_untruncated) {
+            return refuse_config_key(c, "YaRN's truncate", err);
+        }
         text_key(to, "rope.scaling.type", "yarn");
         real_key(to, "rope.scaling.factor", c->rope_factor);
         size_key(to, "rope.scaling.original_context_length", c->rope_original_positions);
@@ -137,7 +140,8 @@ static pl_status put_windows(sink *to, pl_error *err)
         usual = usual && slides == (!patterned || (b + 1) % arch->window_pattern != 0);
     }
     size_key(to, "attention.sliding_window", c->window);
-    if (!usual && !patterned) {
+    const bool fixed = !patterned || arch->sinks[0] != NULL; /* gpt-oss: every second block */
+    if (!usual && fixed) {
         return refuse_config_key(c, "windows in some blocks only", err);
     }
     if (!usual) {
@@ -193,7 +197,7 @@ static pl_status put_experts(sink *to, pl_error *err)
     }
     size_key(to, "expert_count", c->experts);
     size_key(to, "expert_used_count", c->experts_used);
-    if (names->inner != NULL) {
+    if (names->inner != NULL || names->gguf_inner) {
         size_key(to, "expert_feed_forward_length", c->expert_size);
     }
     if (names->first_dense != NULL) {
@@ -226,10 +230,9 @@ static bool is_plain(const pl_config *config)
 {
     const pl_arch *arch = config->arch;
     return arch->gguf != NULL && config->gated && arch->no_rope == PL_NO_ROPE_NONE &&
-           arch->positions.hf == NULL && arch->sinks[0] == NULL && !arch->chunks &&
-           !arch->layer_norm && !arch->norm_biases && !arch->parallel &&
-           (!arch->neighbours || arch->latent) && !arch->transposed && !arch->multipliers &&
-           !arch->logit_scale;
+           arch->positions.hf == NULL && !arch->chunks && !arch->layer_norm && !arch->norm_biases &&
+           !arch->parallel && (!arch->neighbours || arch->latent) && !arch->transposed &&
+           !arch->multipliers && !arch->logit_scale;
 }
 
 pl_status pl_config_to_gguf(const pl_config *config, pl_gguf_keys *keys, pl_error *err)

@@ -175,6 +175,10 @@ size_t pl_model_stacked(size_t first, size_t together, size_t i);
  * a model with a vision tower (language_model.model., model.language_model.); NULL if none. */
 const pl_tensor *pl_model_tensor_by_name(const pl_checkpoint *checkpoint, const char *hf);
 
+/* What llama.cpp calls a layer's weight or bias, that of all experts of a kind for one; ending:
+ * ".weight" or ".bias". */
+void pl_model_gguf_name(const pl_model *model, size_t layer, const char *ending, char out[64]);
+
 /* The index-th of them; false past the last. */
 bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor *out);
 

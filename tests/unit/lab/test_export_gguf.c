@@ -1,4 +1,5 @@
 /* GGUFs written of models of any architecture. */
+#include "core/io/safetensors.h"
 #include "tests/unit/lab/export_arch.h"
 
 #include <math.h>
@@ -65,7 +66,9 @@ static void check_converted(const json_t *about, pl_model *written)
             formula_shape(json_object_get(json_object_get(about, "tensors"), first), dims);
         const pl_tensor *tensor = pl_checkpoint_find(pl_model_checkpoint(written), name);
         assert_non_null(tensor);
-        assert_int_equal(pl_tensor_elements(tensor), count * json_array_size(from));
+        const json_int_t step = json_integer_value(json_object_get(value, "step"));
+        assert_int_equal(pl_tensor_elements(tensor),
+                         count * json_array_size(from) / (step > 1 ? (size_t)step : 1));
     }
     assert_int_equal(pl_checkpoint_count(pl_model_checkpoint(written)),
                      json_object_size(json_object_get(gguf, "tensors")) +
@@ -76,10 +79,10 @@ static void hugging_face_becomes_the_same_gguf(void **ctx)
 {
     (void)ctx;
     static const char *const names[] = {
-        "mistral",         "qwen3",      "phi3",         "phi3_long",         "olmo2",
-        "gemma2",          "gemma3",     "mixtral",      "qwen2_moe",         "gemma3_pattern",
-        "llama_biases",    "llama_yarn", "qwen3_biases", "mistral_no_window", "deepseek_v3",
-        "deepseek_v3_yarn"};
+        "mistral",          "qwen3",      "phi3",         "phi3_long",         "olmo2",
+        "gemma2",           "gemma3",     "mixtral",      "qwen2_moe",         "gemma3_pattern",
+        "llama_biases",     "llama_yarn", "qwen3_biases", "mistral_no_window", "deepseek_v3",
+        "deepseek_v3_yarn", "gpt_oss"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         arch_fixture f;
         pl_error err;
@@ -268,8 +271,8 @@ static pl_model *convert(arch_fixture *f, bool gguf, pl_dtype dtype, pl_export_r
 static void a_model_is_converted_as_it_is(void **ctx)
 {
     (void)ctx;
-    static const char *const names[] = {"mistral", "phi3",        "gemma2",
-                                        "mixtral", "deepseek_v3", "llama_biases"};
+    static const char *const names[] = {"mistral",     "phi3",         "gemma2", "mixtral",
+                                        "deepseek_v3", "llama_biases", "gpt_oss"};
     for (size_t i = 0; i < 4 * sizeof names / sizeof names[0]; i++) {
         const bool from = i % 4 / 2 > 0, to = i % 2 > 0;
         arch_fixture f;
@@ -373,6 +376,114 @@ static void a_model_is_converted_to_blocks(void **ctx)
     arch_close(&f);
 }
 
+enum { MOST_TENSORS = 96, LONGEST = 1 << 15 };
+
+static bool is_gate_up(const char *name)
+{
+    return strstr(name, "gate_up_proj") != NULL && strstr(name, "_bias") == NULL;
+}
+
+/* Two codes of E2M1, none of them -0, which a GGUF's MXFP4 has not. */
+static uint8_t two_codes(size_t i)
+{
+    const size_t low = (i * 37 + i / 7) % 15, high = (i * 11 + i / 5) % 15;
+    return (uint8_t)((low < 8 ? low : low + 1) | (high < 8 ? high : high + 1) << 4);
+}
+
+/* A tensor's floats, or bytes of blocks and scales in their place, to a file. */
+static void put_tensor(pl_st_writer *writer, pl_checkpoint *from, const char *name, bool raw,
+                       size_t size)
+{
+    static float values[LONGEST];
+    static uint8_t bytes[LONGEST];
+    pl_error err;
+    assert_true(size <= LONGEST);
+    if (raw) {
+        for (size_t i = 0; i < size; i++) {
+            bytes[i] = strstr(name, "_scales") != NULL ? (uint8_t)(120 + i % 5) : two_codes(i);
+        }
+        pl_check_ok(pl_st_writer_put_raw(writer, bytes, size, &err), err);
+        return;
+    }
+    const pl_tensor *tensor = pl_checkpoint_find(from, name);
+    pl_check_ok(pl_checkpoint_read(from, tensor, 0, pl_tensor_rows(tensor), values, &err), err);
+    pl_check_ok(pl_st_writer_put(writer, values, size, NULL, &err), err);
+}
+
+/* Writes the checkpoint anew with gate and up of all experts as blocks of MXFP4. */
+static void write_blocks(pl_temp *temp)
+{
+    static char names[MOST_TENSORS][96];
+    static uint64_t dims[MOST_TENSORS][4];
+    pl_st_entry entries[MOST_TENSORS] = {{0}};
+    const char *raws[MOST_TENSORS] = {NULL};
+    char path[700], made[700];
+    pl_error err;
+    pl_checkpoint *from = NULL;
+    pl_st_writer *writer = NULL;
+    size_t n = 0;
+    snprintf(path, sizeof path, "%s/model.safetensors", temp->folder);
+    snprintf(made, sizeof made, "%s/made.safetensors", temp->folder);
+    pl_check_ok(pl_checkpoint_open(path, &from, &err), err);
+    for (size_t i = 0; i < pl_checkpoint_count(from); i++) {
+        const pl_tensor *tensor = pl_checkpoint_tensor(from, i);
+        for (int part = 0; part < (is_gate_up(tensor->name) ? 2 : 1); part++, n++) {
+            assert_true(n < MOST_TENSORS);
+            entries[n] = (pl_st_entry){
+                .name = names[n], .dtype = PL_F32, .n_dims = tensor->n_dims, .dims = dims[n]};
+            memcpy(dims[n], tensor->dims, tensor->n_dims * sizeof dims[n][0]);
+            snprintf(names[n], sizeof names[n], "%s%s", tensor->name,
+                     !is_gate_up(tensor->name) ? ""
+                     : part == 0               ? "_blocks"
+                                               : "_scales");
+            if (is_gate_up(tensor->name)) { /* [experts, in, out] to [experts, out, in / 32, 16] */
+                raws[n] = "U8";
+                entries[n].n_dims = part == 0 ? 4 : 3;
+                dims[n][1] = tensor->dims[2];
+                dims[n][2] = tensor->dims[1] / 32;
+                dims[n][3] = 16;
+            }
+        }
+    }
+    pl_check_ok(pl_st_writer_create_raw(made, entries, raws, n, NULL, &writer, &err), err);
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = pl_st_writer_order(writer, i);
+        put_tensor(writer, from, names[at], raws[at] != NULL,
+                   (size_t)pl_dims_elements(dims[at], entries[at].n_dims));
+    }
+    pl_check_ok(pl_st_writer_commit(writer, &err), err);
+    pl_st_writer_destroy(writer);
+    pl_checkpoint_close(from);
+    assert_int_equal(rename(made, path), 0);
+}
+
+/* gpt_oss's own files have its experts so. */
+static void blocks_of_experts_stay_blocks(void **ctx)
+{
+    (void)ctx;
+    arch_fixture f;
+    pl_error err;
+    pl_export_report report;
+    pl_model *model = NULL;
+    pl_source *source = NULL;
+    arch_open(&f, "gpt_oss", false, 100);
+    write_blocks(&f.temp);
+    pl_check_ok(pl_model_open(f.temp.folder, &model, &err), err);
+    pl_check_ok(pl_source_create(model, f.temp.folder, NULL, &source, &err), err);
+    pl_check_ok(pl_state_set_source(&f.state, source, &err), err);
+    pl_source_release(source);
+    pl_model *written = convert(&f, true, PL_DTYPE_OTHER, &report);
+    assert_int_equal(arch_check_weights(&f, written, PL_WHICH_BEFORE), 0);
+    assert_int_equal(report.requantized, 0);
+    const pl_checkpoint *file = pl_model_checkpoint(written);
+    assert_int_equal(pl_checkpoint_find(file, "blk.1.ffn_gate_exps.weight")->dtype, PL_MXFP4);
+    assert_int_equal(pl_checkpoint_find(file, "blk.2.ffn_up_exps.weight")->dtype, PL_MXFP4);
+    assert_int_equal(pl_checkpoint_find(file, "blk.1.ffn_down_exps.weight")->dtype, PL_F32);
+    pl_check_close(arch_measure(written), arch_measure(model), 1e-6, 0);
+    pl_model_close(written);
+    arch_close(&f);
+}
+
 int main(void)
 {
     arch_values = formula_cases();
@@ -383,6 +494,7 @@ int main(void)
         cmocka_unit_test(hugging_face_codes_become_blocks),
         cmocka_unit_test(a_model_is_converted_as_it_is),
         cmocka_unit_test(a_model_is_converted_to_blocks),
+        cmocka_unit_test(blocks_of_experts_stay_blocks),
         cmocka_unit_test(gguf_refuses_what_no_type_holds),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

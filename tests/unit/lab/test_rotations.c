@@ -145,7 +145,8 @@ static void folded_models_compute_the_same(void **ctx)
 static void folded_ggufs_compute_the_same(void **ctx)
 {
     (void)ctx;
-    static const char *const names[] = {"llama_biases", "qwen3", "phi3", "mixtral", "qwen2_moe"};
+    static const char *const names[] = {"llama_biases", "qwen3",     "phi3",
+                                        "mixtral",      "qwen2_moe", "gpt_oss"};
     for (size_t i = 0; i < 2 * sizeof names / sizeof *names; i++) {
         fixture f;
         pl_error err;
