@@ -97,18 +97,6 @@ static void draw_sample(pl_pass *pass)
     pass->keep_at[pass->spec.protocol.windows] = have;
 }
 
-/* The most sites a block has. */
-static size_t count_most_sites(const pl_model *model)
-{
-    size_t most = 0;
-    for (size_t b = 0; b < pl_model_config(model)->blocks; b++) {
-        size_t first = 0;
-        size_t count = pl_model_block_sites(model, b, &first);
-        most = count > most ? count : most;
-    }
-    return most;
-}
-
 pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err)
 {
     *out = NULL;
@@ -135,7 +123,7 @@ pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err
         pass->keep_at = pl_alloc(p->windows + 1, sizeof *pass->keep_at);
         pass->x = pl_alloc(values, sizeof(float));
         pass->scratch = pl_alloc(width, sizeof(float));
-        pass->most_sites = count_most_sites(spec->model);
+        pass->most_sites = pl_model_most_block_sites(spec->model);
         pass->stats = calloc(pass->most_sites, sizeof *pass->stats);
         fits = pass->starts != NULL && pass->keep != NULL && pass->keep_at != NULL &&
                pass->x != NULL && pass->scratch != NULL && pass->stats != NULL;

@@ -236,19 +236,27 @@ static pl_block_order block_of(const order *o)
     return (pl_block_order){o->cx, o->calibration, o->site->block, o->spec};
 }
 
+static size_t number_in_block(const order *o)
+{
+    size_t first = 0;
+    (void)pl_model_block_sites(o->cx.state->source->model, o->site->block, &first);
+    return o->at - first;
+}
+
 /* Learns the site's whole block, and keeps all of its transforms where they are whole. */
 static pl_status make_block(const order *o, uint64_t until, pl_learning *reached,
                             pl_transform **out, pl_error *err)
 {
     const pl_block_order block = block_of(o);
-    pl_status status = pl_block_learn(&block, o->learning, o->site->role, until, reached, err);
-    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
-        const bool own = role == o->site->role;
+    const size_t mine = number_in_block(o);
+    pl_status status = pl_block_learn(&block, o->learning, mine, until, reached, err);
+    for (size_t site = 0; status == PL_OK && site < pl_block_site_count(&block); site++) {
+        const bool own = site == mine;
         pl_transform *t = NULL;
         pl_id key = {0};
         if (own || pl_learning_done(reached)) {
-            status = pl_block_site_key(o->learning, role, &key, err);
-            PL_THEN(pl_block_reached(&block, role, reached, &t, err));
+            status = pl_block_site_key(o->learning, site, &key, err);
+            PL_THEN(pl_block_reached(&block, site, reached, &t, err));
             if (status == PL_OK && pl_learning_done(reached)) {
                 status = write_transform(o->cx.lab, key, t, err);
             }
@@ -326,8 +334,9 @@ static pl_status begin_order(pl_context cx, pl_id calibration, size_t layer, con
     if (pl_spec_is_of_block(spec)) {
         const pl_block_order block = block_of(out);
         pl_status status = pl_block_key(&block, &out->learning, err);
-        return status == PL_OK ? pl_block_site_key(out->learning, site->role, &out->key, err)
-                               : status;
+        return status == PL_OK
+                   ? pl_block_site_key(out->learning, number_in_block(out), &out->key, err)
+                   : status;
     }
     pl_status status = check_one_transform(cx.state, site, spec, err);
     PL_THEN(transform_key(cx.state, site, calibration, spec, &out->key, cx.task, err));
@@ -367,10 +376,10 @@ static pl_status read_block(const order *o, pl_learning *learning, pl_transform 
 {
     const pl_block_order block = block_of(o);
     pl_learning own = {0}, *found = learning != NULL ? learning : &own;
-    pl_status status = pl_block_read(&block, o->learning, o->site->role, found);
+    pl_status status = pl_block_read(&block, o->learning, number_in_block(o), found);
     if (status == PL_OK && out != NULL) {
         /* The last step may have led nowhere, which the next one finds out. */
-        status = pl_block_reached(&block, o->site->role, found, out, NULL);
+        status = pl_block_reached(&block, number_in_block(o), found, out, NULL);
         status = status == PL_ERR_NUMERIC ? PL_ERR_NOT_FOUND : status;
     }
     pl_learning_deinit(&own);
@@ -549,10 +558,16 @@ pl_status pl_site_forget(pl_context cx, pl_id calibration, size_t layer, pl_erro
     } else if (status == PL_OK) {
         status = pl_learned_forget(cx.lab, o.learning, err);
     }
-    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
+    const bool whole = status == PL_OK && pl_spec_is_of_block(o.spec);
+    size_t sites = 1;
+    if (whole) {
+        const pl_block_order block = block_of(&o);
+        sites = pl_block_site_count(&block);
+    }
+    for (size_t site = 0; status == PL_OK && site < sites; site++) {
         pl_id key = o.key;
-        if (pl_spec_is_of_block(o.spec)) {
-            status = pl_block_site_key(o.learning, role, &key, err);
+        if (whole) {
+            status = pl_block_site_key(o.learning, site, &key, err);
         }
         if (status == PL_OK && pl_store_has(pl_lab_store(cx.lab), kind_transform, key)) {
             status = pl_store_remove(pl_lab_store(cx.lab), kind_transform, key, err);

@@ -2,7 +2,7 @@
 #include "core/lab/transformed_parts.h"
 
 #include "core/method/flatquant.h"
-#include "core/model/stream.h"
+#include "core/model/bare.h"
 #include "core/tensor/linalg.h"
 
 #include <stdio.h>
@@ -12,9 +12,9 @@
 typedef struct block_bench {
     pl_block_input in;
     char name[32];
-    pl_view views[PL_SITE_ROLE_COUNT];
-    pl_grid grids[PL_SITE_ROLE_COUNT];
-    pl_site_stats stats[PL_SITE_ROLE_COUNT];
+    pl_view views[PL_BLOCK_SITES];
+    pl_grid grids[PL_BLOCK_SITES];
+    pl_site_stats stats[PL_BLOCK_SITES];
     pl_block_states states;
 } block_bench;
 
@@ -32,20 +32,26 @@ void pl_rounder_format(const pl_state *state, size_t layer, const char *before, 
     }
 }
 
-static const pl_site *site_of(const pl_block_order *o, pl_site_role role, size_t *index)
+static const pl_site *site_of(const pl_block_order *o, size_t number, size_t *index)
 {
     size_t first = 0;
     const pl_model *model = o->cx.state->source->model;
     (void)pl_model_block_sites(model, o->block, &first);
-    *index = first + (size_t)role; /* a dense block has one site of each role, in this order */
+    *index = first + number;
     return pl_model_site(model, *index);
+}
+
+size_t pl_block_site_count(const pl_block_order *o)
+{
+    size_t first = 0;
+    return pl_model_block_sites(o->cx.state->source->model, o->block, &first);
 }
 
 static pl_status check_block(const pl_block_order *o, pl_error *err)
 {
     const pl_model *model = o->cx.state->source->model;
     size_t first = 0;
-    pl_status status = pl_model_need_backward(model, "method flatquant scope=block", err);
+    pl_status status = pl_model_need_forward(model, "method flatquant scope=block", err);
     if (status != PL_OK) {
         return status;
     }
@@ -78,8 +84,8 @@ pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_error *err)
         return status;
     }
     pl_spec_format(o->spec, &text);
-    for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        pl_rounder_format(state, site_of(o, role, &at)->layers[0], "", &text);
+    for (size_t site = 0; site < pl_block_site_count(o); site++) {
+        pl_rounder_format(state, site_of(o, site, &at)->layers[0], "", &text);
         pl_buf_puts(&text, "\n");
     }
     pl_act_format(&state->activations, &text);
@@ -101,14 +107,14 @@ pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_error *err)
     return status;
 }
 
-pl_status pl_block_site_key(pl_id learning, pl_site_role role, pl_id *out, pl_error *err)
+pl_status pl_block_site_key(pl_id learning, size_t site, pl_id *out, pl_error *err)
 {
     pl_hasher *hasher = NULL;
     pl_status status = pl_hasher_create(&hasher, err);
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish block transform 1");
         pl_hasher_id(hasher, learning);
-        pl_hasher_u64(hasher, (uint64_t)role);
+        pl_hasher_u64(hasher, (uint64_t)site);
         *out = pl_hasher_finish(hasher);
     }
     pl_hasher_destroy(hasher);
@@ -124,29 +130,32 @@ static void describe_block(const pl_block_order *o, block_bench *b)
     *b = (block_bench){0};
     snprintf(b->name, sizeof b->name, "model.layers.%zu", o->block);
     b->in = (pl_block_input){.name = b->name,
+                             .n_sites = pl_block_site_count(o),
+                             .latent = c->kv_latent > 0,
                              .heads = c->heads,
                              .kv_heads = c->kv_heads,
                              .head_dim = c->head_dim,
                              .kv = state->kv,
                              .kv_group_size = state->kv_group_size,
                              .hidden = c->hidden_size};
-    for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+    for (size_t number = 0; number < b->in.n_sites; number++) {
         size_t at = 0, rows = 0;
-        const pl_site *site = site_of(o, role, &at);
+        const pl_site *site = site_of(o, number, &at);
         const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
         for (size_t i = 0; i < site->n_layers; i++) {
             rows += pl_model_layer(model, site->layers[i])->rows;
         }
-        b->views[role] = (pl_view){NULL, rows, site->cols, site->cols};
+        b->views[number] = (pl_view){NULL, rows, site->cols, site->cols};
         if (round->method != NULL) {
-            b->grids[role] = pl_spec_grid(round);
+            b->grids[number] = pl_spec_grid(round);
         }
-        b->in.sites[role] = (pl_site_input){.site = site->name,
-                                            .n = site->cols,
-                                            .weights = &b->views[role],
-                                            .n_weights = 1,
-                                            .grid = round->method != NULL ? &b->grids[role] : NULL,
-                                            .activations = state->activations};
+        b->in.sites[number] =
+            (pl_site_input){.site = site->name,
+                            .n = site->cols,
+                            .weights = &b->views[number],
+                            .n_weights = 1,
+                            .grid = round->method != NULL ? &b->grids[number] : NULL,
+                            .activations = state->activations};
     }
 }
 
@@ -162,27 +171,27 @@ static pl_status load_block_bench(const pl_block_order *o, block_bench *b, size_
     PL_THEN(pl_tape_create(model, b->in.length, batch < b->in.windows ? batch : b->in.windows,
                            &b->in.tape, err));
     PL_THEN(pl_tape_load(b->in.tape, o->block, o->cx.task, err));
-    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
+    for (size_t site = 0; status == PL_OK && site < b->in.n_sites; site++) {
         size_t at = 0, rows, cols;
-        (void)site_of(o, role, &at);
-        b->views[role].data = pl_tape_weights(b->in.tape, role, &rows, &cols);
+        (void)site_of(o, site, &at);
+        b->views[site].data = pl_tape_weights(b->in.tape, site, &rows, &cols);
         status =
-            pl_lab_load_site(o->cx, o->calibration, at, PL_GRAM_NONE, false, &b->stats[role], err);
-        b->in.sites[role].max_abs = b->stats[role].max;
+            pl_lab_load_site(o->cx, o->calibration, at, PL_GRAM_NONE, false, &b->stats[site], err);
+        b->in.sites[site].max_abs = b->stats[site].max;
     }
     return status;
 }
 
 static void leave_block(const pl_block_order *o, block_bench *b)
 {
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        pl_site_stats_deinit(&b->stats[role]);
+    for (size_t site = 0; site < PL_BLOCK_SITES; site++) {
+        pl_site_stats_deinit(&b->stats[site]);
     }
     pl_tape_destroy(b->in.tape);
     pl_lab_give_states(o->cx.lab, &b->states);
 }
 
-pl_status pl_block_learn(const pl_block_order *o, pl_id key, pl_site_role role, uint64_t until,
+pl_status pl_block_learn(const pl_block_order *o, pl_id key, size_t site, uint64_t until,
                          pl_learning *reached, pl_error *err)
 {
     block_bench b;
@@ -191,29 +200,29 @@ pl_status pl_block_learn(const pl_block_order *o, pl_id key, pl_site_role role, 
     pl_status status = load_block_bench(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], err);
     PL_THEN(pl_learned_run_block(o->cx.lab, key, o->spec, &b.in, until, reached, o->cx.task, err));
     if (status == PL_OK) {
-        reached->at = pl_block_layout_of(&b.in).sites[role];
+        reached->at = pl_block_layout_of(&b.in).sites[site];
     }
     leave_block(o, &b);
     return status;
 }
 
-pl_status pl_block_read(const pl_block_order *o, pl_id key, pl_site_role role, pl_learning *out)
+pl_status pl_block_read(const pl_block_order *o, pl_id key, size_t site, pl_learning *out)
 {
     block_bench b;
     describe_block(o, &b);
     const pl_block_layout at = pl_block_layout_of(&b.in);
     pl_status status = pl_learned_read_block(o->cx.lab, key, &at, out);
     if (status == PL_OK) {
-        out->at = at.sites[role];
+        out->at = at.sites[site];
     }
     return status;
 }
 
-pl_status pl_block_reached(const pl_block_order *o, pl_site_role role, const pl_learning *reached,
+pl_status pl_block_reached(const pl_block_order *o, size_t site, const pl_learning *reached,
                            pl_transform **out, pl_error *err)
 {
     block_bench b;
     describe_block(o, &b);
     const pl_block_layout at = pl_block_layout_of(&b.in);
-    return pl_block_transform(&at, role, reached->params, out, err);
+    return pl_block_transform(&at, site, reached->params, out, err);
 }

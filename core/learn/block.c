@@ -17,10 +17,10 @@ static pl_status no_memory_block(const char *name, pl_error *err)
 
 static pl_status check_block(const pl_block_input *in, pl_error *err)
 {
-    bool quantized = in->kv.bits > 0;
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+    bool quantized = in->kv.bits > 0 && !in->latent;
+    for (size_t site = 0; site < in->n_sites; site++) {
         quantized =
-            quantized || in->sites[role].grid != NULL || in->sites[role].activations.bits > 0;
+            quantized || in->sites[site].grid != NULL || in->sites[site].activations.bits > 0;
     }
     return quantized ? PL_OK
                      : pl_error_set(err, PL_ERR_STATE,
@@ -60,14 +60,14 @@ static pl_status share_floats(pl_block_objective *o, pl_error *err)
 {
     const size_t rows = batch_rows(o), square = o->in.head_dim * o->in.head_dim;
     const size_t hidden = o->in.hidden, states = rows * hidden;
-    piece pieces[4 * PL_SITE_ROLE_COUNT + 12];
+    piece pieces[4 * PL_BLOCK_SITES + 12];
     size_t count = 0, all = 0;
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        const pl_flat_layout *at = &o->at.sites[role];
-        pieces[count++] = (piece){&o->xt[role], rows * at->n};
-        pieces[count++] = (piece){&o->wt[role], at->rows * at->n};
-        pieces[count++] = (piece){&o->wq[role], at->rows * at->n};
-        pieces[count++] = (piece){&o->wg[role], at->rows * at->n};
+    for (size_t site = 0; site < o->at.n_sites; site++) {
+        const pl_flat_layout *at = &o->at.sites[site];
+        pieces[count++] = (piece){&o->xt[site], rows * at->n};
+        pieces[count++] = (piece){&o->wt[site], at->rows * at->n};
+        pieces[count++] = (piece){&o->wq[site], at->rows * at->n};
+        pieces[count++] = (piece){&o->wg[site], at->rows * at->n};
     }
     const size_t outputs = o->at.sites[PL_SITE_QKV].rows;
     const piece others[] = {{&o->clipped, o->at.value_rows * hidden},
@@ -163,8 +163,8 @@ pl_status pl_block_objective_init(pl_block_objective *o, const pl_block_input *i
         .cache_width = width == 0 || width > in->head_dim ? in->head_dim : width,
     };
     pl_status status = check_block(in, err);
-    for (size_t role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
-        status = pl_flat_site_init(&o->sites[role], &o->at.sites[role], &in->sites[role],
+    for (size_t site = 0; status == PL_OK && site < o->at.n_sites; site++) {
+        status = pl_flat_site_init(&o->sites[site], &o->at.sites[site], &in->sites[site],
                                    batch_rows(o), err);
     }
     PL_THEN(pl_round_check(in->name, &o->cache, err));
@@ -178,8 +178,8 @@ pl_status pl_block_objective_init(pl_block_objective *o, const pl_block_input *i
 
 void pl_block_objective_deinit(pl_block_objective *o)
 {
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        pl_flat_site_deinit(&o->sites[role]);
+    for (size_t site = 0; site < o->at.n_sites; site++) {
+        pl_flat_site_deinit(&o->sites[site]);
     }
     pl_factor_deinit(&o->key);
     free(o->order);
@@ -210,9 +210,10 @@ static void turn_values(const pl_block_objective *o, bool back, const float *fro
                         float *to)
 {
     const size_t d = o->in.head_dim;
-    const float *p = o->sites[PL_SITE_O].f2;
+    const float *p = o->at.value_rows > 0 ? o->sites[o->at.o].f2 : NULL;
+    const size_t heads = o->at.value_rows / d;
 #pragma omp parallel for schedule(static)
-    for (size_t head = 0; head < o->in.kv_heads; head++) {
+    for (size_t head = 0; head < heads; head++) {
         const float *x = from + head * d * cols;
         float *out = to + head * d * cols;
         if (back) {
@@ -303,7 +304,10 @@ static void values_back(pl_block_objective *o)
     const size_t first = value_first(o) * at->n, count = o->at.value_rows * at->groups;
     float *grad = o->wg[PL_SITE_QKV] + first;
     const float *bias = pl_tape_biases(o->in.tape, PL_SITE_QKV);
-    double *turn_sum = o->sites[PL_SITE_O].f2_sum;
+    if (count == 0) {
+        return;
+    }
+    double *turn_sum = o->sites[o->at.o].f2_sum;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < count; i++) {
         const pl_flat_span span = pl_flat_span_of(at, value_group(o, i));
@@ -337,26 +341,26 @@ static void values_back(pl_block_objective *o)
 }
 
 /* Rows of a site that are rounded as they are. */
-static size_t plain_rows(const pl_block_objective *o, pl_site_role role)
+static size_t plain_rows(const pl_block_objective *o, size_t site)
 {
-    return role == PL_SITE_QKV ? value_first(o) : o->at.sites[role].rows;
+    return site == PL_SITE_QKV ? value_first(o) : o->at.sites[site].rows;
 }
 
-static const float *block_weights(const pl_block_objective *o, pl_site_role role)
+static const float *block_weights(const pl_block_objective *o, size_t site)
 {
     size_t rows, cols;
-    return pl_tape_weights(o->in.tape, role, &rows, &cols);
+    return pl_tape_weights(o->in.tape, site, &rows, &cols);
 }
 
 static pl_status round_block_weights(pl_block_objective *o, pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
-    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
-        const pl_scaled_kron map = pl_flat_site_weight_map(&o->sites[role]);
-        pl_scaled_kron_rows(&map, block_weights(o, role), o->at.sites[role].rows, o->wt[role],
-                            o->wg[role]);
-        pl_flat_site_round_weights(&o->sites[role], o->params, 0, plain_rows(o, role), o->wt[role],
-                                   o->wq[role]);
+    for (size_t site = 0; status == PL_OK && site < o->at.n_sites; site++) {
+        const pl_scaled_kron map = pl_flat_site_weight_map(&o->sites[site]);
+        pl_scaled_kron_rows(&map, block_weights(o, site), o->at.sites[site].rows, o->wt[site],
+                            o->wg[site]);
+        pl_flat_site_round_weights(&o->sites[site], o->params, 0, plain_rows(o, site), o->wt[site],
+                                   o->wq[site]);
         status = pl_task_tick(task, err);
     }
     if (status == PL_OK) {
@@ -374,17 +378,17 @@ static pl_status weights_back(pl_block_objective *o, pl_task *task, pl_error *er
 {
     pl_status status = PL_OK;
     values_back(o);
-    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
-        pl_flat_site *s = &o->sites[role];
+    for (size_t site = 0; status == PL_OK && site < o->at.n_sites; site++) {
+        pl_flat_site *s = &o->sites[site];
         const pl_scaled_kron map = pl_flat_site_weight_map(s);
-        pl_flat_site_weights_back(s, o->params, 0, plain_rows(o, role), o->wt[role], o->wg[role],
+        pl_flat_site_weights_back(s, o->params, 0, plain_rows(o, site), o->wt[site], o->wg[site],
                                   o->gradient);
-        status = pl_scaled_kron_gradient(&map, block_weights(o, role), s->at.rows, o->wg[role],
+        status = pl_scaled_kron_gradient(&map, block_weights(o, site), s->at.rows, o->wg[site],
                                          s->g1_sum, s->g2_sum, s->unscale_sum, err);
         PL_THEN(pl_task_tick(task, err));
     }
-    for (size_t role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
-        pl_flat_site_gradient(&o->sites[role], o->params, o->gradient);
+    for (size_t site = 0; status == PL_OK && site < o->at.n_sites; site++) {
+        pl_flat_site_gradient(&o->sites[site], o->params, o->gradient);
     }
     return status;
 }
@@ -392,37 +396,37 @@ static pl_status weights_back(pl_block_objective *o, pl_task *task, pl_error *er
 /* --- inputs and cache, as the block's hooks --------------------------------------------------- */
 
 /* Attention's output is in P_v's coordinates already: across the heads alone. */
-static pl_scaled_kron input_map(const pl_block_objective *o, pl_site_role role)
+static pl_scaled_kron input_map(const pl_block_objective *o, size_t site)
 {
-    pl_scaled_kron map = pl_flat_site_input_map(&o->sites[role]);
-    if (role == PL_SITE_O) {
+    pl_scaled_kron map = pl_flat_site_input_map(&o->sites[site]);
+    if (site == o->at.o) {
         map.p2 = o->identity;
     }
     return map;
 }
 
-static pl_status see_input(void *ctx, pl_site_role role, const float *x, size_t rows, float *out,
+static pl_status see_input(void *ctx, size_t site, const float *x, size_t rows, float *out,
                            pl_error *err)
 {
     pl_block_objective *o = ctx;
-    const pl_scaled_kron map = input_map(o, role);
+    const pl_scaled_kron map = input_map(o, site);
     (void)err;
-    pl_scaled_kron_rows(&map, x, rows, o->xt[role], out);
-    pl_flat_site_round_inputs(&o->sites[role], o->params, o->xt[role], rows, out);
+    pl_scaled_kron_rows(&map, x, rows, o->xt[site], out);
+    pl_flat_site_round_inputs(&o->sites[site], o->params, o->xt[site], rows, out);
     return PL_OK;
 }
 
-static pl_status input_back(void *ctx, pl_site_role role, const float *x, size_t rows, float *grad,
+static pl_status input_back(void *ctx, size_t site, const float *x, size_t rows, float *grad,
                             pl_error *err)
 {
     pl_block_objective *o = ctx;
-    pl_flat_site *s = &o->sites[role];
+    pl_flat_site *s = &o->sites[site];
     const size_t n = s->at.n;
-    const pl_scaled_kron map = input_map(o, role);
-    pl_flat_site_inputs_back(s, o->params, o->xt[role], rows, grad, o->gradient);
+    const pl_scaled_kron map = input_map(o, site);
+    pl_flat_site_inputs_back(s, o->params, o->xt[site], rows, grad, o->gradient);
     pl_status status =
         pl_scaled_kron_gradient(&map, x, rows, grad, s->f1_sum,
-                                role == PL_SITE_O ? o->unused_sum : s->f2_sum, s->scale_sum, err);
+                                site == o->at.o ? o->unused_sum : s->f2_sum, s->scale_sum, err);
     if (status == PL_OK) {
 #pragma omp parallel for schedule(static)
         for (size_t r = 0; r < rows; r++) {
@@ -518,21 +522,24 @@ static pl_status cache_back(void *ctx, const float *const qkv[3], size_t rows, f
     cache_round_back(o, false, o->kt, rows, grad[1]);
     add_product(o, qkv[0], grad[0], rows * o->in.heads, o->key_back_sum);
     add_product(o, qkv[1], grad[1], rows * o->in.kv_heads, o->key_sum);
-    turn_gradient(o, o->p_h_back, rows * o->in.heads, grad[0], o->xt[PL_SITE_O]); /* o is done */
+    turn_gradient(o, o->p_h_back, rows * o->in.heads, grad[0], o->xt[o->at.o]); /* o is done */
     turn_gradient(o, o->p_h, rows * o->in.kv_heads, grad[1], o->kt);
     return PL_OK;
 }
 
 static pl_tape_hooks hooks_of(pl_block_objective *o)
 {
-    pl_tape_hooks hooks = {.ctx = o, .input = see_input, .input_back = input_back};
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        hooks.weights[role] = o->wq[role];
+    pl_tape_hooks hooks = {.ctx = o,
+                           .weights = o->used_weights,
+                           .biases = o->used_biases,
+                           .input = see_input,
+                           .input_back = input_back};
+    for (size_t site = 0; site < o->at.n_sites; site++) {
+        o->used_weights[site] = o->wq[site];
     }
-    if (pl_tape_biases(o->in.tape, PL_SITE_QKV) != NULL) {
-        hooks.biases[PL_SITE_QKV] = o->biases;
-    }
-    if (o->in.kv.bits > 0) {
+    o->used_biases[PL_SITE_QKV] =
+        pl_tape_biases(o->in.tape, PL_SITE_QKV) != NULL ? o->biases : NULL;
+    if (o->at.key != PL_FLAT_NONE) {
         hooks.cache = see_cache;
         hooks.cache_back = cache_back;
     }
@@ -547,10 +554,10 @@ static pl_status make_parts(pl_block_objective *o, const double *params, pl_erro
     pl_status status = PL_OK;
     o->params = params;
     memset(o->key_sum, 0, 3 * square * sizeof *o->key_sum);
-    for (size_t role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
-        status = pl_flat_site_make(&o->sites[role], params, err);
+    for (size_t site = 0; status == PL_OK && site < o->at.n_sites; site++) {
+        status = pl_flat_site_make(&o->sites[site], params, err);
         if (status != PL_OK) {
-            pl_error_prefix(err, "%s: ", o->in.sites[role].site);
+            pl_error_prefix(err, "%s: ", o->in.sites[site].site);
         }
     }
     if (status == PL_OK && o->at.key != PL_FLAT_NONE) {
@@ -591,15 +598,16 @@ static void compare_outputs(pl_block_objective *o, size_t batch, double *error, 
 static pl_status backward(pl_block_objective *o, const pl_tape_hooks *hooks, double error,
                           pl_task *task, pl_error *err)
 {
-    pl_tape_sums sums = {0};
+    float *weight_sums[PL_BLOCK_SITES], *bias_sums[PL_BLOCK_SITES] = {0};
+    const pl_tape_sums sums = {weight_sums, bias_sums};
     memset(o->gradient, 0, o->at.count * sizeof *o->gradient);
     memset(o->bias_sum, 0, o->at.sites[PL_SITE_QKV].rows * sizeof *o->bias_sum);
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        const pl_flat_layout *at = &o->at.sites[role];
-        memset(o->wg[role], 0, at->rows * at->n * sizeof *o->wg[role]);
-        sums.weights[role] = o->wg[role];
+    for (size_t site = 0; site < o->at.n_sites; site++) {
+        const pl_flat_layout *at = &o->at.sites[site];
+        memset(o->wg[site], 0, at->rows * at->n * sizeof *o->wg[site]);
+        weight_sums[site] = o->wg[site];
     }
-    sums.biases[PL_SITE_QKV] = hooks->biases[PL_SITE_QKV] != NULL ? o->bias_sum : NULL;
+    bias_sums[PL_SITE_QKV] = o->used_biases[PL_SITE_QKV] != NULL ? o->bias_sum : NULL;
     pl_status status = pl_tape_backward(o->in.tape, hooks, o->lost, &sums, task, err);
     PL_THEN(weights_back(o, task, err));
     if (status == PL_OK && o->at.key != PL_FLAT_NONE) {

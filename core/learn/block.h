@@ -11,7 +11,8 @@
  *   down      T = diag(exp(s)) (P1 (x) P2)
  *   keys      P_h after RoPE, P_h^-T on queries, where the cache is quantized
  * with learned clipping of every weight row's groups, of each site's input, of keys and of values.
- * v's rows are clipped before P_v, as in the paper's code. */
+ * v's rows are clipped before P_v, as in the paper's code.  Latent attention has no v of its own:
+ * there every site, of the latent vectors and of o, too, has a T = diag(exp(s)) (P1 (x) P2). */
 #ifndef PL_LEARN_BLOCK_H
 #define PL_LEARN_BLOCK_H
 
@@ -19,10 +20,15 @@
 #include "core/learn/site.h"
 #include "core/model/tape.h"
 
+/* Of a dense block, at most: latent attention has two more than plain attention. */
+enum { PL_BLOCK_SITES = PL_SITE_ROLE_COUNT + 2 };
+
 /* What is borrowed while a block is learned on. */
 typedef struct pl_block_input {
-    const char *name;                        /* "model.layers.3" */
-    pl_site_input sites[PL_SITE_ROLE_COUNT]; /* without sample and gram */
+    const char *name;                    /* "model.layers.3" */
+    pl_site_input sites[PL_BLOCK_SITES]; /* in model order, without sample and gram */
+    size_t n_sites;
+    bool latent; /* attention is latent: no quantized cache */
     size_t heads, kv_heads, head_dim;
     pl_act_grid kv;
     size_t kv_group_size;
@@ -34,8 +40,10 @@ typedef struct pl_block_input {
 /* Where each part of the block's parameters begins, in one vector: a site's layout says where its
  * own are (layout.h), with count and clips those of the whole. */
 typedef struct pl_block_layout {
-    pl_flat_layout sites[PL_SITE_ROLE_COUNT];
-    size_t head_dim, value_rows; /* v's, the last of the first site's */
+    pl_flat_layout sites[PL_BLOCK_SITES];
+    size_t n_sites;
+    size_t o;                    /* o's number, where P_v and P_o turn heads; PL_FLAT_NONE */
+    size_t head_dim, value_rows; /* v's, the last of the first site's; 0: P_v turns none */
     size_t key;                  /* P_h (factor.h), or PL_FLAT_NONE */
     size_t cache; /* clipping of keys, low and high, and of values; or PL_FLAT_NONE */
     size_t clips, count;
@@ -48,7 +56,7 @@ PL_NODISCARD pl_status pl_block_start(const pl_block_layout *at, const pl_block_
                                       double alpha, uint64_t seed, double *params, pl_error *err);
 
 /* A site's transform; that of q, k, v has what happens to heads.  As pl_flat_transform. */
-PL_NODISCARD pl_status pl_block_transform(const pl_block_layout *at, pl_site_role role,
+PL_NODISCARD pl_status pl_block_transform(const pl_block_layout *at, size_t site,
                                           const double *params, pl_transform **out, pl_error *err);
 
 typedef struct pl_block_objective {
@@ -57,7 +65,7 @@ typedef struct pl_block_objective {
     size_t batch;   /* windows of one step */
     size_t *order;  /* [windows], as the seed has them */
     float *targets; /* [windows * length, hidden] F(X) */
-    pl_flat_site sites[PL_SITE_ROLE_COUNT];
+    pl_flat_site sites[PL_BLOCK_SITES];
     pl_factor key; /* where there is one */
     pl_rounding cache;
     size_t cache_width;                          /* of a group within a head */
@@ -66,8 +74,9 @@ typedef struct pl_block_objective {
     double *ends;                                /* [2 groups], their gradients */
     double *key_sum, *key_back_sum, *unused_sum; /* [head_dim, head_dim] each */
     float *floats;                               /* what follows, in one block */
-    float *xt[PL_SITE_ROLE_COUNT];               /* [batch rows, n] X T */
-    float *wt[PL_SITE_ROLE_COUNT], *wq[PL_SITE_ROLE_COUNT], *wg[PL_SITE_ROLE_COUNT];
+    float *xt[PL_BLOCK_SITES];                   /* [batch rows, n] X T */
+    float *wt[PL_BLOCK_SITES], *wq[PL_BLOCK_SITES], *wg[PL_BLOCK_SITES];
+    const float *used_weights[PL_BLOCK_SITES], *used_biases[PL_BLOCK_SITES]; /* by the tape */
     float *clipped, *mixed;   /* [value_rows, hidden] v's rows clipped; then turned */
     float *biases, *bias_sum; /* [rows of the first site] with v's turned */
     float *p_h, *p_h_back, *identity, *product; /* [head_dim, head_dim] */

@@ -8,32 +8,38 @@
 
 static const double CLIP_START = 4.0;
 
-/* Seeds of a block's starts: one for each site, and one for the keys. */
-enum { SEEDS = PL_SITE_ROLE_COUNT + 1 };
-
 enum { CACHE_CLIPS = 4 };
 
-static pl_flat_layout site_layout(const pl_block_input *in, pl_site_role role)
+/* Latent attention has no layer of values alone that could take P_v. */
+static size_t turned_o(const pl_block_input *in)
 {
-    const pl_site_input *site = &in->sites[role];
+    return in->latent ? PL_FLAT_NONE : (size_t)PL_SITE_O;
+}
+
+static pl_flat_layout site_layout(const pl_block_input *in, size_t site)
+{
+    const pl_site_input *own = &in->sites[site];
+    const bool heads = site == turned_o(in);
     size_t n1 = in->heads, n2 = in->head_dim;
-    if (role != PL_SITE_O) {
-        pl_kron_split(site->n, &n1, &n2);
+    if (!heads) {
+        pl_kron_split(own->n, &n1, &n2);
     }
-    return pl_flat_layout_split(site, n1, n2, role != PL_SITE_O);
+    return pl_flat_layout_split(own, n1, n2, !heads);
 }
 
 pl_block_layout pl_block_layout_of(const pl_block_input *in)
 {
-    const bool cache = in->kv.bits > 0;
-    pl_block_layout at = {.head_dim = in->head_dim,
-                          .value_rows = in->kv_heads * in->head_dim,
+    const bool cache = in->kv.bits > 0 && !in->latent;
+    pl_block_layout at = {.n_sites = in->n_sites,
+                          .o = turned_o(in),
+                          .head_dim = in->head_dim,
+                          .value_rows = in->latent ? 0 : in->kv_heads * in->head_dim,
                           .key = PL_FLAT_NONE,
                           .cache = PL_FLAT_NONE};
     size_t parts = 0;
-    for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        at.sites[role] = site_layout(in, role);
-        parts += at.sites[role].clips;
+    for (size_t i = 0; i < at.n_sites; i++) {
+        at.sites[i] = site_layout(in, i);
+        parts += at.sites[i].clips;
     }
     if (cache) {
         at.key = parts;
@@ -41,8 +47,8 @@ pl_block_layout pl_block_layout_of(const pl_block_input *in)
     }
     at.clips = parts;
     size_t from = 0, clips = parts;
-    for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        pl_flat_layout *site = &at.sites[role];
+    for (size_t i = 0; i < at.n_sites; i++) {
+        pl_flat_layout *site = &at.sites[i];
         const size_t own = site->clips, own_clips = site->count - site->clips;
         pl_flat_layout_move(site, from, clips);
         from += own;
@@ -53,9 +59,9 @@ pl_block_layout pl_block_layout_of(const pl_block_input *in)
         clips += CACHE_CLIPS;
     }
     at.count = clips;
-    for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        at.sites[role].clips = at.clips;
-        at.sites[role].count = at.count;
+    for (size_t i = 0; i < at.n_sites; i++) {
+        at.sites[i].clips = at.clips;
+        at.sites[i].count = at.count;
     }
     return at;
 }
@@ -63,14 +69,14 @@ pl_block_layout pl_block_layout_of(const pl_block_input *in)
 pl_status pl_block_start(const pl_block_layout *at, const pl_block_input *in, double alpha,
                          uint64_t seed, double *params, pl_error *err)
 {
+    const uint64_t seeds = at->n_sites + 1; /* one for each site, and one for the keys */
     pl_status status = PL_OK;
-    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
-        status = pl_flat_start(&at->sites[role], &in->sites[role], alpha,
-                               SEEDS * seed + (uint64_t)role, params, err);
+    for (size_t i = 0; status == PL_OK && i < at->n_sites; i++) {
+        status = pl_flat_start(&at->sites[i], &in->sites[i], alpha, seeds * seed + i, params, err);
     }
     if (status == PL_OK && at->key != PL_FLAT_NONE) {
-        status = pl_factor_start(at->head_dim, 2 * (SEEDS * seed + PL_SITE_ROLE_COUNT),
-                                 params + at->key, err);
+        status =
+            pl_factor_start(at->head_dim, 2 * (seeds * seed + at->n_sites), params + at->key, err);
     }
     for (size_t i = at->clips; status == PL_OK && i < at->count; i++) {
         params[i] = CLIP_START;
@@ -119,7 +125,7 @@ static pl_status add_turns(const pl_block_layout *at, const double *params, pl_t
         cache ? pl_flat_shares(params, at->cache, at->cache + 1) : (pl_act_range){1.0f, 1.0f},
         cache ? pl_flat_shares(params, at->cache + 2, at->cache + 3) : (pl_act_range){1.0f, 1.0f}};
     pl_transform *values = NULL, *keys = NULL;
-    pl_status status = make_turn(at->value_rows, at->head_dim, params + at->sites[PL_SITE_O].second,
+    pl_status status = make_turn(at->value_rows, at->head_dim, params + at->sites[at->o].second,
                                  "factor P_v", cache ? &clips[1] : NULL, &values, err);
     if (status == PL_OK) {
         pl_transform_set_outputs(t, VALUES, values);
@@ -132,11 +138,11 @@ static pl_status add_turns(const pl_block_layout *at, const double *params, pl_t
     return status;
 }
 
-pl_status pl_block_transform(const pl_block_layout *at, pl_site_role role, const double *params,
+pl_status pl_block_transform(const pl_block_layout *at, size_t site, const double *params,
                              pl_transform **out, pl_error *err)
 {
-    pl_status status = pl_flat_transform(&at->sites[role], params, out, err);
-    if (status == PL_OK && role == PL_SITE_QKV) {
+    pl_status status = pl_flat_transform(&at->sites[site], params, out, err);
+    if (status == PL_OK && site == PL_SITE_QKV && at->value_rows > 0) {
         status = add_turns(at, params, *out, err);
     }
     if (status != PL_OK) {

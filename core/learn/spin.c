@@ -31,24 +31,20 @@ struct pl_spin {
     /* Of the block that runs. */
     const float *r1, *r2; /* r2: the block's, as g2 */
     float *g1, *g2;
-    pl_transform *turns[PL_SITE_ROLE_COUNT];
-    float *gains[PL_SITE_ROLE_COUNT]; /* [hidden], where the site reads the stream; else unused */
-    bool reads[PL_SITE_ROLE_COUNT];
+    size_t first_site, n_sites;
+    pl_transform **turns;             /* [most_sites] */
+    size_t most_sites;                /* of a block */
+    float *gains[PL_SITE_ROLE_COUNT]; /* [hidden], where sites of the role read the stream */
 };
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static size_t widest_input(const pl_config *c)
-{
-    const size_t heads = c->heads * c->head_dim, inner = c->intermediate_size;
-    const size_t most = heads > inner ? heads : inner;
-    return most > c->hidden_size ? most : c->hidden_size;
-}
-
 static bool allocate_spin(pl_spin *s)
 {
     const pl_config *c = s->c;
-    const size_t hidden = c->hidden_size, wide = widest_input(c);
+    const size_t hidden = c->hidden_size, wide = pl_model_widest_input(s->r.model);
+    s->most_sites = pl_model_most_block_sites(s->r.model);
+    s->turns = calloc(s->most_sites, sizeof *s->turns);
     s->head = pl_alloc(c->vocab_size * hidden, sizeof *s->head);
     s->final_gain = pl_alloc(hidden, sizeof *s->final_gain);
     s->states = pl_alloc((c->blocks + 1) * s->rows * hidden, sizeof *s->states);
@@ -61,7 +57,7 @@ static bool allocate_spin(pl_spin *s)
     s->small_sum = pl_alloc(c->head_dim * c->head_dim, sizeof *s->small_sum);
     bool made = s->head != NULL && s->final_gain != NULL && s->states != NULL && s->grad != NULL &&
                 s->logits != NULL && s->turned != NULL && s->plain != NULL && s->pulled != NULL &&
-                s->sum != NULL && s->small_sum != NULL;
+                s->sum != NULL && s->small_sum != NULL && s->turns != NULL;
     for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
         s->gains[role] = pl_alloc(hidden, sizeof *s->gains[role]);
         made = made && s->gains[role] != NULL;
@@ -102,9 +98,9 @@ pl_status pl_spin_create(const pl_spin_request *request, pl_spin **out, pl_error
 
 static void drop_turns(pl_spin *s)
 {
-    for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        pl_transform_destroy(s->turns[role]);
-        s->turns[role] = NULL;
+    for (size_t i = 0; s->turns != NULL && i < s->most_sites; i++) {
+        pl_transform_destroy(s->turns[i]);
+        s->turns[i] = NULL;
     }
 }
 
@@ -124,20 +120,31 @@ void pl_spin_destroy(pl_spin *s)
     for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
         free(s->gains[role]);
     }
+    free(s->turns);
     free(s);
 }
 
 /* --- a block's rotations ---------------------------------------------------------------------- */
 
-static pl_status turn_site(pl_spin *s, size_t index, pl_error *err)
+static const pl_site *site_of(const pl_spin *s, size_t number)
+{
+    return pl_model_site(s->r.model, s->first_site + number);
+}
+
+static bool reads_stream(const pl_spin *s, size_t number)
+{
+    return pl_model_reads_stream(s->r.model, s->first_site + number);
+}
+
+/* Experts' sites have one norm before them all. */
+static pl_status turn_site(pl_spin *s, size_t number, pl_error *err)
 {
     const pl_config *c = s->c;
-    const pl_site *site = pl_model_site(s->r.model, index);
-    const size_t head = c->head_dim;
+    const pl_site *site = site_of(s, number);
+    const size_t head = c->head_dim, index = s->first_site + number;
     pl_random_rotations random = {0};
     pl_status status = PL_OK;
-    s->reads[site->role] = pl_model_reads_stream(s->r.model, index);
-    if (s->reads[site->role]) {
+    if (reads_stream(s, number) && (site->expert == PL_NO_EXPERT || site->expert == 0)) {
         status = pl_model_stream_gain(s->r.model, index, s->gains[site->role], err);
     }
     const pl_site_input in = {.site = site->name,
@@ -148,7 +155,7 @@ static pl_status turn_site(pl_spin *s, size_t index, pl_error *err)
         pl_rotations is = random.is;
         is.r1 = (pl_rotation_parts){.n = c->hidden_size, .q = s->r1, .order = c->hidden_size};
         is.r2 = (pl_rotation_parts){.n = head, .q = s->r2, .order = head};
-        status = pl_rotations_of_site(&in, &is, &s->turns[site->role], err);
+        status = pl_rotations_of_site(&in, &is, &s->turns[number], err);
     }
     pl_rotations_random_free(&random);
     return status;
@@ -156,28 +163,27 @@ static pl_status turn_site(pl_spin *s, size_t index, pl_error *err)
 
 static pl_status load_turned_block(pl_spin *s, size_t block, pl_task *task, pl_error *err)
 {
-    size_t first = 0;
-    const size_t sites = pl_model_block_sites(s->r.model, block, &first);
     drop_turns(s);
+    s->n_sites = pl_model_block_sites(s->r.model, block, &s->first_site);
     pl_status status = pl_tape_load(s->tape, block, task, err);
-    for (size_t i = 0; status == PL_OK && i < sites; i++) {
-        status = turn_site(s, first + i, err);
+    for (size_t i = 0; status == PL_OK && i < s->n_sites; i++) {
+        status = turn_site(s, i, err);
     }
     return status;
 }
 
 /* --- the block's hooks ------------------------------------------------------------------------ */
 
-static pl_status turn_input(void *ctx, pl_site_role role, const float *x, size_t rows, float *out,
+static pl_status turn_input(void *ctx, size_t site, const float *x, size_t rows, float *out,
                             pl_error *err)
 {
     const pl_spin *s = ctx;
-    const size_t n = pl_transform_n(s->turns[role]);
+    const size_t n = pl_transform_n(s->turns[site]);
     memcpy(out, x, rows * n * sizeof *out);
-    pl_status status = pl_transform_inputs(s->turns[role], out, rows, NULL, err);
+    pl_status status = pl_transform_inputs(s->turns[site], out, rows, NULL, err);
     if (status == PL_OK) {
         pl_act_quantize(&s->r.activations, NULL, out, rows, n);
-        status = pl_transform_inputs_back(s->turns[role], out, rows, NULL, err);
+        status = pl_transform_inputs_back(s->turns[site], out, rows, NULL, err);
     }
     return status;
 }
@@ -206,18 +212,19 @@ static void finish_gradient(const float *sum, const float *r, size_t n, float *g
 }
 
 /* The stream's, with the norm's gain undone: x = u diag(gain). */
-static pl_status add_stream(pl_spin *s, pl_site_role role, const float *x, size_t rows,
-                            const float *grad, pl_error *err)
+static pl_status add_stream(pl_spin *s, size_t site, const float *x, size_t rows, const float *grad,
+                            pl_error *err)
 {
     const size_t n = s->c->hidden_size;
+    const float *gain = s->gains[site_of(s, site)->role];
     memcpy(s->turned, x, rows * n * sizeof *x);
-    pl_status status = pl_transform_inputs(s->turns[role], s->turned, rows, NULL, err);
+    pl_status status = pl_transform_inputs(s->turns[site], s->turned, rows, NULL, err);
     if (status == PL_OK) {
         pl_act_quantize(&s->r.activations, NULL, s->turned, rows, n);
         memcpy(s->plain, x, rows * n * sizeof *x);
         memcpy(s->pulled, grad, rows * n * sizeof *grad);
-        apply_gain(s->gains[role], true, s->plain, rows, n);
-        apply_gain(s->gains[role], false, s->pulled, rows, n);
+        apply_gain(gain, true, s->plain, rows, n);
+        apply_gain(gain, false, s->pulled, rows, n);
         add_gradient(s->plain, s->turned, s->pulled, rows, n, s->sum, s->g1);
     }
     return status;
@@ -245,16 +252,17 @@ static pl_status add_heads(pl_spin *s, const pl_transform *t, const float *x, si
 }
 
 /* What rounds passes gradients straight through, so that grad stays as it is. */
-static pl_status pull_input(void *ctx, pl_site_role role, const float *x, size_t rows, float *grad,
+static pl_status pull_input(void *ctx, size_t site, const float *x, size_t rows, float *grad,
                             pl_error *err)
 {
     pl_spin *s = ctx;
-    if (s->reads[role]) {
-        return add_stream(s, role, x, rows, grad, err);
+    if (reads_stream(s, site)) {
+        return add_stream(s, site, x, rows, grad, err);
     }
-    return role == PL_SITE_O ? add_heads(s, s->turns[role], x, rows, s->c->heads * s->c->head_dim,
-                                         false, grad, err)
-                             : PL_OK;
+    return site_of(s, site)->role == PL_SITE_O
+               ? add_heads(s, s->turns[site], x, rows, s->c->heads * s->c->head_dim, false, grad,
+                           err)
+               : PL_OK;
 }
 
 /* x[rows, n] of heads, in and out of the coordinates of t (NULL: their own). */
@@ -266,10 +274,10 @@ static pl_status round_cache(const pl_spin *s, const pl_transform *t, const floa
                                        n, err);
 }
 
-/* v is the third of its site's layers. */
+/* v is the third of the first site's layers. */
 static const pl_transform *turn_of_values(const pl_spin *s)
 {
-    return pl_transform_outputs(s->turns[PL_SITE_QKV], PL_ROLE_V);
+    return pl_transform_outputs(s->turns[0], PL_ROLE_V);
 }
 
 static pl_status turn_cache(void *ctx, const float *const qkv[3], size_t rows,
@@ -279,7 +287,7 @@ static pl_status turn_cache(void *ctx, const float *const qkv[3], size_t rows,
     const size_t n = s->c->kv_heads * s->c->head_dim;
     memcpy(qkv_out[0], qkv[0], rows * s->c->heads * s->c->head_dim * sizeof(float));
     pl_status status =
-        round_cache(s, pl_transform_keys(s->turns[PL_SITE_QKV]), qkv[1], rows, n, qkv_out[1], err);
+        round_cache(s, pl_transform_keys(s->turns[0]), qkv[1], rows, n, qkv_out[1], err);
     return status == PL_OK ? round_cache(s, turn_of_values(s), qkv[2], rows, n, qkv_out[2], err)
                            : status;
 }

@@ -16,7 +16,7 @@
 typedef struct pl_spin pl_spin;
 
 typedef struct pl_spin_request {
-    pl_model *model;        /* borrowed; of dense blocks that a rotation goes through */
+    pl_model *model;        /* borrowed; of blocks that a rotation goes through */
     size_t length, windows; /* tokens of a window, windows of a batch */
     pl_act_grid activations, kv;
     size_t kv_group_size;

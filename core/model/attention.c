@@ -29,6 +29,13 @@ size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t 
     return plan.together * plan.queries * (max_length + head_dim + value_dim);
 }
 
+size_t pl_attend_low(const pl_attention *a, size_t at)
+{
+    const size_t slid = at + 1 > a->window ? at + 1 - a->window : 0;
+    const size_t chunk = a->chunk > 0 ? at - at % a->chunk : 0;
+    return chunk > slid ? chunk : slid;
+}
+
 /* Some heads, one block of queries: P = softmax(scale Q K^T) on the keys they see, O = P V.  Row
  * i * together + j of Q, P and O is of query i and head j. */
 static void attend_block(const pl_attention *a, attend_plan plan, size_t head, size_t first,
@@ -37,9 +44,7 @@ static void attend_block(const pl_attention *a, attend_plan plan, size_t head, s
     const size_t count = a->length - first < plan.queries ? a->length - first : plan.queries;
     const size_t rows = count * plan.together, d = a->head_dim, v = a->value_dim;
     const size_t at = a->past + first; /* position of the first one */
-    const size_t slid = at + 1 > a->window ? at + 1 - a->window : 0;
-    const size_t chunk = a->chunk > 0 ? at - at % a->chunk : 0;
-    const size_t low = chunk > slid ? chunk : slid; /* the first key it sees */
+    const size_t low = pl_attend_low(a, at);
     const size_t keys = at + count - low;
     const size_t k_stride = a->kv_heads * d, v_stride = a->kv_heads * v, out_stride = a->heads * v;
     const size_t kv_head = head / (a->heads / a->kv_heads);

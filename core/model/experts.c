@@ -6,9 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Router outputs [n] become scores: a softmax over all, or sigmoids. */
-static void score(float *scores, size_t n, bool sigmoid)
+/* A softmax over all, or sigmoids. */
+void pl_expert_scores(const pl_config *c, float *scores)
 {
+    const size_t n = c->experts;
+    const bool sigmoid = c->arch->experts->sigmoid;
     float max = scores[0];
     float sum = 0.0f;
     for (size_t e = 1; e < n; e++) {
@@ -57,13 +59,11 @@ static void limit_groups(const pl_config *c, float *choice)
     }
 }
 
-/* A token's router outputs [experts] become the weights of the best experts, -1 for the others:
- * scores, chosen by what a bias and groups make of them; then (where `normalized`) the chosen ones
- * are made to sum to 1. */
-static void choose_experts(const pl_config *c, const float *bias, float *scores, float *choice)
+/* The best by what a bias and groups make of their scores; then (where `normalized`) those are made
+ * to sum to 1. */
+void pl_expert_shares(const pl_config *c, const float *bias, float *scores, float *choice)
 {
     const size_t n = c->experts, used = c->experts_used;
-    score(scores, n, c->arch->experts->sigmoid);
     for (size_t e = 0; e < n; e++) {
         choice[e] = scores[e] + bias[e];
     }
@@ -216,7 +216,8 @@ pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err
         pl_add_bias(f->shares, c->experts, s->length, c->experts, f->w.router_bias);
     }
     for (size_t t = 0; t < s->length; t++) {
-        choose_experts(c, f->w.score_bias, f->shares + t * c->experts, f->choice);
+        pl_expert_scores(c, f->shares + t * c->experts);
+        pl_expert_shares(c, f->w.score_bias, f->shares + t * c->experts, f->choice);
     }
     memset(f->mixed, 0, s->length * c->hidden_size * sizeof *f->mixed);
     pl_status status = PL_OK;

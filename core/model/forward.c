@@ -184,14 +184,18 @@ static void norm_turned_heads(const pl_step *s, float *keys)
     pl_head_norm(keys, s->f->kv_rows, s->length, c->kv_heads, c->head_dim, ones, c->norm_eps);
 }
 
-/* Queries of blocks without RoPE grow with their position (arXiv 2501.19399). */
+float pl_forward_temper(const pl_config *c, size_t at)
+{
+    const float floor_scale = (float)c->temper_floor, scale = (float)c->temper_scale;
+    return logf(floorf(((float)at + 1.0f) / floor_scale) + 1.0f) * scale + 1.0f;
+}
+
 static void temper(const pl_step *s)
 {
-    const float floor_scale = (float)s->c->temper_floor, scale = (float)s->c->temper_scale;
     for (size_t t = 0; t < s->length; t++) {
         const size_t at = s->packed != NULL ? s->packed->positions[s->past + t] : s->past + t;
-        const float by = logf(floorf(((float)at + 1.0f) / floor_scale) + 1.0f) * scale + 1.0f;
-        pl_forward_scale(s->f->qkv + t * s->f->q_stride, s->f->q_rows, (double)by);
+        pl_forward_scale(s->f->qkv + t * s->f->q_stride, s->f->q_rows,
+                         (double)pl_forward_temper(s->c, at));
     }
 }
 

@@ -266,8 +266,7 @@ pl_status pl_forward_gain(pl_forward *forward, const pl_tensor *tensor, float *o
     return status;
 }
 
-/* Where a layer's weight belongs in the block's matrices. */
-static float *weight_place(const pl_forward *f, const pl_layer *layer)
+float *pl_forward_place(const pl_forward *f, const pl_layer *layer)
 {
     const pl_config *c = &f->model->config;
     size_t hidden = c->hidden_size;
@@ -308,10 +307,23 @@ static size_t first_output(const pl_forward *f, const pl_layer *layer)
                                          : 0;
 }
 
+float *pl_forward_biases(const pl_forward *f, const pl_site *site)
+{
+    const pl_config *c = &f->model->config;
+    const bool down = site->role == PL_SITE_DOWN;
+    if (site->expert < PL_SHARED_EXPERT) {
+        float *all = f->w.expert_biases[down ? 1 : 0];
+        return all == NULL ? NULL
+                           : all + site->expert * (down ? c->hidden_size : 2 * c->expert_size);
+    }
+    const bool some = site->expert == PL_NO_EXPERT && site->role < PL_SITE_ROLE_COUNT;
+    return some && f->w.biased[site->role] ? f->w.biases[site->role] : NULL;
+}
+
 static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, pl_error *err)
 {
     const pl_layer *info = &f->model->layers[layer];
-    float *out = weight_place(f, info);
+    float *out = pl_forward_place(f, info);
     int provided = 0;
     pl_status status = PL_OK;
     if (hooks != NULL && hooks->weight != NULL) {
@@ -320,18 +332,11 @@ static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, 
     if (status == PL_OK && !provided) {
         status = pl_model_read_weight(f->model, layer, out, err);
     }
-    if (status == PL_OK && info->bias != NULL && info->expert < PL_SHARED_EXPERT) {
-        const bool down = info->role == PL_ROLE_DOWN;
-        float *all = f->w.expert_biases[down ? 1 : 0];
-        float *own = down ? all + info->expert * info->rows : all + info->expert * 2 * info->rows;
-        return pl_model_read_bias(f->model, layer,
-                                  own + (info->role == PL_ROLE_UP ? info->rows : 0), err);
-    }
     if (status == PL_OK && info->bias != NULL) {
-        pl_site_role site = f->model->sites[info->site].role;
-        f->w.biased[site] = true;
-        status =
-            pl_model_read_bias(f->model, layer, f->w.biases[site] + first_output(f, info), err);
+        const pl_site *site = &f->model->sites[info->site];
+        f->w.biased[site->role] = site->expert == PL_NO_EXPERT;
+        status = pl_model_read_bias(f->model, layer,
+                                    pl_forward_biases(f, site) + first_output(f, info), err);
     }
     return status;
 }

@@ -22,6 +22,10 @@ void pl_layer_norm(const float *x, const float *gain, const float *bias, double 
 void pl_head_norm(float *x, size_t stride, size_t rows, size_t heads, size_t cols,
                   const float *gain, double eps);
 
+/* Of PL_CLAMPED_SWIGLU, the same in all of gpt_oss's models. */
+#define PL_CLAMPED_ALPHA 1.702f
+#define PL_CLAMPED_LIMIT 7.0f
+
 /* gate[rows, stride] holds gate and, `cols` further, up: out[rows, cols] = act(gate) * up. */
 void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t rows, size_t cols,
                  float *out);
@@ -83,6 +87,9 @@ enum { PL_QUERY_BLOCK = 64, PL_HEADS_TOGETHER = 8, PL_SCORE_ROWS = 192 };
 size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t value_dim,
                          size_t max_length);
 void pl_attend(const pl_attention *a);
+
+/* The first key that the query at a position sees. */
+size_t pl_attend_low(const pl_attention *a, size_t position);
 
 /* The weights of one block; q, k and v are stacked in one matrix, gate and up in another.  With
  * experts those of expert e begin at e times the size of one, the shared expert's after all. */
@@ -231,6 +238,14 @@ void pl_forward_norm(const pl_config *config, const float *gain, const float *bi
 /* x[count] *= by, but for 1. */
 void pl_forward_scale(float *x, size_t count, double by);
 
+/* What queries at a position of a block without RoPE are multiplied by (arXiv 2501.19399); for a
+ * temper_floor above 0. */
+float pl_forward_temper(const pl_config *config, size_t position);
+
+/* Where a layer's weight is among the block's, and where (or NULL) a site's biases are. */
+float *pl_forward_place(const pl_forward *forward, const pl_layer *layer);
+float *pl_forward_biases(const pl_forward *forward, const pl_site *site);
+
 /* A matrix of floats; *failed is set where there is no memory. */
 float *pl_forward_floats(size_t rows, size_t cols, bool *failed);
 
@@ -250,6 +265,11 @@ PL_NODISCARD pl_status pl_forward_see(const pl_step *s, size_t site, float *x, s
 PL_NODISCARD pl_status pl_forward_multiply(const float *x, size_t length, const float *w,
                                            size_t rows, size_t cols, float *y, pl_task *task,
                                            pl_error *err);
+
+/* A token's router outputs [experts] become scores, in place; and those become the weights of the
+ * experts that it is for, -1 for the others.  bias: [experts]; choice: [experts], scratch. */
+void pl_expert_scores(const pl_config *config, float *scores);
+void pl_expert_shares(const pl_config *config, const float *bias, float *scores, float *choice);
 
 /* The loaded block's mixture of experts: in f->normed the input, then the output.  until: ends
  * behind the input hooks of the sites of that role, without an output; PL_SITE_ROLE_COUNT: not. */

@@ -132,10 +132,9 @@ void pl_activate(pl_activation act, const float *x, size_t rows, size_t cols, fl
     }
 }
 
-/* gpt_oss: alpha and the limit are the same in all of its models. */
 PL_CLONES static void clamped_mul_row(const float *gate, const float *up, size_t n, float *out)
 {
-    const float alpha = 1.702f, limit = 7.0f;
+    const float alpha = PL_CLAMPED_ALPHA, limit = PL_CLAMPED_LIMIT;
     for (size_t i = 0; i < n; i++) {
         const float g = gate[i] < limit ? gate[i] : limit;
         const float high = up[i] < limit ? up[i] : limit;

@@ -243,6 +243,26 @@ size_t pl_model_block_sites(const pl_model *model, size_t block, size_t *first)
     return model->blocks[block].n_sites;
 }
 
+size_t pl_model_most_block_sites(const pl_model *model)
+{
+    size_t most = 0;
+    for (size_t b = 0; b < model->config.blocks; b++) {
+        size_t first;
+        const size_t count = pl_model_block_sites(model, b, &first);
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
+size_t pl_model_widest_input(const pl_model *model)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < model->n_sites; i++) {
+        widest = model->sites[i].cols > widest ? model->sites[i].cols : widest;
+    }
+    return widest;
+}
+
 /* GGUF's llama stores row 2i + j of a head where Hugging Face has row j * half + i (the converter
  * of llama.cpp permutes q and k so, for a RoPE that turns neighbours instead of halves). */
 static pl_status read_unpermuted(pl_model *model, const pl_layer *layer, float *out, pl_error *err)

@@ -112,6 +112,10 @@ const pl_site *pl_model_site(const pl_model *model, size_t index);
 size_t pl_model_block_layers(const pl_model *model, size_t block, size_t *first);
 size_t pl_model_block_sites(const pl_model *model, size_t block, size_t *first);
 
+/* The most sites that a block has, and the widest input of any site. */
+size_t pl_model_most_block_sites(const pl_model *model);
+size_t pl_model_widest_input(const pl_model *model);
+
 /* The site roles of the model's blocks in the order in which a block computes them: the parts that
  * a sequential walk takes.  How many; at most PL_SITE_ROLE_END. */
 size_t pl_model_parts(const pl_model *model, const pl_site_role **roles);

@@ -28,7 +28,7 @@ pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error 
                      err, PL_ERR_UNSUPPORTED,
                      "%s rotates the residual stream, and the norms of %s %s: expected RMSNorms "
                      "before attention and MLP alone (llama, mistral, qwen2, qwen3, phi3, granite, "
-                     "smollm3, mixtral, qwen2_moe, qwen3_moe, olmoe)",
+                     "smollm3, mixtral, qwen2_moe, qwen3_moe, olmoe, gpt_oss, llama4)",
                      who, model->config.architecture,
                      plain ? "behind attention and MLP scale its channels one by one"
                            : "take away its mean");
@@ -42,24 +42,6 @@ pl_status pl_model_need_cache(const pl_model *model, const char *who, pl_error *
                               "%s quantizes keys and values head by head, and the cache of %s "
                               "holds the latent vectors that they are made from",
                               who, model->config.architecture)
-               : status;
-}
-
-pl_status pl_model_need_backward(const pl_model *model, const char *who, pl_error *err)
-{
-    pl_status status = pl_model_need_forward(model, who, err);
-    const pl_config *c = &model->config;
-    const char *what = c->kv_latent > 0            ? "latent attention"
-                       : c->arch->sinks[0] != NULL ? "attention with sinks"
-                       : c->chunk > 0              ? "attention in chunks"
-                       : c->normed_heads           ? "norms behind RoPE"
-                       : c->temper_floor > 0       ? "queries that grow with their position"
-                                                   : NULL;
-    return status == PL_OK && what != NULL
-               ? pl_error_set(err, PL_ERR_UNSUPPORTED,
-                              "%s needs a block's backward pass, which there is none of here for "
-                              "%s with %s",
-                              who, c->architecture, what)
                : status;
 }
 

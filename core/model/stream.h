@@ -16,11 +16,6 @@ PL_NODISCARD pl_status pl_model_need_stream(const pl_model *model, const char *w
  * the latent vector, not keys and values. */
 PL_NODISCARD pl_status pl_model_need_cache(const pl_model *model, const char *who, pl_error *err);
 
-/* PL_ERR_UNSUPPORTED with the reason where the backward pass (tape.h) does not know the model's
- * attention: latent, in chunks, with sinks. */
-PL_NODISCARD pl_status pl_model_need_backward(const pl_model *model, const char *who,
-                                              pl_error *err);
-
 /* Whether the site's input is the stream behind a norm. */
 bool pl_model_reads_stream(const pl_model *model, size_t site);
 

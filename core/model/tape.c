@@ -2,88 +2,75 @@
 
 #include "core/base/checked.h"
 #include "core/model/model_parts.h"
-#include "core/model/stream.h"
 #include "core/model/tape_parts.h"
 #include "core/tensor/linalg.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { QKV = 3 }; /* queries, keys and values */
-
-/* All matrices have a row for each token of all windows. */
-struct pl_tape {
-    pl_forward *f; /* weights, angles and the block's own states */
-    const pl_config *c;
-    size_t length, most;            /* tokens of a window, windows at once */
-    size_t windows;                 /* of the last forward pass */
-    size_t stride;                  /* rows of q, k and v together */
-    const float *x;                 /* borrowed */
-    float *raw[PL_SITE_ROLE_COUNT]; /* a site's input; those of o and down are the forward pass's */
-    float *in[PL_SITE_ROLE_COUNT];  /* what its layers got: raw where no hook replaces it */
-    float *hooked[PL_SITE_ROLE_COUNT]; /* room for that, NULL until it is needed */
-    float *qkv[QKV];                   /* after RoPE */
-    float *seen[QKV];                  /* what attention got */
-    float *cached[QKV];                /* room for that */
-    float *o_out, *middle, *down_out;  /* before the norm; x + attention; before the norm */
-    float *grad_q[QKV];
-    float *wide, *narrow;   /* gradients: of outputs side by side, of inputs */
-    float *head_k, *head_v; /* [heads, length, D] */
-    float *scratch;         /* of attention backward */
-    float *minus_sine;      /* [length, rotary_dim / 2] */
-    float *direct;          /* dL/dy, where attention and the MLP are added at once; else NULL */
-};
-
-static size_t cols_of(const pl_tape *t, pl_site_role role)
-{
-    return role == PL_SITE_O      ? t->f->q_rows
-           : role == PL_SITE_DOWN ? t->c->intermediate_size
-                                  : t->c->hidden_size;
-}
-
-static size_t role_outputs(const pl_tape *t, pl_site_role role)
-{
-    return role == PL_SITE_QKV       ? t->stride
-           : role == PL_SITE_GATE_UP ? pl_forward_mlp_outputs(t->c, t->c->intermediate_size)
-                                     : t->c->hidden_size;
-}
-
-static size_t part_cols(const pl_tape *t, size_t part)
-{
-    return part == 0 ? t->f->q_rows : t->f->kv_rows;
-}
+/* --- making ----------------------------------------------------------------------------------- */
 
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
+static size_t outputs_of(const pl_model *model, const pl_site *site)
+{
+    size_t outputs = 0;
+    for (size_t i = 0; i < site->n_layers; i++) {
+        outputs += model->layers[site->layers[i]].rows;
+    }
+    return outputs;
+}
+
+static size_t widest_outputs(const pl_model *model)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < model->n_sites; i++) {
+        widest = larger(widest, outputs_of(model, &model->sites[i]));
+    }
+    return widest;
+}
+
 static bool allocate_tape(pl_tape *t)
 {
     const pl_config *c = t->c;
     const size_t all = t->most * t->length, hidden = c->hidden_size;
+    const size_t outputs = widest_outputs(t->f->model), cols = pl_model_widest_input(t->f->model);
     bool failed = false;
-    t->raw[PL_SITE_QKV] = pl_forward_floats(all, hidden, &failed);
-    t->raw[PL_SITE_GATE_UP] = pl_forward_floats(all, hidden, &failed);
-    t->raw[PL_SITE_O] = t->f->attended;
-    t->raw[PL_SITE_DOWN] = t->f->act;
-    for (size_t part = 0; part < QKV; part++) {
-        t->qkv[part] = pl_forward_floats(all, part_cols(t, part), &failed);
-        t->grad_q[part] = pl_forward_floats(all, part_cols(t, part), &failed);
+    t->most_sites = pl_model_most_block_sites(t->f->model);
+    t->sites = calloc(t->most_sites, sizeof *t->sites);
+    t->attention_in = pl_forward_floats(all, hidden, &failed);
+    t->mlp_in = pl_forward_floats(all, hidden, &failed);
+    for (size_t part = 0; part < PL_TAPE_QKV; part++) {
+        t->qkv[part] = pl_forward_floats(all, pl_tape_part_cols(t, part), &failed);
+        t->grad_q[part] = pl_forward_floats(all, pl_tape_part_cols(t, part), &failed);
+    }
+    for (size_t part = 0; c->normed_heads && part < 2; part++) {
+        t->turned[part] = pl_forward_floats(all, pl_tape_part_cols(t, part), &failed);
     }
     t->o_out = pl_forward_floats(all, hidden, &failed);
     t->middle = pl_forward_floats(all, hidden, &failed);
     t->down_out = pl_forward_floats(all, hidden, &failed);
-    t->wide = pl_forward_floats(all, larger(2 * c->intermediate_size, t->stride), &failed);
-    t->narrow =
-        pl_forward_floats(all, larger(hidden, larger(c->intermediate_size, t->f->q_rows)), &failed);
+    t->wide = pl_forward_floats(all, outputs, &failed);
+    t->narrow = pl_forward_floats(all, larger(hidden, cols), &failed);
     t->head_k = pl_forward_floats(t->length, t->f->q_rows, &failed);
-    t->head_v = pl_forward_floats(t->length, t->f->q_rows, &failed);
+    t->head_v = pl_forward_floats(t->length, t->f->o_cols, &failed);
     t->scratch =
         pl_forward_floats(t->f->scratch_threads, pl_attend_back_scratch(t->length), &failed);
     t->minus_sine = pl_forward_floats(t->length, c->rotary_dim / 2, &failed);
     t->direct = c->arch->parallel ? pl_forward_floats(all, hidden, &failed) : NULL;
-    return !failed;
+    return !failed && t->sites != NULL;
+}
+
+static bool has_mixtures(const pl_config *c)
+{
+    bool some = false;
+    for (size_t b = 0; b < c->blocks; b++) {
+        some = some || (c->block_kind[b] & PL_BLOCK_EXPERTS) != 0;
+    }
+    return some;
 }
 
 pl_status pl_tape_create(pl_model *model, size_t length, size_t windows, pl_tape **out,
@@ -91,10 +78,6 @@ pl_status pl_tape_create(pl_model *model, size_t length, size_t windows, pl_tape
 {
     *out = NULL;
     size_t rows = 0;
-    pl_status able = pl_model_need_backward(model, "this", err);
-    if (able != PL_OK) {
-        return able;
-    }
     pl_tape *t = calloc(1, sizeof *t);
     if (t == NULL) {
         return pl_error_memory(err, "a block's backward pass");
@@ -106,10 +89,15 @@ pl_status pl_tape_create(pl_model *model, size_t length, size_t windows, pl_tape
                            ? pl_forward_create_at(model, rows, length, &t->f, err)
                            : pl_error_memory(err, "a block's backward pass");
     if (status == PL_OK) {
-        t->stride = t->f->q_rows + 2 * t->f->kv_rows;
         status = allocate_tape(t)
                      ? PL_OK
                      : pl_error_memory(err, "a block's backward pass over %zu tokens", rows);
+    }
+    if (status == PL_OK && t->c->kv_latent > 0) {
+        status = pl_tape_latent_create(t, &t->latent, err);
+    }
+    if (status == PL_OK && has_mixtures(t->c)) {
+        status = pl_tape_experts_create(t, &t->experts, err);
     }
     if (status != PL_OK) {
         pl_tape_destroy(t);
@@ -124,63 +112,89 @@ void pl_tape_destroy(pl_tape *t)
     if (t == NULL) {
         return;
     }
-    free(t->raw[PL_SITE_QKV]);
-    free(t->raw[PL_SITE_GATE_UP]);
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        free(t->hooked[role]);
+    for (size_t i = 0; t->sites != NULL && i < t->most_sites; i++) {
+        free(t->sites[i].hooked);
     }
-    for (size_t part = 0; part < QKV; part++) {
+    for (size_t part = 0; part < PL_TAPE_QKV; part++) {
         free(t->qkv[part]);
         free(t->cached[part]);
         free(t->grad_q[part]);
     }
-    float *const owned[] = {t->o_out,  t->middle, t->down_out, t->wide,       t->narrow,
-                            t->head_k, t->head_v, t->scratch,  t->minus_sine, t->direct};
+    float *const owned[] = {t->attention_in, t->mlp_in,   t->turned[0],  t->turned[1], t->o_out,
+                            t->middle,       t->down_out, t->wide,       t->narrow,    t->head_k,
+                            t->head_v,       t->scratch,  t->minus_sine, t->direct};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         free(owned[i]);
     }
+    free(t->sites);
+    pl_tape_latent_destroy(t->latent);
+    pl_tape_experts_destroy(t->experts);
     pl_forward_destroy(t->f);
     free(t);
 }
 
+/* --- the loaded block ------------------------------------------------------------------------- */
+
 pl_status pl_tape_load(pl_tape *t, size_t block, pl_task *task, pl_error *err)
 {
-    if ((t->c->block_kind[block] & PL_BLOCK_EXPERTS) != 0) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "model.layers.%zu is a mixture of experts, which has no backward pass "
-                            "here: expected a dense block",
-                            block);
-    }
+    const pl_model *model = t->f->model;
+    const pl_block_parts *parts = &model->blocks[block];
     t->windows = 0;
-    return pl_forward_load(t->f, block, NULL, task, err);
+    pl_status status = pl_forward_load(t->f, block, NULL, task, err);
+    t->n_sites = parts->n_sites;
+    t->o = parts->sites[PL_SITE_O] - parts->first_site;
+    t->mlp = parts->sites[PL_SITE_GATE_UP] - parts->first_site;
+    for (size_t i = 0; status == PL_OK && i < t->n_sites; i++) {
+        const pl_site *from = &model->sites[parts->first_site + i];
+        pl_tape_site *to = &t->sites[i];
+        to->role = from->role;
+        to->expert = from->expert;
+        to->outputs = outputs_of(model, from);
+        to->cols = from->cols;
+        to->weights = pl_forward_place(t->f, &model->layers[from->layers[0]]);
+        to->biases = pl_forward_biases(t->f, from);
+        to->tokens = 0;
+    }
+    return status;
 }
 
-static float *site_weights(const pl_tape *t, pl_site_role role)
+float *pl_tape_weights(pl_tape *t, size_t site, size_t *rows, size_t *cols)
 {
-    float *const all[PL_SITE_ROLE_COUNT] = {t->f->w.qkv, t->f->w.o, t->f->w.gate_up, t->f->w.down};
-    return all[role];
+    *rows = t->sites[site].outputs;
+    *cols = t->sites[site].cols;
+    return t->sites[site].weights;
 }
 
-float *pl_tape_weights(pl_tape *t, pl_site_role role, size_t *rows, size_t *cols)
+float *pl_tape_biases(pl_tape *t, size_t site)
 {
-    *rows = role_outputs(t, role);
-    *cols = cols_of(t, role);
-    return site_weights(t, role);
+    return t->sites[site].biases;
 }
 
-float *pl_tape_biases(pl_tape *t, pl_site_role role)
+/* w[rows, cols] <- w diag(gain); NULL: none. */
+static void scale_columns(const float *gain, float *w, size_t rows, size_t cols)
 {
-    return t->f->w.biased[role] ? t->f->w.biases[role] : NULL;
+    for (size_t i = 0; w != NULL && i < rows * cols; i++) {
+        w[i] *= gain[i % cols];
+    }
 }
 
 static void fold_gain(pl_tape *t, pl_norm_role norm, pl_site_role role)
 {
-    float *gain = t->f->w.norms[norm], *w = site_weights(t, role);
-    const size_t rows = role_outputs(t, role), cols = cols_of(t, role);
-    for (size_t i = 0; gain != NULL && i < rows * cols; i++) {
-        w[i] *= gain[i % cols];
+    float *gain = t->f->w.norms[norm];
+    const size_t hidden = t->c->hidden_size;
+    if (gain == NULL) {
+        return;
     }
-    for (size_t c = 0; gain != NULL && c < cols; c++) {
+    for (size_t i = 0; i < t->n_sites; i++) {
+        if (t->sites[i].role == role) {
+            scale_columns(gain, t->sites[i].weights, t->sites[i].outputs, hidden);
+        }
+    }
+    if (role == PL_SITE_GATE_UP && t->sites[t->mlp].expert != PL_NO_EXPERT) {
+        scale_columns(gain, t->f->w.router, t->c->experts, hidden);
+        scale_columns(gain, t->f->w.shared_gate, 1, hidden);
+    }
+    for (size_t c = 0; c < hidden; c++) {
         gain[c] = 1.0f;
     }
 }
@@ -193,33 +207,7 @@ void pl_tape_fold_gains(pl_tape *t)
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
-/* What the steps below work on. */
-typedef struct pass {
-    pl_tape *t;
-    const pl_tape_hooks *hooks; /* never NULL */
-    size_t rows;
-    pl_task *task;
-} pass;
-
-static const pl_tape_hooks no_hooks = {0};
-
-static pass pass_of(pl_tape *t, const pl_tape_hooks *hooks, pl_task *task)
-{
-    return (pass){t, hooks != NULL ? hooks : &no_hooks, t->windows * t->length, task};
-}
-
-static const float *pass_weights(const pass *p, pl_site_role role)
-{
-    return p->hooks->weights[role] != NULL ? p->hooks->weights[role] : site_weights(p->t, role);
-}
-
-/* The loaded block as the forward pass's steps take one window of it. */
-static pl_step window_step(const pl_tape *t)
-{
-    return (pl_step){.f = t->f, .c = t->c, .length = t->length};
-}
-
-static void norm_rows(const pass *p, pl_norm_role role, const float *x, float *out)
+static void norm_rows(const pl_tape_pass *p, pl_norm_role role, const float *x, float *out)
 {
     const pl_tape *t = p->t;
     const pl_block_weights *w = &t->f->w;
@@ -230,144 +218,58 @@ static void norm_rows(const pass *p, pl_norm_role role, const float *x, float *o
     }
 }
 
-/* y[rows, outputs] = what the site's layers give for its raw input. */
-static pl_status run_site(const pass *p, pl_site_role role, float *y, pl_error *err)
+/* What a hook makes of x for the site's layers. */
+static pl_status hook_input(const pl_tape_pass *p, size_t site, const float *x, size_t tokens,
+                            pl_error *err)
 {
-    pl_tape *t = p->t;
-    const size_t cols = cols_of(t, role), outputs = role_outputs(t, role);
-    const float *bias =
-        p->hooks->biases[role] != NULL ? p->hooks->biases[role] : pl_tape_biases(t, role);
-    pl_status status = PL_OK;
-    t->in[role] = t->raw[role];
-    if (p->hooks->input != NULL) {
+    pl_tape_site *s = &p->t->sites[site];
+    if (s->room < tokens * s->cols) {
         bool failed = false;
-        if (t->hooked[role] == NULL) {
-            t->hooked[role] = pl_forward_floats(t->most * t->length, cols, &failed);
-        }
-        t->in[role] = t->hooked[role];
-        status =
-            failed ? pl_error_memory(err, "a block's inputs")
-                   : p->hooks->input(p->hooks->ctx, role, t->raw[role], p->rows, t->in[role], err);
-    }
-    PL_THEN(pl_forward_multiply(t->in[role], p->rows, pass_weights(p, role), outputs, cols, y,
-                                p->task, err));
-    if (status == PL_OK && bias != NULL) {
-        pl_add_bias(y, outputs, p->rows, outputs, bias);
-    }
-    return status;
-}
-
-/* Heads' norms as in the forward pass; the linear layers' outputs stay as they are. */
-static void norm_heads(const pass *p, pl_norm_role role, float *x, size_t cols)
-{
-    const pl_tape *t = p->t;
-    const size_t size = pl_model_norm_size(t->c, role);
-    if (t->f->w.norms[role] != NULL) {
-        pl_head_norm(x, cols, p->rows, cols / size, size, t->f->w.norms[role], t->c->norm_eps);
-    }
-}
-
-/* Queries and keys of all windows turned by RoPE, in place; sine: of the angles, or less them. */
-static void turn(const pass *p, const float *cosine, const float *sine, float *const qk[])
-{
-    const pl_tape *t = p->t;
-    const size_t heads[2] = {t->c->heads, t->c->kv_heads};
-    for (size_t w = 0; w < t->windows; w++) {
-        for (size_t part = 0; part < 2; part++) {
-            const size_t cols = part_cols(t, part);
-            float *x = qk[part] + w * t->length * cols;
-            pl_rope(x, cols, t->length, heads[part], t->c->head_dim, pl_forward_rotated(t->f),
-                    t->c->arch->neighbours, cosine, sine, x, cols);
+        free(s->hooked);
+        s->hooked = pl_forward_floats(tokens, s->cols, &failed);
+        s->room = failed ? 0 : tokens * s->cols;
+        if (failed) {
+            return pl_error_memory(err, "a block's inputs");
         }
     }
+    s->in = s->hooked;
+    return p->hooks->input(p->hooks->ctx, site, x, tokens, s->hooked, err);
 }
 
-static void split_qkv(const pass *p)
+static const float *pass_weights(const pl_tape_pass *p, size_t site)
 {
-    const pl_tape *t = p->t;
-#pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < p->rows; r++) {
-        const float *from = t->f->qkv + r * t->stride;
-        for (size_t part = 0; part < QKV; part++) {
-            const size_t cols = part_cols(t, part);
-            memcpy(t->qkv[part] + r * cols, from, cols * sizeof *from);
-            from += cols;
-        }
-    }
+    const float *const *own = p->hooks->weights;
+    return own != NULL && own[site] != NULL ? own[site] : p->t->sites[site].weights;
 }
 
-static void join_qkv(const pass *p, float *out)
+static const float *biases_of(const pl_tape_pass *p, size_t site)
 {
-    const pl_tape *t = p->t;
-#pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < p->rows; r++) {
-        float *to = out + r * t->stride;
-        for (size_t part = 0; part < QKV; part++) {
-            const size_t cols = part_cols(t, part);
-            memcpy(to, t->grad_q[part] + r * cols, cols * sizeof *to);
-            to += cols;
-        }
-    }
+    const float *const *own = p->hooks->biases;
+    return own != NULL && own[site] != NULL ? own[site] : p->t->sites[site].biases;
 }
 
-static pl_status see_cache(const pass *p, pl_error *err)
+pl_status pl_tape_site_run(const pl_tape_pass *p, size_t site, const float *x, size_t tokens,
+                           float *y, pl_error *err)
 {
-    pl_tape *t = p->t;
-    bool failed = false;
-    memcpy(t->seen, t->qkv, sizeof t->seen);
-    if (p->hooks->cache == NULL) {
+    pl_tape_site *s = &p->t->sites[site];
+    const float *bias = biases_of(p, site);
+    s->raw = s->in = x;
+    s->tokens = tokens;
+    if (tokens == 0) {
         return PL_OK;
     }
-    for (size_t part = 0; part < QKV; part++) {
-        if (t->cached[part] == NULL) {
-            t->cached[part] = pl_forward_floats(t->most * t->length, part_cols(t, part), &failed);
-        }
-        t->seen[part] = t->cached[part];
-    }
-    return failed ? pl_error_memory(err, "a block's keys and values")
-                  : p->hooks->cache(p->hooks->ctx, (const float *const *)t->qkv, p->rows, t->seen,
-                                    err);
-}
-
-static pl_attention attention_of(const pl_tape *t, size_t window)
-{
-    const pl_step s = window_step(t);
-    const size_t first = window * t->length;
-    pl_attention a = pl_forward_attention(&s, t->raw[PL_SITE_O] + first * t->f->q_rows);
-    a.q = t->seen[0] + first * t->f->q_rows;
-    a.q_stride = t->f->q_rows;
-    a.k = t->seen[1] + first * t->f->kv_rows;
-    a.v = t->seen[2] + first * t->f->kv_rows;
-    return a;
-}
-
-static pl_status attend(const pass *p, pl_error *err)
-{
-    pl_tape *t = p->t;
-    const pl_step s = window_step(t);
-    const float *cosine, *sine;
-    norm_rows(p, PL_NORM_ATTENTION, t->x, t->raw[PL_SITE_QKV]);
-    pl_status status = run_site(p, PL_SITE_QKV, t->f->qkv, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    split_qkv(p);
-    norm_heads(p, PL_NORM_Q, t->qkv[0], t->f->q_rows);
-    norm_heads(p, PL_NORM_K, t->qkv[1], t->f->kv_rows);
-    pl_forward_turns(&s, &cosine, &sine);
-    turn(p, cosine, sine, t->qkv);
-    status = see_cache(p, err);
-    for (size_t w = 0; status == PL_OK && w < t->windows; w++) {
-        const pl_attention a = attention_of(t, w);
-        pl_attend(&a);
-        status = pl_task_tick(p->task, err);
+    pl_status status = p->hooks->input != NULL ? hook_input(p, site, x, tokens, err) : PL_OK;
+    PL_THEN(pl_forward_multiply(s->in, tokens, pass_weights(p, site), s->outputs, s->cols, y,
+                                p->task, err));
+    if (status == PL_OK && bias != NULL) {
+        pl_add_bias(y, s->outputs, tokens, s->outputs, bias);
     }
     return status;
 }
 
 /* sum = x + the norm of out, where the block has one there. */
-static pl_status add_half(const pass *p, const float *x, pl_norm_role role, const float *out,
-                          float *sum, pl_error *err)
+static pl_status add_half(const pl_tape_pass *p, const float *x, pl_norm_role role,
+                          const float *out, float *sum, pl_error *err)
 {
     const size_t hidden = p->t->c->hidden_size;
     norm_rows(p, role, out, sum);
@@ -385,6 +287,50 @@ static const float *mlp_input(const pl_tape *t)
     return t->c->arch->parallel ? t->x : t->middle;
 }
 
+pl_status pl_tape_mlp_run(const pl_tape_pass *p, const pl_tape_mlp *mlp, const float *x,
+                          size_t tokens, float *out, pl_error *err)
+{
+    const pl_config *c = p->t->c;
+    pl_status status = pl_tape_site_run(p, mlp->site, x, tokens, mlp->outputs, err);
+    if (status == PL_OK && c->gated) {
+        pl_gate_mul(c->activation, mlp->outputs, 2 * mlp->inner, tokens, mlp->inner, mlp->act);
+    } else if (status == PL_OK) {
+        pl_activate(c->activation, mlp->outputs, tokens, mlp->inner, mlp->act);
+    }
+    return status == PL_OK ? pl_tape_site_run(p, mlp->site + 1, mlp->act, tokens, out, err)
+                           : status;
+}
+
+static bool is_mixture(const pl_tape *t)
+{
+    return t->sites[t->mlp].expert != PL_NO_EXPERT;
+}
+
+static pl_tape_mlp dense_mlp(const pl_tape *t)
+{
+    return (pl_tape_mlp){t->mlp, t->c->intermediate_size, t->f->gate_up, t->f->act};
+}
+
+static pl_status run_tape_mlp(const pl_tape_pass *p, pl_error *err)
+{
+    pl_tape *t = p->t;
+    norm_rows(p, pl_forward_input_norm(t->c, PL_NORM_MLP), mlp_input(t), t->mlp_in);
+    if (is_mixture(t)) {
+        return pl_tape_experts_run(p, t->down_out, err);
+    }
+    const pl_tape_mlp mlp = dense_mlp(t);
+    return pl_tape_mlp_run(p, &mlp, t->mlp_in, p->rows, t->down_out, err);
+}
+
+static pl_tape_pass pass_of(pl_tape *t, const pl_tape_hooks *hooks, const pl_tape_sums *sums,
+                            pl_task *task)
+{
+    static const pl_tape_hooks no_hooks = {0};
+    static const pl_tape_sums no_sums = {0};
+    return (pl_tape_pass){t, hooks != NULL ? hooks : &no_hooks, sums != NULL ? sums : &no_sums,
+                          t->windows * t->length, task};
+}
+
 pl_status pl_tape_forward(pl_tape *t, const float *x, size_t windows, const pl_tape_hooks *hooks,
                           float *y, pl_task *task, pl_error *err)
 {
@@ -396,25 +342,12 @@ pl_status pl_tape_forward(pl_tape *t, const float *x, size_t windows, const pl_t
     }
     t->x = x;
     t->windows = windows;
-    const pass p = pass_of(t, hooks, task);
-    pl_status status = attend(&p, err);
-    PL_THEN(run_site(&p, PL_SITE_O, t->o_out, err));
+    const pl_tape_pass p = pass_of(t, hooks, NULL, task);
+    norm_rows(&p, PL_NORM_ATTENTION, x, t->attention_in);
+    pl_status status = pl_tape_attend(&p, err);
+    PL_THEN(pl_tape_site_run(&p, t->o, t->f->attended, p.rows, t->o_out, err));
     PL_THEN(add_half(&p, x, PL_NORM_ATTENTION_OUT, t->o_out, t->middle, err));
-    if (status == PL_OK) {
-        norm_rows(&p, pl_forward_input_norm(t->c, PL_NORM_MLP), mlp_input(t),
-                  t->raw[PL_SITE_GATE_UP]);
-        status = run_site(&p, PL_SITE_GATE_UP, t->f->gate_up, err);
-    }
-    if (status == PL_OK) {
-        const size_t inner = t->c->intermediate_size;
-        if (t->c->gated) {
-            pl_gate_mul(t->c->activation, t->f->gate_up, 2 * inner, p.rows, inner,
-                        t->raw[PL_SITE_DOWN]);
-        } else {
-            pl_activate(t->c->activation, t->f->gate_up, p.rows, inner, t->raw[PL_SITE_DOWN]);
-        }
-        status = run_site(&p, PL_SITE_DOWN, t->down_out, err);
-    }
+    PL_THEN(run_tape_mlp(&p, err));
     PL_THEN(add_half(&p, t->middle, PL_NORM_MLP_OUT, t->down_out, y, err));
     if (status != PL_OK) {
         t->windows = 0;
@@ -434,54 +367,55 @@ static size_t piece_of(double flops_a_row, size_t rows)
     return most >= (double)rows ? rows : most < 64.0 ? 64 : (size_t)most / 64 * 64;
 }
 
-/* sum[outputs, cols] += grad[rows, outputs]^T x[rows, cols]. */
-static pl_status add_weight_gradient(const pass *p, const float *grad, const float *x,
-                                     size_t outputs, size_t cols, float *sum, pl_error *err)
+/* sum[outputs, cols] += grad[tokens, outputs]^T of what the site's layers got. */
+static pl_status add_weight_gradient(const pl_tape_pass *p, const pl_tape_site *s,
+                                     const float *grad, float *sum, pl_error *err)
 {
-    const size_t piece = piece_of(2.0 * (double)p->rows * (double)cols, outputs);
+    const size_t piece = piece_of(2.0 * (double)s->tokens * (double)s->cols, s->outputs);
     pl_status status = PL_OK;
-    for (size_t first = 0; status == PL_OK && first < outputs; first += piece) {
-        const size_t count = outputs - first < piece ? outputs - first : piece;
+    for (size_t first = 0; status == PL_OK && first < s->outputs; first += piece) {
+        const size_t count = s->outputs - first < piece ? s->outputs - first : piece;
         status = pl_task_tick(p->task, err);
         if (status == PL_OK) {
-            pl_gemm_tn(count, cols, p->rows, grad + first, outputs, x, cols, 1.0f,
-                       sum + first * cols, cols);
+            pl_gemm_tn(count, s->cols, s->tokens, grad + first, s->outputs, s->in, s->cols, 1.0f,
+                       sum + first * s->cols, s->cols);
         }
     }
     return status;
 }
 
-/* grad[rows, outputs], of what the site's layers gave, to in_grad[rows, cols], of its raw input. */
-static pl_status site_back(const pass *p, pl_site_role role, const float *grad,
-                           const pl_tape_sums *sums, float *in_grad, pl_error *err)
+pl_status pl_tape_site_back(const pl_tape_pass *p, size_t site, const float *grad, float *in_grad,
+                            pl_error *err)
 {
-    pl_tape *t = p->t;
-    const size_t cols = cols_of(t, role), outputs = role_outputs(t, role);
-    const float *w = pass_weights(p, role);
-    const size_t piece = piece_of(2.0 * (double)outputs * (double)cols, p->rows);
+    const pl_tape_site *s = &p->t->sites[site];
+    const float *w = pass_weights(p, site);
+    const size_t piece = piece_of(2.0 * (double)s->outputs * (double)s->cols, s->tokens);
     pl_status status = PL_OK;
-    if (sums != NULL && sums->weights[role] != NULL) {
-        status = add_weight_gradient(p, grad, t->in[role], outputs, cols, sums->weights[role], err);
+    if (s->tokens == 0) {
+        return PL_OK;
     }
-    if (sums != NULL && sums->biases[role] != NULL) {
-        pl_add_bias_back(grad, p->rows, outputs, sums->biases[role]);
+    if (p->sums->weights != NULL && p->sums->weights[site] != NULL) {
+        status = add_weight_gradient(p, s, grad, p->sums->weights[site], err);
     }
-    for (size_t first = 0; status == PL_OK && first < p->rows; first += piece) {
-        const size_t count = p->rows - first < piece ? p->rows - first : piece;
+    if (p->sums->biases != NULL && p->sums->biases[site] != NULL) {
+        pl_add_bias_back(grad, s->tokens, s->outputs, p->sums->biases[site]);
+    }
+    for (size_t first = 0; status == PL_OK && first < s->tokens; first += piece) {
+        const size_t count = s->tokens - first < piece ? s->tokens - first : piece;
         status = pl_task_tick(p->task, err);
         if (status == PL_OK) {
-            pl_gemm_nn(count, cols, outputs, 1.0f, grad + first * outputs, outputs, w, cols, 0.0f,
-                       in_grad + first * cols, cols);
+            pl_gemm_nn(count, s->cols, s->outputs, 1.0f, grad + first * s->outputs, s->outputs, w,
+                       s->cols, 0.0f, in_grad + first * s->cols, s->cols);
         }
     }
     if (status == PL_OK && p->hooks->input != NULL) {
-        status = p->hooks->input_back(p->hooks->ctx, role, t->raw[role], p->rows, in_grad, err);
+        status = p->hooks->input_back(p->hooks->ctx, site, s->raw, s->tokens, in_grad, err);
     }
     return status;
 }
 
 /* grad[rows, hidden] of a norm of x to that of x, in place. */
-static void norm_back(const pass *p, pl_norm_role role, const float *x, float *grad)
+static void norm_back(const pl_tape_pass *p, pl_norm_role role, const float *x, float *grad)
 {
     const pl_tape *t = p->t;
     const size_t hidden = t->c->hidden_size;
@@ -493,96 +427,58 @@ static void norm_back(const pass *p, pl_norm_role role, const float *x, float *g
     }
 }
 
-/* Of the linear layers' outputs, which the forward pass left in place. */
-static void norm_heads_back(const pass *p, pl_norm_role role, size_t part)
-{
-    const pl_tape *t = p->t;
-    const size_t size = pl_model_norm_size(t->c, role), cols = part_cols(t, part);
-    if (t->f->w.norms[role] != NULL) {
-        pl_rms_norm_back(t->f->qkv + (part == 0 ? 0 : t->f->q_rows), t->stride, t->f->w.norms[role],
-                         t->c->norm_eps, p->rows, cols / size, size, t->grad_q[part], cols);
-    }
-}
-
-/* out_grad[rows, q_rows], of attention's output, to the gradient of q, k and v side by side. */
-static pl_status attend_back(const pass *p, const float *out_grad, float *qkv_grad, pl_error *err)
-{
-    pl_tape *t = p->t;
-    const pl_step s = window_step(t);
-    const pl_config *c = t->c;
-    const float *cosine, *sine;
-    pl_status status = PL_OK;
-    for (size_t w = 0; status == PL_OK && w < t->windows; w++) {
-        const pl_attention a = attention_of(t, w);
-        const size_t q_at = w * t->length * t->f->q_rows, kv_at = w * t->length * t->f->kv_rows;
-        pl_attend_back(&a, out_grad + q_at, t->grad_q[0] + q_at, t->head_k, t->head_v, t->scratch);
-        pl_gather_heads(t->head_k, t->length, c->heads, c->kv_heads, c->head_dim,
-                        t->grad_q[1] + kv_at);
-        pl_gather_heads(t->head_v, t->length, c->heads, c->kv_heads, c->head_dim,
-                        t->grad_q[2] + kv_at);
-        status = pl_task_tick(p->task, err);
-    }
-    if (status == PL_OK && p->hooks->cache != NULL) {
-        status = p->hooks->cache_back(p->hooks->ctx, (const float *const *)t->qkv, p->rows,
-                                      t->grad_q, err);
-    }
-    if (status == PL_OK) {
-        pl_forward_turns(&s, &cosine, &sine);
-        for (size_t i = 0; i < t->length * (c->rotary_dim / 2); i++) {
-            t->minus_sine[i] = -sine[i];
-        }
-        turn(p, cosine, t->minus_sine, t->grad_q);
-        norm_heads_back(p, PL_NORM_Q, 0);
-        norm_heads_back(p, PL_NORM_K, 1);
-        join_qkv(p, qkv_grad);
-    }
-    return status;
-}
-
 static void add_rows(float *to, const float *from, size_t count)
 {
     const bool finite = pl_add_finite(to, from, count); /* whoever uses it asks */
     (void)finite;
 }
 
-static pl_status mlp_back(const pass *p, float *grad, const pl_tape_sums *sums, pl_error *err)
+pl_status pl_tape_mlp_back(const pl_tape_pass *p, const pl_tape_mlp *mlp, size_t tokens,
+                           const float *out_grad, pl_error *err)
 {
     pl_tape *t = p->t;
-    const size_t hidden = t->c->hidden_size, inner = t->c->intermediate_size;
-    float *out_grad = t->f->normed;
-    memcpy(out_grad, grad, p->rows * hidden * sizeof *grad);
-    pl_forward_scale(out_grad, p->rows * hidden, t->c->residual_scale);
-    norm_back(p, PL_NORM_MLP_OUT, t->down_out, out_grad);
-    pl_status status = site_back(p, PL_SITE_DOWN, out_grad, sums, t->narrow, err);
-    if (status == PL_OK) {
-        if (t->c->gated) {
-            pl_gate_mul_back(t->c->activation, t->f->gate_up, t->narrow, p->rows, inner, t->wide);
-        } else {
-            pl_activate_back(t->c->activation, t->f->gate_up, t->narrow, p->rows * inner, t->wide);
-        }
-        status = site_back(p, PL_SITE_GATE_UP, t->wide, sums, t->narrow, err);
+    const pl_config *c = t->c;
+    pl_status status = pl_tape_site_back(p, mlp->site + 1, out_grad, t->narrow, err);
+    if (status == PL_OK && c->gated) {
+        pl_gate_mul_back(c->activation, mlp->outputs, t->narrow, tokens, mlp->inner, t->wide);
+    } else if (status == PL_OK) {
+        pl_activate_back(c->activation, mlp->outputs, t->narrow, tokens * mlp->inner, t->wide);
     }
+    return status == PL_OK ? pl_tape_site_back(p, mlp->site, t->wide, t->narrow, err) : status;
+}
+
+static pl_status tape_mlp_half_back(const pl_tape_pass *p, float *grad, pl_error *err)
+{
+    pl_tape *t = p->t;
+    const size_t count = p->rows * t->c->hidden_size;
+    const pl_tape_mlp mlp = dense_mlp(t);
+    float *out_grad = t->f->normed;
+    memcpy(out_grad, grad, count * sizeof *grad);
+    pl_forward_scale(out_grad, count, t->c->residual_scale);
+    norm_back(p, PL_NORM_MLP_OUT, t->down_out, out_grad);
+    pl_status status = is_mixture(t) ? pl_tape_experts_back(p, out_grad, err)
+                                     : pl_tape_mlp_back(p, &mlp, p->rows, out_grad, err);
     if (status == PL_OK) {
         norm_back(p, pl_forward_input_norm(t->c, PL_NORM_MLP), mlp_input(t), t->narrow);
-        add_rows(grad, t->narrow, p->rows * hidden);
+        add_rows(grad, t->narrow, count);
     }
     return status;
 }
 
-static pl_status attention_back(const pass *p, float *grad, const pl_tape_sums *sums, pl_error *err)
+static pl_status attention_half_back(const pl_tape_pass *p, float *grad, pl_error *err)
 {
     pl_tape *t = p->t;
-    const size_t hidden = t->c->hidden_size;
+    const size_t count = p->rows * t->c->hidden_size;
     float *out_grad = t->f->normed;
-    memcpy(out_grad, t->direct != NULL ? t->direct : grad, p->rows * hidden * sizeof *grad);
-    pl_forward_scale(out_grad, p->rows * hidden, t->c->residual_scale);
+    memcpy(out_grad, t->direct != NULL ? t->direct : grad, count * sizeof *grad);
+    pl_forward_scale(out_grad, count, t->c->residual_scale);
     norm_back(p, PL_NORM_ATTENTION_OUT, t->o_out, out_grad);
-    pl_status status = site_back(p, PL_SITE_O, out_grad, sums, t->narrow, err);
-    PL_THEN(attend_back(p, t->narrow, t->wide, err));
-    PL_THEN(site_back(p, PL_SITE_QKV, t->wide, sums, t->narrow, err));
+    pl_status status = pl_tape_site_back(p, t->o, out_grad, t->narrow, err);
+    PL_THEN(pl_tape_attend_back(p, t->narrow, t->wide, err));
+    PL_THEN(pl_tape_site_back(p, 0, t->wide, t->narrow, err));
     if (status == PL_OK) {
         norm_back(p, PL_NORM_ATTENTION, t->x, t->narrow);
-        add_rows(grad, t->narrow, p->rows * hidden);
+        add_rows(grad, t->narrow, count);
     }
     return status;
 }
@@ -594,10 +490,10 @@ pl_status pl_tape_backward(pl_tape *t, const pl_tape_hooks *hooks, float *grad,
         return pl_error_set(err, PL_ERR_STATE,
                             "a block's backward pass needs its forward pass before it");
     }
-    const pass p = pass_of(t, hooks, task);
+    const pl_tape_pass p = pass_of(t, hooks, sums, task);
     if (t->direct != NULL) {
         memcpy(t->direct, grad, p.rows * t->c->hidden_size * sizeof *grad);
     }
-    pl_status status = mlp_back(&p, grad, sums, err);
-    return status == PL_OK ? attention_back(&p, grad, sums, err) : status;
+    pl_status status = tape_mlp_half_back(&p, grad, err);
+    return status == PL_OK ? attention_half_back(&p, grad, err) : status;
 }

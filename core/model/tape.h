@@ -1,11 +1,14 @@
-/* core/model/tape.h -- one dense block forward and backward in float32, for what learns on it.
+/* core/model/tape.h -- one block forward and backward in float32, for what learns on it.
  *
  * The forward pass keeps what the backward pass needs (a tape), and computes what
  * pl_forward_run does.  Between the block's own steps stand the learner's hooks: what a site's
  * layers get in place of their input, what attention gets in place of queries, keys and values, and
  * the weights that the layers use.  Rows are those of all windows, one window after the other:
- * T = windows * length.  Mixtures of experts are refused, and attention that pl_model_need_backward
- * (stream.h) refuses.
+ * T = windows * length; an expert's are the tokens that are routed to it.  Which experts a token is
+ * for has no slope, how much they weigh has one.
+ *
+ * A site is meant by its number among its block's, in model order: in a dense block with plain
+ * attention that is its role.
  *
  * A whole model's backward pass with memory of one block: keep each block's input, then, from the
  * last block to the first, load, forward, backward. */
@@ -24,35 +27,37 @@ PL_NODISCARD pl_status pl_tape_create(pl_model *model, size_t length, size_t win
                                       pl_error *err);
 void pl_tape_destroy(pl_tape *tape); /* NULL is fine */
 
-/* Makes a block the loaded one.  PL_ERR_UNSUPPORTED where it is a mixture of experts. */
+/* Makes a block the loaded one. */
 PL_NODISCARD pl_status pl_tape_load(pl_tape *tape, size_t block, pl_task *task, pl_error *err);
 
 /* The loaded block's weights of a site's layers, one below the other (q, k, v; o; gate, up; down):
  * [rows, cols]; and their biases, [rows], NULL where the block has none there.  They are the
  * caller's to change until the next load. */
-float *pl_tape_weights(pl_tape *tape, pl_site_role role, size_t *rows, size_t *cols);
-float *pl_tape_biases(pl_tape *tape, pl_site_role role);
+float *pl_tape_weights(pl_tape *tape, size_t site, size_t *rows, size_t *cols);
+float *pl_tape_biases(pl_tape *tape, size_t site);
 
-/* Of a model of RMSNorms: multiplies the gains of the norms before q, k, v and before gate, up into
- * those layers' columns; the norms then have gains of 1. */
+/* Of a model of RMSNorms: multiplies the gains of the norms before q, k, v and before gate, up (and
+ * a router) into those layers' columns; the norms then have gains of 1. */
 void pl_tape_fold_gains(pl_tape *tape);
 
 /* Every member may be NULL. */
 typedef struct pl_tape_hooks {
     void *ctx;
 
-    /* In place of the loaded ones, of the same shapes; borrowed until the backward pass. */
-    const float *weights[PL_SITE_ROLE_COUNT], *biases[PL_SITE_ROLE_COUNT];
+    /* [sites of the block], in place of the loaded ones where one is not NULL, of the same shapes;
+     * borrowed until the backward pass. */
+    const float *const *weights, *const *biases;
 
-    /* out[rows, cols]: what the site's layers get for x[rows, cols].  And back: grad holds dL/dout
-     * and becomes dL/dx, for the same x. */
-    pl_status (*input)(void *ctx, pl_site_role role, const float *x, size_t rows, float *out,
+    /* out[rows, cols]: what the site's layers get for x[rows, cols], rows > 0.  And back: grad
+     * holds dL/dout and becomes dL/dx, for the same x. */
+    pl_status (*input)(void *ctx, size_t site, const float *x, size_t rows, float *out,
                        pl_error *err);
-    pl_status (*input_back)(void *ctx, pl_site_role role, const float *x, size_t rows, float *grad,
+    pl_status (*input_back)(void *ctx, size_t site, const float *x, size_t rows, float *grad,
                             pl_error *err);
 
     /* What attention gets, qkv_out, for queries [rows, heads * head_dim] and keys [rows, kv_heads *
-     * head_dim] after RoPE, and values.  And back: each grad holds that of qkv_out. */
+     * head_dim] after RoPE (and what comes behind it), and values.  And back: each grad holds that
+     * of qkv_out. */
     pl_status (*cache)(void *ctx, const float *const qkv[3], size_t rows, float *const qkv_out[3],
                        pl_error *err);
     pl_status (*cache_back)(void *ctx, const float *const qkv[3], size_t rows, float *const grad[3],
@@ -65,10 +70,10 @@ PL_NODISCARD pl_status pl_tape_forward(pl_tape *tape, const float *x, size_t win
                                        const pl_tape_hooks *hooks, float *y, pl_task *task,
                                        pl_error *err);
 
-/* Where the gradients of weights and biases, as the layers used them, are added; NULL: not wanted.
- */
+/* Where the gradients of weights and biases, as the layers used them, are added: [sites of the
+ * block]; NULL: not wanted. */
 typedef struct pl_tape_sums {
-    float *weights[PL_SITE_ROLE_COUNT], *biases[PL_SITE_ROLE_COUNT];
+    float *const *weights, *const *biases;
 } pl_tape_sums;
 
 /* Of the forward pass before it, with the same hooks: grad[T, hidden] holds dL/dy and becomes

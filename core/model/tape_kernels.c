@@ -138,6 +138,23 @@ PL_CLONES static void gelu_row_back(const float *restrict gate, const float *res
     }
 }
 
+/* (u + 1) x s(1.702 x), x = gate and u = up held below 7 (up above -7, too): as in pl_gate_mul. */
+PL_CLONES static void clamped_row_back(const float *restrict gate, const float *restrict up,
+                                       const float *restrict act, size_t n,
+                                       float *restrict gate_grad, float *restrict up_grad)
+{
+    const float alpha = PL_CLAMPED_ALPHA, limit = PL_CLAMPED_LIMIT;
+    for (size_t i = 0; i < n; i++) {
+        const float x = gate[i] < limit ? gate[i] : limit;
+        const float high = up[i] < limit ? up[i] : limit;
+        const float u = high > -limit ? high : -limit;
+        const float share = 1.0f / (1.0f + pl_expf(-alpha * x));
+        const float slope = share * (1.0f + alpha * x * (1.0f - share));
+        up_grad[i] = up[i] < limit && up[i] > -limit ? act[i] * x * share : 0.0f;
+        gate_grad[i] = gate[i] < limit ? act[i] * (u + 1.0f) * slope : 0.0f;
+    }
+}
+
 void pl_gate_mul_back(pl_activation act, const float *gate, const float *act_grad, size_t rows,
                       size_t cols, float *grad)
 {
@@ -147,6 +164,8 @@ void pl_gate_mul_back(pl_activation act, const float *gate, const float *act_gra
         float *to = grad + 2 * r * cols;
         if (act == PL_GELU_TANH) {
             gelu_row_back(from, from + cols, act_grad + r * cols, cols, to, to + cols);
+        } else if (act == PL_CLAMPED_SWIGLU) {
+            clamped_row_back(from, from + cols, act_grad + r * cols, cols, to, to + cols);
         } else {
             silu_row_back(from, from + cols, act_grad + r * cols, cols, to, to + cols);
         }
@@ -221,30 +240,37 @@ size_t pl_attend_back_scratch(size_t length)
 }
 
 /* One head, one block of queries: with P = softmax(S), S = cap(scale Q K^T), O = P V:
- * dV = P^T dO, dP = dO V^T, dS = P (dP - sum P dP), dQ = scale dS K, dK = scale dS^T Q. */
+ * dV = P^T dO, dP = dO V^T, dS = P (dP - sum P dP), dQ = scale dS K, dK = scale dS^T Q.  A sink is
+ * one more score, whose value is 0: P sums to less than 1, and the rest is the same. */
 static void attend_block_back(const pl_attention *a, size_t head, size_t first,
                               const float *out_grad, float *q_grad, float *k_grad, float *v_grad,
                               float *scratch)
 {
     const size_t d = a->head_dim, wide = a->heads * d, kv_wide = a->kv_heads * d;
+    const size_t vd = a->value_dim, o_wide = a->heads * vd, v_wide = a->kv_heads * vd;
     const size_t count =
         a->length - first < PL_QUERY_BLOCK ? a->length - first : (size_t)PL_QUERY_BLOCK;
-    const size_t low = first + 1 > a->window ? first + 1 - a->window : 0;
-    const size_t keys = first + count - low;
+    const size_t low = pl_attend_low(a, first), keys = first + count - low;
     const float *q = a->q + first * a->q_stride + head * d;
     const float *k = a->k + low * kv_wide + head / (a->heads / a->kv_heads) * d;
-    const float *v = a->v + low * kv_wide + head / (a->heads / a->kv_heads) * d;
-    const float *o = out_grad + first * wide + head * d;
+    const float *v = a->v + low * v_wide + head / (a->heads / a->kv_heads) * vd;
+    const float *o = out_grad + first * o_wide + head * vd;
     float *scores = scratch, *grad = scratch + (size_t)PL_QUERY_BLOCK * a->length;
     float *capped = grad + (size_t)PL_QUERY_BLOCK * a->length;
+    const pl_mask mask = {.first = first - low,
+                          .cols = keys,
+                          .window = a->window,
+                          .chunk = a->chunk,
+                          .low = low,
+                          .sinks = a->sinks != NULL ? a->sinks + head : NULL};
     pl_gemm_nt(count, keys, d, a->scale, q, a->q_stride, k, kv_wide, 0.0f, scores, keys);
     if (a->cap > 0) {
         pl_soft_cap(scores, 1, count * keys, a->cap);
         memcpy(capped, scores, count * keys * sizeof *capped);
     }
-    pl_causal_softmax(scores, keys, count, 1, first - low, keys, a->window);
-    pl_gemm_tn(keys, d, count, scores, keys, o, wide, 1.0f, v_grad + low * d, d);
-    pl_gemm_nt(count, keys, d, a->scale, o, wide, v, kv_wide, 0.0f, grad, keys);
+    pl_masked_softmax(scores, keys, count, 1, &mask);
+    pl_gemm_tn(keys, vd, count, scores, keys, o, o_wide, 1.0f, v_grad + low * vd, vd);
+    pl_gemm_nt(count, keys, vd, a->scale, o, o_wide, v, v_wide, 0.0f, grad, keys);
     for (size_t i = 0; i < count; i++) {
         softmax_back(scores + i * keys, grad + i * keys, a->cap > 0 ? capped + i * keys : NULL,
                      a->cap, keys);
@@ -257,15 +283,15 @@ static void attend_block_back(const pl_attention *a, size_t head, size_t first,
 void pl_attend_back(const pl_attention *a, const float *out_grad, float *q_grad, float *head_k,
                     float *head_v, float *scratch)
 {
-    const size_t own = a->length * a->head_dim;
-    memset(head_k, 0, a->heads * own * sizeof *head_k);
-    memset(head_v, 0, a->heads * own * sizeof *head_v);
+    const size_t keys = a->length * a->head_dim, values = a->length * a->value_dim;
+    memset(head_k, 0, a->heads * keys * sizeof *head_k);
+    memset(head_v, 0, a->heads * values * sizeof *head_v);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)a->threads)
     for (size_t head = 0; head < a->heads; head++) {
         float *mine = scratch + pl_linalg_thread() * pl_attend_back_scratch(a->length);
         for (size_t first = 0; first < a->length; first += PL_QUERY_BLOCK) {
-            attend_block_back(a, head, first, out_grad, q_grad, head_k + head * own,
-                              head_v + head * own, mine);
+            attend_block_back(a, head, first, out_grad, q_grad, head_k + head * keys,
+                              head_v + head * values, mine);
         }
     }
 }

@@ -4,9 +4,10 @@ PyTorch's autograd finds them through transformers with straight-through roundin
 gradient along a direction of the formula's, by central differences in float64 of what straight-through
 rounding is the gradient of, the same function with what rounding adds held fast.
 
-    python tests/golden/make_spin_values.py > tests/golden/spin_values.json
+    python tests/golden/make_spin_values.py [OLD.json] > tests/golden/spin_values.json
 
-Needs what make_arch_values.py needs.
+Needs what make_arch_values.py needs, and as there two versions of transformers: what the one that runs
+does not make comes from OLD.json.
 """
 import importlib
 import json
@@ -15,9 +16,10 @@ import sys
 import make_arch_values as arch
 import numpy as np
 import torch
+import transformers
 
 LENGTH, WINDOWS = 20, 2
-NAMES = ["llama_biases", "qwen3"]
+NAMES = ["llama_biases", "qwen3", "qwen3_moe", "gpt_oss"]
 
 
 held = None  # what rounding added, in the order of the calls; None: it is found anew
@@ -43,6 +45,18 @@ def orthogonal(rng, n):
     return torch.from_numpy((q * np.sign(np.diag(r))).astype(np.float32)).requires_grad_()
 
 
+def fused(x, shares, experts, into):
+    """gpt_oss's experts (modeling_gpt_oss.py), all on all tokens, with both inputs rounded."""
+    (x,) = into(None, (x.view(-1, x.shape[-1]),))
+    out = 0
+    for e in range(experts.gate_up_proj.shape[0]):
+        both = x @ experts.gate_up_proj[e] + experts.gate_up_proj_bias[e]
+        gate, up = both[:, 0::2].clamp(max=7), both[:, 1::2].clamp(-7, 7)
+        act = ste((up + 1) * gate * torch.sigmoid(1.702 * gate))
+        out = out + shares[:, e, None] * (act @ experts.down_proj[e] + experts.down_proj_bias[e])
+    return out.view(WINDOWS, LENGTH, -1)
+
+
 def watch(model, config, r1, r2):
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
@@ -57,10 +71,15 @@ def watch(model, config, r1, r2):
     for b, layer in enumerate(model.model.layers):
         for name in ("q_proj", "k_proj", "v_proj"):
             getattr(layer.self_attn, name).register_forward_pre_hook(stream(layer.input_layernorm))
-        for name in ("gate_proj", "up_proj"):
-            getattr(layer.mlp, name).register_forward_pre_hook(
-                stream(layer.post_attention_layernorm))
-        layer.mlp.down_proj.register_forward_pre_hook(lambda _, args: (ste(args[0]),))
+        into = stream(layer.post_attention_layernorm)
+        experts = getattr(layer.mlp, "experts", None)
+        if hasattr(experts, "gate_up_proj"):
+            experts.forward = lambda x, router_indices, routing_weights, e=experts, n=into: fused(
+                x, routing_weights, e, n)
+        for mlp in [] if hasattr(experts, "gate_up_proj") else experts or [layer.mlp]:
+            for name in ("gate_proj", "up_proj"):
+                getattr(mlp, name).register_forward_pre_hook(into)
+            mlp.down_proj.register_forward_pre_hook(lambda _, args: (ste(args[0]),))
         layer.self_attn.v_proj.register_forward_hook(
             lambda _, args, y, r=r2[b]: of_heads(y, r, False))
         layer.self_attn.o_proj.register_forward_pre_hook(
@@ -116,7 +135,10 @@ def measure(this):
     plain += [orthogonal(rng, head) for _ in range(config.num_hidden_layers)]
     ids = torch.from_numpy(rng.integers(0, config.vocab_size, (WINDOWS, LENGTH)))
     model = model.double().eval()
-    model.config._attn_implementation = "sdpa"  # which, as this norm, does not go through float32
+    if this["model_type"] != "gpt_oss":  # whose own way is the only one
+        model.config._attn_implementation = "sdpa"  # which, as this norm, does not go through float32
+    softmax = torch.nn.functional.softmax  # nor may a router's
+    torch.nn.functional.softmax = lambda x, dim=None, dtype=None, **_: softmax(x, dim=dim)
     for part in model.modules():
         if type(part).__name__.endswith("RMSNorm"):
             part.forward = lambda x, n=part: (
@@ -150,7 +172,14 @@ def measure(this):
 
 def main():
     cases = {c["name"]: c for c in arch.CASES}
-    values = {"length": LENGTH, "windows": WINDOWS, "cases": [measure(cases[n]) for n in NAMES]}
+    old = json.load(open(sys.argv[1])) if len(sys.argv) > 1 else {"cases": []}
+    kept = {c["name"]: c for c in old["cases"]}
+    found = []
+    for name in NAMES:
+        here = arch.NEWER.get(cases[name]["model_type"], arch.OLDER) == transformers.__version__
+        one = kept.get(name) or (measure(cases[name]) if here else None)
+        found += [one] if one is not None else []
+    values = {"length": LENGTH, "windows": WINDOWS, "cases": found}
     json.dump(values, sys.stdout, separators=(",", ":"))
     print()
 

@@ -1,5 +1,6 @@
 /* The transforms of a block that are learned together: paused and gone on with, kept for all of the
  * block's sites, used by solves and by a quantized cache, forgotten, refused. */
+#include "core/base/file.h"
 #include "core/lab/quantized.h"
 #include "core/lab/results.h"
 #include "core/lab/transformed.h"
@@ -256,6 +257,78 @@ static void test_refuses_experts(void **ctx)
     pl_temp_deinit(&temp);
 }
 
+/* The demo's tokenizer and text on a tiny model of another architecture. */
+static void open_formula(demo_lab *d, pl_temp *temp, const char *name)
+{
+    pl_error err;
+    pl_model *model = NULL;
+    pl_source *source = NULL;
+    char folder[512], path[600], *text = NULL;
+    size_t size = 0;
+    json_t *values = formula_cases();
+    json_t *about = json_deep_copy(formula_case(values, name));
+    json_t *config = json_object_get(about, "config"), *tensors = json_object_get(about, "tensors");
+    demo_folder(folder);
+    json_object_set_new(config, "vocab_size", json_integer(640));
+    json_array_set_new(json_object_get(tensors, "model.embed_tokens.weight"), 0, json_integer(640));
+    json_array_set_new(json_object_get(tensors, "lm_head.weight"), 0, json_integer(640));
+    pl_temp_init(temp);
+    formula_write_hf(about, temp);
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    pl_check_ok(pl_file_read_all(path, 1 << 24, &text, &size, &err), err);
+    pl_temp_write(temp, "tokenizer.json", text, size);
+    free(text);
+    pl_check_ok(pl_model_open(temp->folder, &model, &err), err);
+    pl_check_ok(pl_source_create(model, temp->folder, folder, &source, &err), err);
+    pl_check_ok(pl_state_set_source(&d->state, source, &err), err);
+    pl_source_release(source);
+    json_decref(about);
+    json_decref(values);
+}
+
+/* Latent attention: six sites that learn together, each in a transform of its own. */
+static void test_latent(void **ctx)
+{
+    (void)ctx;
+    pl_temp temp;
+    demo_lab d;
+    pl_error err;
+    init(&d, 4);
+    open_formula(&d, &temp, "deepseek_v3");
+    d.state.calibration.protocol = (pl_protocol){.length = 64, .windows = 8};
+    d.state.kv = (pl_act_grid){0};
+    demo_method(&d.state, "flatquant scope=block steps=60 batch=4");
+    const pl_model *model = d.state.source->model;
+    size_t first = 0;
+    assert_int_equal(pl_model_block_sites(model, 0, &first), 6);
+    const size_t layers = pl_model_block_layers(model, 0, &first);
+    pl_check_ok(
+        pl_lab_calibrate((pl_context){d.lab, &d.state, NULL}, &d.state.calibration.key, NULL, &err),
+        err);
+    pl_learning all = learn(&d, 2, PL_LEARN_ALL); /* q_b */
+    assert_true(pl_learning_done(&all));
+    expect_less(all.losses[60], 0.85 * all.losses[0]);
+    for (size_t i = 0; i < layers; i++) {
+        pl_transform *t = now(&d, i);
+        assert_false(is_due(&d, i));
+        assert_non_null(t);
+        assert_int_equal(pl_transform_n(t), pl_model_layer(model, i)->cols);
+        assert_null(pl_transform_outputs(t, VALUES));
+        pl_transform_destroy(t);
+        const pl_solve_report report = demo_solve(&d, i);
+        expect_less(report.rounded_relative_error, 0.05);
+        expect_less(0.0, report.rounded_relative_error);
+    }
+    pl_check_ok(pl_site_forget((pl_context){d.lab, &d.state, NULL}, demo_calibration(&d), 0, &err),
+                err);
+    for (size_t i = 0; i < layers; i++) {
+        assert_true(is_due(&d, i));
+    }
+    pl_learning_deinit(&all);
+    demo_lab_deinit(&d);
+    pl_temp_deinit(&temp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_keys_tell_grids_apart),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_refuses_experts),
+        cmocka_unit_test(test_latent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

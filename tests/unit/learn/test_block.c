@@ -29,19 +29,19 @@ typedef struct block {
     pl_tape *tape;
     pl_grid grid;
     pl_block_input in;
-    pl_view views[PL_SITE_ROLE_COUNT];
+    pl_view views[PL_BLOCK_SITES];
     float *max_abs, *x;
     /* the reference */
     pl_forward *forward;
     pl_ref_block ref;
     pl_block_layout at;
     double *x64, *y64, *target;
-    double *w64[PL_SITE_ROLE_COUNT], *b64[PL_SITE_ROLE_COUNT]; /* the original ones */
+    double *w64[PL_BLOCK_SITES], *b64[PL_BLOCK_SITES]; /* the original ones */
     double *offsets, *sides, *zeros;
     size_t held, ranges;
     bool hold;
     const double *params;
-    double *p1[PL_SITE_ROLE_COUNT], *p2[PL_SITE_ROLE_COUNT], *scale[PL_SITE_ROLE_COUNT];
+    double *p1[PL_BLOCK_SITES], *p2[PL_BLOCK_SITES], *scale[PL_BLOCK_SITES];
     double *p_h, *p_h_back;
 } block;
 
@@ -54,7 +54,8 @@ static double *zeros64(size_t count)
 
 static void open_block(block *b, pl_temp *temp, const json_t *values, setting set)
 {
-    static const char *const names[] = {"qkv", "o", "gate_up", "down"};
+    /* Those of the golden values, which are of plain attention. */
+    static const char *const names[] = {"qkv", "o", "gate_up", "down", "fifth", "sixth"};
     pl_error err = {0};
     *b = (block){.set = set,
                  .grid = {.bits = set.weight_bits,
@@ -85,7 +86,10 @@ static void open_block(block *b, pl_temp *temp, const json_t *values, setting se
     for (size_t i = 0; i < 1024; i++) {
         b->max_abs[i] = 1.0f + 0.5f * formula_number("largest", i);
     }
+    size_t first;
     b->in = (pl_block_input){.name = "block",
+                             .n_sites = pl_model_block_sites(b->model, 0, &first),
+                             .latent = c->kv_latent > 0,
                              .heads = c->heads,
                              .kv_heads = c->kv_heads,
                              .head_dim = c->head_dim,
@@ -96,7 +100,7 @@ static void open_block(block *b, pl_temp *temp, const json_t *values, setting se
                              .windows = WINDOWS,
                              .length = length,
                              .hidden = c->hidden_size};
-    for (pl_site_role r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < b->in.n_sites; r++) {
         size_t rows, cols;
         const float *w = pl_tape_weights(b->tape, r, &rows, &cols);
         const float *bias = pl_tape_biases(b->tape, r);
@@ -141,7 +145,7 @@ static void close_block(block *b)
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         free(owned[i]);
     }
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < b->in.n_sites; r++) {
         free(b->w64[r]);
         free(b->b64[r]);
         free(b->ref.weights[r]);
@@ -179,17 +183,17 @@ static double share(const block *b, size_t at)
     return pl_ref_share(b->params[at]);
 }
 
-static void see_input(void *ctx, pl_site_role role, double *x, size_t rows)
+static void see_input(void *ctx, size_t site, double *x, size_t rows)
 {
     block *b = ctx;
-    const pl_flat_layout *at = &b->at.sites[role];
+    const pl_flat_layout *at = &b->at.sites[site];
     const size_t n = at->n, d = at->n2;
     double *turned = zeros64(rows * n), *identity = zeros64(d * d);
     for (size_t i = 0; i < d; i++) {
         identity[i * d + i] = 1.0;
     }
-    pl_ref_turn(at, x, rows, b->scale[role], b->p1[role],
-                role == PL_SITE_O ? identity : b->p2[role], turned);
+    pl_ref_turn(at, x, rows, b->scale[site], b->p1[site], site == b->at.o ? identity : b->p2[site],
+                turned);
     memcpy(x, turned, rows * n * sizeof *x);
     for (size_t r = 0; b->set.act_bits > 0 && r < rows; r++) {
         quantize(b, x + r * n, n, (double)0.95f * share(b, at->input_low),
@@ -272,16 +276,16 @@ static void turn_values(block *b, double *w, size_t first_row)
     free(keep);
 }
 
-static void make_weights(block *b, pl_site_role role)
+static void make_weights(block *b, size_t site)
 {
-    const pl_flat_layout *at = &b->at.sites[role];
-    const size_t n = at->n, first = role == PL_SITE_QKV ? at->rows - b->at.value_rows : at->rows;
-    double *w = b->ref.weights[role];
-    pl_ref_turn(at, b->w64[role], at->rows, b->scale[role] + n, b->p1[role] + at->n1 * at->n1,
-                b->p2[role] + at->n2 * at->n2, w);
-    if (role == PL_SITE_QKV) {
+    const pl_flat_layout *at = &b->at.sites[site];
+    const size_t n = at->n, first = site == PL_SITE_QKV ? at->rows - b->at.value_rows : at->rows;
+    double *w = b->ref.weights[site];
+    pl_ref_turn(at, b->w64[site], at->rows, b->scale[site] + n, b->p1[site] + at->n1 * at->n1,
+                b->p2[site] + at->n2 * at->n2, w);
+    if (site == PL_SITE_QKV && b->at.value_rows > 0) {
         turn_values(b, w + first * n, first);
-        turn_heads(b, b->p2[PL_SITE_O], b->ref.biases[role] + first, b->in.kv_heads);
+        turn_heads(b, b->p2[PL_SITE_O], b->ref.biases[site] + first, b->in.kv_heads);
     }
     for (size_t i = 0; b->set.weight_bits > 0 && i < at->rows * at->groups; i++) {
         const size_t from = i % at->groups * at->width, row = i / at->groups;
@@ -298,8 +302,8 @@ static double reference(block *b, const double *params)
     b->params = params;
     b->held = b->ranges = 0;
     b->ref.input = see_input;
-    b->ref.cache = b->set.kv_bits > 0 ? see_cache : NULL;
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    b->ref.cache = b->at.key != PL_FLAT_NONE ? see_cache : NULL;
+    for (size_t r = 0; r < b->in.n_sites; r++) {
         const pl_flat_layout *at = &b->at.sites[r];
         pl_ref_learn_factor(at->n1, params + at->first, b->p1[r], b->p1[r] + at->n1 * at->n1);
         pl_ref_learn_factor(at->n2, params + at->second, b->p2[r], b->p2[r] + at->n2 * at->n2);
@@ -313,7 +317,7 @@ static double reference(block *b, const double *params)
     if (b->at.key != PL_FLAT_NONE) {
         pl_ref_learn_factor(b->in.head_dim, params + b->at.key, b->p_h, b->p_h_back);
     }
-    for (pl_site_role r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < b->in.n_sites; r++) {
         make_weights(b, r);
     }
     pl_ref_block_run(&b->ref, b->x64, b->in.length, WINDOWS, b->y64);
@@ -330,7 +334,7 @@ static void find_target(block *b)
 {
     b->ref.input = NULL;
     b->ref.cache = NULL;
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < b->in.n_sites; r++) {
         const pl_flat_layout *at = &b->at.sites[r];
         memcpy(b->ref.weights[r], b->w64[r], at->rows * at->n * sizeof(double));
         memcpy(b->ref.biases[r], b->b64[r], at->rows * sizeof(double));
@@ -375,7 +379,7 @@ static void check_group(block *b, double *params, const double *gradient, size_t
 
 static void check_gradients(block *b, double *params, const double *gradient)
 {
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < b->in.n_sites; r++) {
         const pl_flat_layout *at = &b->at.sites[r];
         const size_t clipped = at->weight_high - at->weight_low;
         check_group(b, params, gradient, at->first, at->n1 * at->n1);
@@ -435,6 +439,9 @@ static void every_gradient_agrees_with_differences(void **state)
         {"gemma2", 3, 0, 0, &pl_format_symmetric, 0, 0, 0},
         {"olmo2", 0, 4, 0, &pl_format_asymmetric, 0, 0, 0},
         {"phi3", 0, 0, 3, &pl_format_symmetric, 0, 0, 0},
+        {"llama4", 4, 4, 4, &pl_format_asymmetric, 16, 0, 16},
+        {"deepseek_v3", 4, 4, 0, &pl_format_asymmetric, 16, 0, 0},
+        {"deepseek_v3_dense", 4, 4, 0, &pl_format_symmetric, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         print_message("  %s\n", settings[i].model);
@@ -448,7 +455,7 @@ static void make_golden(const pl_block_layout *at, double *params)
     for (size_t i = 0; i < at->count; i++) {
         params[i] = (double)formula_number("flat parameters", i) + (i >= at->clips ? 1.5 : 0.0);
     }
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < at->n_sites; r++) {
         const pl_flat_layout *site = &at->sites[r];
         const struct {
             size_t first, n;
@@ -497,7 +504,7 @@ static void every_gradient_agrees_with_autograd(void **state)
     open_block(&b, *state, values,
                (setting){"mistral_no_window", 4, 4, 4, &pl_format_asymmetric, 0, 0, GOLDEN_LENGTH});
     b.in.kv.clip = 1.0;
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < b.in.n_sites; r++) {
         b.in.sites[r].activations.clip = 1.0;
     }
     pl_check_ok(pl_block_objective_init(&o, &b.in, WINDOWS, 3, NULL, &err), err);
@@ -506,7 +513,7 @@ static void every_gradient_agrees_with_autograd(void **state)
     pl_check_ok(pl_block_objective_value(&o, params, 0, &got, gradient, NULL, &err), err);
     expect_close(log(got), json_number_value(json_object_get(golden, "log_loss")), 1e-5);
     const json_t *all = json_object_get(golden, "gradients");
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < o.at.n_sites; r++) {
         const pl_flat_layout *at = &o.at.sites[r];
         const char *site = b.in.sites[r].site;
         check_golden(all, site, ".first", gradient + at->first, at->n1 * at->n1);
@@ -538,7 +545,7 @@ static void transforms_mean_what_is_learned(void **state)
     double got = 0.0;
     open_block(&b, *state, values, (setting){"qwen3", 8, 8, 8, &pl_format_symmetric, 0, 0, 0});
     b.in.kv.clip = 1.0;
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+    for (size_t r = 0; r < b.in.n_sites; r++) {
         b.in.sites[r].activations.clip = 1.0;
     }
     pl_check_ok(pl_block_objective_init(&o, &b.in, WINDOWS, 3, NULL, &err), err);
