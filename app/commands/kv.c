@@ -4,15 +4,13 @@
 #include "app/usage.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
-#include "core/model/stream.h"
 
 static pl_status apply_kv(pl_call *call, pl_state *state, pl_error *err)
 {
     pl_act_grid grid = {0};
     bool none = false;
     pl_status status = pl_asks_for_none(call, &none, err);
-    PL_THEN(none ? pl_model_need_forward(state->source->model, "kv", err)
-                 : pl_model_need_cache(state->source->model, "kv", err));
+    PL_THEN(pl_model_need_forward(state->source->model, "kv", err));
     if (status == PL_OK && !none) {
         status = pl_read_act_grid(call, &grid, err);
     }

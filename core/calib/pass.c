@@ -313,6 +313,16 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
     return status;
 }
 
+/* A latent vector is cached before its site's layers see it. */
+static pl_status observe_value(void *ctx, size_t block, float *x, size_t rows, size_t cols,
+                               pl_error *err)
+{
+    const pl_hooks *inner = ((pl_pass *)ctx)->inner;
+    return inner != NULL && inner->value != NULL
+               ? inner->value(inner->ctx, block, x, rows, cols, err)
+               : PL_OK;
+}
+
 /* In the row being scanned. */
 static pl_massive massive_at(const pl_pass *pass, size_t channel, float value, float median)
 {
@@ -414,7 +424,7 @@ static bool is_last(pl_site_role role)
 static pl_status run_part(pl_pass *pass, const pl_pass_step *step, const round_plan *plan, size_t w,
                           pl_task *task, pl_error *err)
 {
-    const pl_hooks observe = {.ctx = pass, .input = observe_input};
+    const pl_hooks observe = {.ctx = pass, .input = observe_input, .value = observe_value};
     const size_t length = pass->spec.protocol.length;
     pl_forward *f = pass->forward;
     const bool runs = step->run != PL_SITE_ROLE_COUNT && plan->first;

@@ -3,7 +3,7 @@
 #include "core/lab/outputs.h"
 #include "core/lab/results.h"
 #include "core/lab/weights.h"
-#include "core/model/stream.h"
+#include "core/model/bare.h"
 
 #include <math.h>
 #include <string.h>
@@ -201,19 +201,28 @@ static pl_status find_cache(pl_quantized *q, size_t block, const pl_transform **
     return status;
 }
 
+/* The cache of latent attention has no heads, and nothing turns it. */
+static bool is_latent(const pl_quantized *q)
+{
+    return pl_model_config(q->weights.cx.state->source->model)->kv_latent > 0;
+}
+
 static pl_status quantize_heads(const pl_quantized *q, const pl_transform *turn, float *x,
                                 size_t rows, size_t cols, pl_error *err)
 {
     const pl_state *state = q->weights.cx.state;
-    return pl_transform_quantize_heads(turn, &state->kv, state->kv_group_size,
-                                       pl_model_config(state->source->model)->head_dim, x, rows,
-                                       cols, err);
+    const size_t head = is_latent(q) ? cols : pl_model_config(state->source->model)->head_dim;
+    return pl_transform_quantize_heads(turn, &state->kv, state->kv_group_size, head, x, rows, cols,
+                                       err);
 }
 
 static pl_status quantize_keys(void *ctx, size_t block, float *x, size_t rows, size_t cols,
                                pl_error *err)
 {
     const pl_transform *t = NULL;
+    if (is_latent(ctx)) {
+        return quantize_heads(ctx, NULL, x, rows, cols, err);
+    }
     pl_status status = find_cache(ctx, block, &t, err);
     return status == PL_OK
                ? quantize_heads(ctx, t != NULL ? pl_transform_keys(t) : NULL, x, rows, cols, err)
@@ -227,6 +236,9 @@ static pl_status quantize_values(void *ctx, size_t block, float *x, size_t rows,
     const pl_model *model = q->weights.cx.state->source->model;
     const pl_transform *t = NULL;
     size_t first = 0;
+    if (is_latent(q)) {
+        return quantize_heads(q, NULL, x, rows, cols, err);
+    }
     pl_status status = find_cache(ctx, block, &t, err);
     pl_model_block_layers(model, block, &first);
     return status == PL_OK
@@ -307,7 +319,7 @@ pl_status pl_quantized_init(pl_quantized *q, pl_context cx, pl_which which, pl_h
 {
     pl_quantized_begin(q, cx, which, hooks);
     if (hooks->key != NULL) {
-        pl_status able = pl_model_need_cache(cx.state->source->model, "kv", err);
+        pl_status able = pl_model_need_forward(cx.state->source->model, "kv", err);
         if (able != PL_OK) {
             return able;
         }

@@ -61,6 +61,12 @@ static pl_status check_block(const pl_block_order *o, pl_error *err)
                             "blocks, scope=layer any",
                             o->block, o->spec->method->name);
     }
+    if (pl_model_config(model)->kv_latent > 0 && o->cx.state->kv.bits > 0) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s scope=block learns with a cache of keys and values by heads, and "
+                            "that of %s holds latent vectors: expected kv none, or scope=layer",
+                            o->spec->method->name, pl_model_config(model)->architecture);
+    }
     const size_t count = pl_model_block_layers(model, o->block, &first);
     for (size_t i = first; i < first + count; i++) {
         if (!pl_spec_equal(pl_state_spec(o->cx.state, i, PL_SLOT_TRANSFORM), o->spec)) {

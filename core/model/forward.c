@@ -310,11 +310,12 @@ pl_status pl_forward_attend(const pl_step *s, float *attended, pl_error *err)
 {
     const pl_hooks *hooks = s->hooks;
     const pl_forward *f = s->f;
+    const bool plain = s->c->kv_latent == 0; /* else they have been seen before they were made */
     pl_status status = PL_OK;
-    if (hooks != NULL && hooks->key != NULL) {
+    if (plain && hooks != NULL && hooks->key != NULL) {
         status = hooks->key(hooks->ctx, f->w.block, pl_forward_keys(s), s->length, f->kv_rows, err);
     }
-    if (status == PL_OK && hooks != NULL && hooks->value != NULL) {
+    if (status == PL_OK && plain && hooks != NULL && hooks->value != NULL) {
         status = hooks->value(hooks->ctx, f->w.block, pl_forward_values(s), s->length,
                               f->value_rows, err);
     }

@@ -30,7 +30,10 @@ typedef struct pl_hooks {
     pl_status (*residual)(void *ctx, size_t block, size_t window, const float *x, size_t rows,
                           size_t hidden, pl_error *err);
 
-    /* May replace keys (after RoPE) or values in place: x[rows, kv_heads * head_dim]. */
+    /* May replace in place what a cache holds: keys (after RoPE) and values, x[rows, kv_heads *
+     * head_dim].  Of latent attention these are the part of all heads' keys that RoPE turns,
+     * x[rows, rotary_dim], and the latent vector behind its norm, x[rows, kv_latent], which the
+     * input hook of its site then sees. */
     pl_status (*key)(void *ctx, size_t block, float *x, size_t rows, size_t cols, pl_error *err);
     pl_status (*value)(void *ctx, size_t block, float *x, size_t rows, size_t cols, pl_error *err);
 } pl_hooks;

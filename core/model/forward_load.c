@@ -174,7 +174,7 @@ static bool allocate_forward(pl_forward *f, const pl_config *c)
     if (c->kv_latent > 0) {
         const size_t wider = c->q_latent > c->kv_latent ? c->q_latent : c->kv_latent;
         f->latent = pl_forward_floats(length, f->outputs, &failed);
-        f->low = pl_forward_floats(length, wider, &failed);
+        f->low = pl_forward_floats(length, wider > c->rotary_dim ? wider : c->rotary_dim, &failed);
     }
     f->gate_up = pl_forward_floats(length, pl_forward_mlp_outputs(c, mlp.inner), &failed);
     f->act = pl_forward_floats(length, mlp.inner, &failed);

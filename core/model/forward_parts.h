@@ -134,7 +134,8 @@ struct pl_forward {
     float *k, *v;               /* [max_length, kv_rows], [max_length, value_rows] */
     float *attended;            /* [max_length, o_cols] */
     float *latent;              /* [max_length, outputs] of latent attention, else NULL */
-    float *low;                 /* [max_length, the wider latent vector], a latent site's input */
+    float *low;                 /* [max_length, the wider latent vector], a latent site's input;
+                                   then the keys' turned part, [max_length, rotary_dim] */
     float *gate_up;             /* [max_length, 2 I] */
     float *act;                 /* [max_length, I] */
     float *scratch;             /* [scratch_threads, scratch_stride], of attention */

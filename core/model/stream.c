@@ -34,17 +34,6 @@ pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error 
                            : "take away its mean");
 }
 
-pl_status pl_model_need_cache(const pl_model *model, const char *who, pl_error *err)
-{
-    pl_status status = pl_model_need_forward(model, who, err);
-    return status == PL_OK && model->config.kv_latent > 0
-               ? pl_error_set(err, PL_ERR_UNSUPPORTED,
-                              "%s quantizes keys and values head by head, and the cache of %s "
-                              "holds the latent vectors that they are made from",
-                              who, model->config.architecture)
-               : status;
-}
-
 bool pl_model_reads_stream(const pl_model *model, size_t site)
 {
     const pl_site_role role = model->sites[site].role;

@@ -12,10 +12,6 @@
  * begins the sentence. */
 PL_NODISCARD pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error *err);
 
-/* PL_ERR_UNSUPPORTED with the reason where the cache cannot be quantized: latent attention keeps
- * the latent vector, not keys and values. */
-PL_NODISCARD pl_status pl_model_need_cache(const pl_model *model, const char *who, pl_error *err);
-
 /* Whether the site's input is the stream behind a norm. */
 bool pl_model_reads_stream(const pl_model *model, size_t site);
 

@@ -105,13 +105,15 @@ static pl_status unit_input(void *ctx, size_t site, size_t window, float *x, siz
     return quantized ? m->all.input(m->all.ctx, site, window, x, rows, cols, err) : PL_OK;
 }
 
-/* Whether the cache is quantized that a block's layer of the role fills. */
+/* Whether the cache is quantized that a block's layer of the role fills, or (latent attention)
+ * kv_a_proj_with_mqa. */
 static bool fills_quantized_cache(const measuring *m, size_t block, pl_role role)
 {
     size_t first = 0;
     const size_t count = pl_model_block_layers(m->model, block, &first);
     for (size_t i = first; i < first + count; i++) {
-        if (pl_model_layer(m->model, i)->role == role) {
+        const pl_role own = pl_model_layer(m->model, i)->role;
+        if (own == role || own == PL_ROLE_KV_A) {
             return is_quantized_layer(m, i);
         }
     }

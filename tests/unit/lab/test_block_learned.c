@@ -324,6 +324,16 @@ static void test_latent(void **ctx)
     for (size_t i = 0; i < layers; i++) {
         assert_true(is_due(&d, i));
     }
+    const pl_act_grid cache = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
+    pl_id key;
+    d.state.kv = cache;
+    assert_int_equal(pl_site_transform_key(demo_context(&d), demo_calibration(&d), 0,
+                                           pl_state_spec(&d.state, 0, PL_SLOT_TRANSFORM), &key,
+                                           &err),
+                     PL_ERR_UNSUPPORTED);
+    pl_check_says(err,
+                  "flatquant scope=block learns with a cache of keys and values by heads, and "
+                  "that of deepseek_v3 holds latent vectors: expected kv none, or scope=layer");
     pl_learning_deinit(&all);
     demo_lab_deinit(&d);
     pl_temp_deinit(&temp);
