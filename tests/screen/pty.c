@@ -27,6 +27,7 @@ struct pl_pty {
     VTerm *term;
     VTermScreen *screen;
     bool alternate, cursor;
+    bool mute; /* the emulator answers nothing */
     bool ended;
     int status;
     size_t bytes;
@@ -64,8 +65,13 @@ static int set_property(VTermProp prop, VTermValue *value, void *user)
 static void answer(const char *bytes, size_t size, void *user)
 {
     pl_pty *pty = user;
-    ssize_t n = write(pty->fd, bytes, size);
+    ssize_t n = pty->mute ? 0 : write(pty->fd, bytes, size);
     (void)n;
+}
+
+void pl_pty_mute(pl_pty *pty)
+{
+    pty->mute = true;
 }
 
 static const VTermScreenCallbacks callbacks = {.settermprop = set_property};

@@ -28,6 +28,9 @@ pl_pty *pl_pty_start_with(const char *folder, int rows, int cols, const char *te
                           const char *locale, const char *const *args,
                           const pl_pty_options *options);
 
+/* From here on the emulator answers no question of the program: the test does. */
+void pl_pty_mute(pl_pty *pty);
+
 /* Kills what still runs; NULL is fine. */
 void pl_pty_stop(pl_pty *pty);
 

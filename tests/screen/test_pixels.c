@@ -211,6 +211,7 @@ static void test_kitty(void **state)
     int row = 0, col = 0;
     unsigned width = 0, height = 0;
     start_with("xterm-256color", NULL);
+    pl_pty_mute(pty);
     forget();
     pl_pty_send(pty, ":pixels yes\r");
     expect_sent(ASKS);
@@ -322,6 +323,7 @@ static void test_sixel(void **state)
         skip();
     }
     start_with("xterm-256color", NULL);
+    pl_pty_mute(pty);
     forget();
     pl_pty_send(pty, ":pixels yes\r");
     expect_sent(ASKS);
