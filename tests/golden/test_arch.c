@@ -6,6 +6,7 @@
 #include "core/tensor/linalg.h"
 #include "tests/support/formula_cases.h"
 #include "tests/support/own_folder.h"
+#include "tests/support/scored.h"
 
 #include <math.h>
 
@@ -44,33 +45,6 @@ static pl_status see_input(void *ctx, size_t site, size_t window, float *x, size
         double *max = &s->max[site][i % cols];
         *max = value > *max ? value : *max;
         s->square[site][i % cols] += value * value;
-    }
-    return PL_OK;
-}
-
-typedef struct scored {
-    const int32_t *ids;
-    size_t length;
-    double nll;
-    float last[LAST_LOGITS];
-} scored;
-
-static pl_status score(void *ctx, size_t first, const float *logits, size_t count, size_t vocab,
-                       pl_error *err)
-{
-    scored *s = ctx;
-    (void)err;
-    for (size_t r = 0; r < count; r++) {
-        const float *row = logits + r * vocab;
-        double sum = 0;
-        if (first + r + 1 == s->length) {
-            memcpy(s->last, row, sizeof s->last);
-            continue;
-        }
-        for (size_t i = 0; i < vocab; i++) {
-            sum += exp((double)row[i]);
-        }
-        s->nll += log(sum) - (double)row[s->ids[first + r + 1]];
     }
     return PL_OK;
 }
@@ -224,7 +198,7 @@ static void check_model(const char *path, const json_t *about)
     }
     check_parts(model, forward, config->blocks, config->hidden_size, ids, length, x);
     scored result = {.ids = ids, .length = length};
-    pl_check_ok(pl_forward_logits(forward, x, length, score, &result, NULL, &err), err);
+    pl_check_ok(pl_forward_logits(forward, x, length, score_logits, &result, NULL, &err), err);
     pl_check_close(exp(result.nll / (double)(length - 1)),
                    json_number_value(json_object_get(about, "perplexity")), 1e-4, 0);
     const json_t *last = json_object_get(about, "logits_last");

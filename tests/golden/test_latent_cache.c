@@ -4,39 +4,13 @@
 #include "core/model/decode.h"
 #include "tests/support/demo_lab.h"
 #include "tests/support/formula_cases.h"
+#include "tests/support/scored.h"
 
 #include <math.h>
 
 enum { LAST_LOGITS = 16 };
 
 static json_t *values, *cases;
-
-typedef struct scored {
-    const int32_t *ids;
-    size_t length;
-    double nll;
-    float last[LAST_LOGITS];
-} scored;
-
-static pl_status score(void *ctx, size_t first, const float *logits, size_t count, size_t vocab,
-                       pl_error *err)
-{
-    scored *s = ctx;
-    (void)err;
-    for (size_t r = 0; r < count; r++) {
-        const float *row = logits + r * vocab;
-        double sum = 0.0;
-        if (first + r + 1 == s->length) {
-            memcpy(s->last, row, sizeof s->last);
-            continue;
-        }
-        for (size_t i = 0; i < vocab; i++) {
-            sum += exp((double)row[i]);
-        }
-        s->nll += log(sum) - (double)row[s->ids[first + r + 1]];
-    }
-    return PL_OK;
-}
 
 static void check_logits(const float *found, const json_t *about)
 {
@@ -61,7 +35,7 @@ static void check_whole(pl_model *model, const pl_hooks *hooks, const int32_t *i
         pl_check_ok(pl_forward_run(forward, x, length, 0, hooks, NULL, &err), err);
     }
     scored result = {.ids = ids, .length = length};
-    pl_check_ok(pl_forward_logits(forward, x, length, score, &result, NULL, &err), err);
+    pl_check_ok(pl_forward_logits(forward, x, length, score_logits, &result, NULL, &err), err);
     pl_check_close(exp(result.nll / (double)(length - 1)),
                    json_number_value(json_object_get(about, "perplexity")), 1e-4, 0);
     check_logits(result.last, about);

@@ -2,6 +2,7 @@
 #include "core/base/file.h"
 #include "core/model/forward.h"
 #include "core/tensor/linalg.h"
+#include "tests/support/scored.h"
 #include "tests/support/shared.h"
 
 #include <math.h>
@@ -27,34 +28,6 @@ static pl_status see_input(void *ctx, size_t site, size_t window, float *x, size
         double *max = &s->max[about->role][i % cols];
         *max = value > *max ? value : *max;
         s->square[about->role][i % cols] += value * value;
-    }
-    return PL_OK;
-}
-
-typedef struct scored {
-    const int32_t *ids;
-    size_t length;
-    double nll;
-    float last[1024];
-} scored;
-
-static pl_status score(void *ctx, size_t first, const float *logits, size_t count, size_t vocab,
-                       pl_error *err)
-{
-    scored *s = ctx;
-    (void)err;
-    for (size_t r = 0; r < count; r++) {
-        const float *row = logits + r * vocab;
-        double sum = 0;
-        if (first + r + 1 == s->length) {
-            expect_at_most(vocab, 1024);
-            memcpy(s->last, row, vocab * sizeof *row);
-            continue;
-        }
-        for (size_t i = 0; i < vocab; i++) {
-            sum += exp((double)row[i]);
-        }
-        s->nll += log(sum) - (double)row[s->ids[first + r + 1]];
     }
     return PL_OK;
 }
@@ -135,7 +108,7 @@ static void check_reference(const char *name)
     }
     static scored result;
     result = (scored){.ids = ids, .length = window};
-    pl_check_ok(pl_forward_logits(forward, x, window, score, &result, NULL, &err), err);
+    pl_check_ok(pl_forward_logits(forward, x, window, score_logits, &result, NULL, &err), err);
     double nll = result.nll / (double)(window - 1);
     pl_check_close(exp(nll), json_real_value(json_object_get(reference, "perplexity")), 1e-4, 0);
     const json_t *last = json_object_get(reference, "logits_last");
