@@ -42,7 +42,7 @@ static void quantize_input_row(const pl_act_grid *grid, pl_act_range range, floa
 
 static float farther_end(pl_act_range range)
 {
-    return -range.lo > range.hi ? -range.lo : range.hi;
+    return (float)pl_format_farther((double)range.lo, (double)range.hi);
 }
 
 static pl_act_range row_range(const float *x, size_t n, pl_act_range share)

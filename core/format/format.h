@@ -101,6 +101,12 @@ typedef struct pl_format {
     float (*tensor_scale)(const pl_scaling *scaling);
 } pl_format;
 
+/* |x| of the farther end of a range around 0. */
+static inline double pl_format_farther(double lo, double hi)
+{
+    return -lo > hi ? -lo : hi;
+}
+
 #define PL_FORMAT_DECLARATION(name, key) extern const pl_format pl_format_##name;
 PL_FORMATS(PL_FORMAT_DECLARATION)
 #undef PL_FORMAT_DECLARATION

@@ -7,7 +7,7 @@ static pl_grid_param fit_fp8(int bits, const pl_scaling *scaling, double lo, dou
     (void)bits;
     const bool shared = scaling->mode == PL_SCALE_TENSOR || scaling->mode == PL_SCALE_BLOCK;
     const bool whole = shared && scaling->most > 0.0f;
-    const float a = whole ? scaling->most : (float)(-lo > hi ? -lo : hi);
+    const float a = whole ? scaling->most : (float)pl_format_farther(lo, hi);
     return (pl_grid_param){pl_format_store_scale(scaling->dtype, (double)(a / PL_E4M3.most)), 0};
 }
 

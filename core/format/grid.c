@@ -189,7 +189,7 @@ pl_grid_param pl_grid_fit(const pl_grid *grid, const float *w, size_t count, siz
                    ? format->fit(grid->bits, &scaling, 0.0, 0.0)
                    : (pl_grid_param){1.0f, 0};
     }
-    const float unit = -lo > hi ? -lo : hi;
+    const float unit = (float)pl_format_farther((double)lo, (double)hi);
     const group_values values = {w, count, stride};
     pl_grid_param best = fit_values(grid, &scaling, (double)lo, (double)hi, &values);
     if (!grid->mse) {

@@ -5,11 +5,6 @@
 
 enum { E8M0_BIAS = 127 };
 
-static float farther_to_float(double lo, double hi)
-{
-    return (float)(-lo > hi ? -lo : hi);
-}
-
 /* floor(log2 a); float32's subnormals and 0 are -127. */
 static int exponent_of(float a)
 {
@@ -30,7 +25,7 @@ static float scale_of(int e)
 
 static pl_grid_param fit_mx(pl_minifloat type, const pl_scaling *scaling, double lo, double hi)
 {
-    const float a = farther_to_float(lo, hi);
+    const float a = (float)pl_format_farther(lo, hi);
     const int largest = exponent_of(type.most);
     pl_float_bits even = {.f = a};
     even.u += 1u << (23 - type.mantissa - 1);

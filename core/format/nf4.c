@@ -24,7 +24,7 @@ static const float values[16] = {
 static pl_grid_param fit_nf4(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     (void)bits;
-    return (pl_grid_param){pl_format_store_scale(scaling->dtype, -lo > hi ? -lo : hi), 0};
+    return (pl_grid_param){pl_format_store_scale(scaling->dtype, pl_format_farther(lo, hi)), 0};
 }
 
 PL_ELEMENT_INLINE int code_of(float x, float scale)

@@ -24,7 +24,7 @@ static float e4m3(float x)
 /* stretch: 1, or what takes the block's maximum to 4. */
 static pl_grid_param fit_stretched(const pl_scaling *scaling, double lo, double hi, float stretch)
 {
-    const float a = (float)(-lo > hi ? -lo : hi);
+    const float a = (float)pl_format_farther(lo, hi);
     const pl_scaling known = {.mode = scaling->mode,
                               .most = scaling->most > 0.0f ? scaling->most : a};
     const float g = tensor_scale(&known);

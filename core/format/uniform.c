@@ -97,11 +97,6 @@ static float levels_of(int bits)
     return (float)(1 << bits);
 }
 
-static double farther_bound(double lo, double hi)
-{
-    return -lo > hi ? -lo : hi;
-}
-
 /* --- codes around 0 --------------------------------------------------------------------------- */
 
 static double symmetric_steps(int bits)
@@ -116,13 +111,13 @@ static double full_steps(int bits)
 
 static pl_grid_param symmetric_fit(int bits, const pl_scaling *scaling, double lo, double hi)
 {
-    const double scale = farther_bound(lo, hi) / symmetric_steps(bits);
+    const double scale = pl_format_farther(lo, hi) / symmetric_steps(bits);
     return (pl_grid_param){pl_format_store_scale(scaling->dtype, scale), 0};
 }
 
 static pl_grid_param full_fit(int bits, const pl_scaling *scaling, double lo, double hi)
 {
-    const double scale = farther_bound(lo, hi) / full_steps(bits);
+    const double scale = pl_format_farther(lo, hi) / full_steps(bits);
     return (pl_grid_param){pl_format_store_scale(scaling->dtype, scale), 0};
 }
 
