@@ -155,32 +155,16 @@ static uint32_t big_endian(const unsigned char *bytes)
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* Of the file's first bytes as many as there are, at most `size`; -1: errno says why not. */
-static ssize_t read_first_bytes(int fd, unsigned char *header, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        const ssize_t got = pread(fd, header + done, size - done, (off_t)done);
-        if (got == 0) {
-            break;
-        }
-        if (got < 0 && errno != EINTR) {
-            return -1;
-        }
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return (ssize_t)done;
-}
-
 /* Looks at a file's header without SQLite, which would create files beside it. */
 static pl_status check_header(const char *path, int fd, pl_error *err)
 {
     /* https://www.sqlite.org/fileformat.html 1.3: user_version at 60, application_id at 68. */
     unsigned char header[100];
     struct stat st;
-    const ssize_t got = read_first_bytes(fd, header, sizeof header);
-    if (got < 0 || fstat(fd, &st) != 0) {
-        return pl_error_set(err, PL_ERR_IO, "%s: %s", path, strerror(errno));
+    int why = 0;
+    const size_t got = pl_read_at(fd, 0, header, sizeof header, &why);
+    if (why != 0 || fstat(fd, &st) != 0) {
+        return pl_error_set(err, PL_ERR_IO, "%s: %s", path, strerror(why != 0 ? why : errno));
     }
     if (!S_ISREG(st.st_mode)) {
         return pl_error_set(err, PL_ERR_IO, "%s: expected a regular file", path);
@@ -188,7 +172,7 @@ static pl_status check_header(const char *path, int fd, pl_error *err)
     if (got == 0) {
         return PL_OK; /* a new one */
     }
-    if ((size_t)got < sizeof header || memcmp(header, "SQLite format 3", 16) != 0) {
+    if (got < sizeof header || memcmp(header, "SQLite format 3", 16) != 0) {
         return no_session(path, err);
     }
     if (big_endian(header + 68) != PL_SESSION_APPLICATION) {

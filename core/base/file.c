@@ -79,6 +79,25 @@ pl_file_stamp pl_file_get_stamp(const pl_file *file)
     return file->stamp;
 }
 
+size_t pl_read_at(int fd, uint64_t offset, void *out, size_t size, int *why)
+{
+    size_t done = 0;
+    *why = 0;
+    while (done < size) {
+        const size_t rest = size - done, piece = rest < (1u << 30) ? rest : (1u << 30);
+        const ssize_t got = pread(fd, (char *)out + done, piece, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            *why = got < 0 ? errno : 0;
+            break;
+        }
+        done += (size_t)got;
+    }
+    return done;
+}
+
 pl_status pl_file_read(pl_file *file, uint64_t offset, void *out, size_t size, pl_error *err)
 {
     struct stat st;
@@ -97,24 +116,13 @@ pl_status pl_file_read(pl_file *file, uint64_t offset, void *out, size_t size, p
                             "%s: ends at byte %llu, expected %zu bytes at offset %llu", file->path,
                             (unsigned long long)file->stamp.size, size, (unsigned long long)offset);
     }
-    char *to = out;
-    while (size > 0) {
-        size_t piece = size < (1u << 30) ? size : (1u << 30);
-        ssize_t got = pread(file->fd, to, piece, (off_t)offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return pl_error_set(err, got < 0 ? PL_ERR_IO : PL_ERR_CHANGED,
-                                "%s: reading at offset %llu: %s", file->path,
-                                (unsigned long long)offset,
-                                got < 0 ? strerror(errno) : "the file became shorter");
-        }
-        to += got;
-        offset += (uint64_t)got;
-        size -= (size_t)got;
-    }
-    return PL_OK;
+    int why = 0;
+    const size_t got = pl_read_at(file->fd, offset, out, size, &why);
+    return got == size ? PL_OK
+                       : pl_error_set(err, why != 0 ? PL_ERR_IO : PL_ERR_CHANGED,
+                                      "%s: reading at offset %llu: %s", file->path,
+                                      (unsigned long long)(offset + got),
+                                      why != 0 ? strerror(why) : "the file became shorter");
 }
 
 pl_status pl_file_read_all(const char *path, size_t limit, char **out, size_t *size, pl_error *err)

@@ -26,6 +26,10 @@ typedef struct pl_file_stamp {
 } pl_file_stamp;
 pl_file_stamp pl_file_get_stamp(const pl_file *file);
 
+/* Reads up to size bytes at offset of an open descriptor, however many pieces they come in; how
+ * many there were.  *why: 0 where the file ends before, else the errno of what failed. */
+size_t pl_read_at(int fd, uint64_t offset, void *out, size_t size, int *why);
+
 /* Reads exactly size bytes at offset into out.  Thread-safe (pread). */
 PL_NODISCARD pl_status pl_file_read(pl_file *file, uint64_t offset, void *out, size_t size,
                                     pl_error *err);

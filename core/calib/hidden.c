@@ -89,22 +89,11 @@ pl_status pl_hidden_read(pl_hidden *hidden, size_t window, float *out, pl_error 
         memcpy(out, hidden->data + window * hidden->values, bytes);
         return PL_OK;
     }
-    char *to = (char *)out;
-    off_t offset = (off_t)(window * bytes);
-    while (bytes > 0) {
-        ssize_t got = pread(hidden->fd, to, bytes, offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return pl_error_set(err, PL_ERR_IO, "the spilled hidden states of window %zu: %s",
-                                window, got < 0 ? strerror(errno) : "the file is too short");
-        }
-        to += got;
-        offset += got;
-        bytes -= (size_t)got;
-    }
-    return PL_OK;
+    int why = 0;
+    return pl_read_at(hidden->fd, window * bytes, out, bytes, &why) == bytes
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_IO, "the spilled hidden states of window %zu: %s", window,
+                              why != 0 ? strerror(why) : "the file is too short");
 }
 
 pl_status pl_hidden_write(pl_hidden *hidden, size_t window, const float *values, pl_error *err)
