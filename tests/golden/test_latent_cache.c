@@ -109,16 +109,8 @@ static void a_quantized_latent_cache_is_engines(void **ctx)
 
 int main(void)
 {
-    char path[4096];
-    json_error_t why;
-    const char *root = getenv("PLANISH_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/tests/golden/latent_values.json", root != NULL ? root : ".");
-    values = json_load_file(path, 0, &why);
+    values = golden_values("latent_values.json");
     cases = formula_cases();
-    if (values == NULL) {
-        fprintf(stderr, "%s: %s\n", path, why.text);
-        return 1;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quantized_latent_cache_is_engines),
     };

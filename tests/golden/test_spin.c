@@ -118,16 +118,8 @@ static void what_cannot_be_learned_is_refused(void **ctx)
 
 int main(void)
 {
-    char path[4096];
-    json_error_t why;
-    const char *root = getenv("PLANISH_SOURCE_ROOT");
-    snprintf(path, sizeof path, "%s/tests/golden/spin_values.json", root != NULL ? root : ".");
-    values = json_load_file(path, 0, &why);
+    values = golden_values("spin_values.json");
     cases = formula_cases();
-    if (values == NULL) {
-        fprintf(stderr, "%s: %s\n", path, why.text);
-        return 1;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_autograds),
         cmocka_unit_test(what_cannot_be_learned_is_refused),

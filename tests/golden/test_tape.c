@@ -321,21 +321,10 @@ static void check_block_autograd(const char *folder, const json_t *about)
     close_block(&b);
 }
 
-static json_t *golden_values(void)
-{
-    const char *root = getenv("PLANISH_SOURCE_ROOT");
-    char path[4096];
-    json_error_t why;
-    snprintf(path, sizeof path, "%s/tests/golden/tape_values.json", root != NULL ? root : ".");
-    json_t *golden = json_load_file(path, 0, &why);
-    assert_non_null(golden);
-    return golden;
-}
-
 static void every_gradient_agrees_with_autograd(void **state)
 {
     pl_temp *temp = *state;
-    json_t *golden = golden_values();
+    json_t *golden = golden_values("tape_values.json");
     const char *name;
     json_t *about;
     size_t checked = 0, i;
