@@ -72,7 +72,7 @@ void pl_result_table(const pl_call *call, json_t *rows, pl_buf *out)
 static void put_list(const char *name, const json_t *list, pl_buf *out)
 {
     char cell[CELL];
-    put_result_text(out, name, strlen(name), 0);
+    put_result_text(out, name, strlen(name), 22);
     for (size_t i = 0; i < json_array_size(list) && i < 16; i++) {
         put_json_cell(json_array_get(list, i), cell);
         pl_buf_printf(out, " %s", cell);
@@ -80,6 +80,31 @@ static void put_list(const char *name, const json_t *list, pl_buf *out)
     pl_buf_puts(out, json_array_size(list) > 16 ? " ...\n" : "\n");
 }
 
+/* What belongs together, under its name; a method's parameters stand for themselves. */
+static void put_group(const char *name, json_t *group, pl_buf *out)
+{
+    const char *key;
+    json_t *item;
+    char cell[CELL];
+    bool named = strcmp(name, "parameters") == 0;
+    json_object_foreach(group, key, item)
+    {
+        if (json_is_null(item)) {
+            continue;
+        }
+        if (!named) {
+            put_result_text(out, name, strlen(name), 0);
+            pl_buf_puts(out, "\n");
+            named = true;
+        }
+        put_json_cell(item, cell);
+        pl_buf_puts(out, "  ");
+        put_result_text(out, key, strlen(key), 20);
+        pl_buf_printf(out, " %s\n", cell);
+    }
+}
+
+/* What a result does not have (null in JSON, whose keys are always the same) is left out. */
 static void put_object(json_t *result, size_t columns, const char *least, pl_buf *out)
 {
     const char *name;
@@ -87,24 +112,15 @@ static void put_object(json_t *result, size_t columns, const char *least, pl_buf
     char cell[CELL];
     json_object_foreach(result, name, value)
     {
+        if (json_is_null(value)) {
+            continue;
+        }
         if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
             put_result_table(value, columns, least, out);
         } else if (json_is_array(value)) {
             put_list(name, value, out);
         } else if (json_is_object(value)) {
-            const char *key;
-            json_t *item;
-            if (strcmp(name, "parameters") != 0) { /* a method's stand for themselves */
-                put_result_text(out, name, strlen(name), 0);
-                pl_buf_puts(out, "\n");
-            }
-            json_object_foreach(value, key, item)
-            {
-                put_json_cell(item, cell);
-                pl_buf_puts(out, "  ");
-                put_result_text(out, key, strlen(key), 20);
-                pl_buf_printf(out, " %s\n", cell);
-            }
+            put_group(name, value, out);
         } else if (json_is_string(value)) {
             put_result_text(out, name, strlen(name), 22);
             pl_buf_puts(out, " ");

@@ -55,7 +55,14 @@ static void test_numbers_and_tables(void **ctx)
 {
     (void)ctx;
     check_both("tokenize", "{\"objective\": 0.125, \"gap\": null, \"iterations\": 20}",
-               "objective              0.125\n", "tokenize:  objective 0.125  iterations 20");
+               "objective              0.125\niterations             20\n",
+               "tokenize:  objective 0.125  iterations 20");
+    check_both(
+        "tokenize",
+        "{\"count\": 1, \"none\": {\"a\": null}, \"some\": {\"a\": null, \"b\": 2},"
+        " \"seconds\": 1}",
+        "count                  1\nsome\n  b                    2\nseconds                1\n",
+        "tokenize:  count 1  seconds 1");
     /* A sentence where the command has one; what is not known is left out. */
     check_both("solve",
                "{\"layer\": \"model.layers.3.mlp.up_proj\", \"group_max_before\": 0.5,"
@@ -100,7 +107,7 @@ static void test_numbers_and_tables(void **ctx)
                "{\"channel\": 123, \"max\": 0.25, \"token\": null}]}",
                "channel   max  token\n      7   1.5   the \n    123  0.25  -",
                "outliers:  2 channels");
-    check_both("tokenize text=x", "{\"count\": 2, \"ids\": [4, 5]}", "ids 4 5\n",
+    check_both("tokenize text=x", "{\"count\": 2, \"ids\": [4, 5]}", "ids                    4 5\n",
                "tokenize:  count 2  2 ids");
     check_both("method rtn",
                "{\"slot\": \"round\", \"parameters\": {\"bits\": 3, \"mse\": \"no\"}}",
