@@ -22,7 +22,7 @@ static void copy_name(const json_t *value, char out[PL_VIEW_NAME])
 
 bool pl_display_is_split(const pl_state *state)
 {
-    return json_is_true(json_object_get(state->screen, "split"));
+    return json_is_true(json_object_get(pl_state_screen(state), "split"));
 }
 
 pl_display pl_display_of(const pl_state *state)
@@ -33,7 +33,7 @@ pl_display pl_display_of(const pl_state *state)
     };
     size_t index;
     json_t *item;
-    json_array_foreach(json_object_get(state->screen, "panes"), index, item)
+    json_array_foreach(json_object_get(pl_state_screen(state), "panes"), index, item)
     {
         if (index < PL_DISPLAY_PANES) {
             pl_pane_view *pane = &display.panes[index];
@@ -43,7 +43,7 @@ pl_display pl_display_of(const pl_state *state)
             pane->log = json_is_true(json_object_get(item, "log"));
         }
     }
-    copy_name(json_object_get(state->screen, "zoom"), display.zoom);
+    copy_name(json_object_get(pl_state_screen(state), "zoom"), display.zoom);
     return display;
 }
 

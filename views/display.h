@@ -1,6 +1,6 @@
 /* views/display.h -- which view each pane of the screen shows, and how: part of what undo, sessions
  * and copies of a state keep.  A state holds it as a value of JSON that only this file reads
- * (pl_state.screen).
+ * (pl_state_screen).
  *
  * The names are those of views (views/view.h) and, for the main, second and table pane, of figures
  * (plots/kinds.h). */

@@ -207,7 +207,7 @@ void pl_state_keep_looks(pl_state *to, const pl_state *from)
     }
     to->side = from->side;
     to->which = from->which;
-    pl_state_set_screen(to, json_incref(from->screen));
+    pl_state_share_screen(to, from);
     if (to->source == from->source) {
         to->layer = from->layer;
         to->channel = from->channel;

@@ -394,7 +394,7 @@ pl_status pl_state_as(const pl_state *state, const pl_kept *kept, pl_state *out,
     out->side = state->side;
     out->which = state->which;
     out->channel = state->channel;
-    pl_state_set_screen(out, json_incref(state->screen));
+    pl_state_share_screen(out, state);
     out->sweep = state->sweep;
     memcpy(out->compared, state->compared, sizeof out->compared);
     for (size_t i = 0; i < state->n_kept; i++) {

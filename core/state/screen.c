@@ -1,15 +1,59 @@
 /* What the screen shows of a state, in its session. */
 #include "core/base/json.h"
-#include "core/state/state.h"
+#include "core/state/state_parts.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* States of several threads share it.  It has a count of its own because jansson's json_incref
+ * looks at the value's count unguarded before it adds to it. */
+struct pl_shown {
+    json_t *json;
+    atomic_int count;
+};
+
+pl_shown *pl_shown_retain(pl_shown *shown)
+{
+    if (shown != NULL) {
+        atomic_fetch_add(&shown->count, 1);
+    }
+    return shown;
+}
+
+void pl_shown_release(pl_shown *shown)
+{
+    if (shown != NULL && atomic_fetch_sub(&shown->count, 1) == 1) {
+        json_decref(shown->json);
+        free(shown);
+    }
+}
+
+const json_t *pl_state_screen(const pl_state *state)
+{
+    return state->shown != NULL ? state->shown->json : NULL;
+}
 
 void pl_state_set_screen(pl_state *state, json_t *screen)
 {
-    json_decref(state->screen);
-    state->screen = screen;
+    pl_shown *shown = screen != NULL ? malloc(sizeof *shown) : NULL;
+    if (shown != NULL) {
+        shown->json = screen;
+        atomic_init(&shown->count, 1);
+    } else {
+        json_decref(screen);
+    }
+    pl_shown_release(state->shown);
+    state->shown = shown;
+}
+
+void pl_state_share_screen(pl_state *to, const pl_state *from)
+{
+    pl_shown *shown = pl_shown_retain(from->shown);
+    pl_shown_release(to->shown);
+    to->shown = shown;
 }
 
 static json_t *sweep_json(const pl_state *state)
@@ -31,7 +75,8 @@ static json_t *sweep_json(const pl_state *state)
 
 json_t *pl_state_screen_json(const pl_state *state)
 {
-    json_t *json = state->screen != NULL ? json_copy(state->screen) : json_object();
+    const json_t *screen = pl_state_screen(state);
+    json_t *json = screen != NULL ? json_deep_copy(screen) : json_object();
     pl_json_set(json, "channel",
                 state->channel == SIZE_MAX ? json_null()
                                            : json_integer((json_int_t)state->channel));

@@ -135,7 +135,7 @@ void pl_state_deinit(pl_state *state)
     pl_state_free_overrides(state);
     free(state->solved);
     free(state->imported.path);
-    json_decref(state->screen);
+    pl_shown_release(state->shown);
     pl_state_free_remarks(state);
     pl_state_drop_kept(state);
     pl_source_release(state->source);
@@ -163,7 +163,7 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
 {
     *to = *from;
     to->source = pl_source_retain(from->source);
-    json_incref(to->screen);
+    pl_shown_retain(to->shown);
     for (size_t i = 0; i < from->n_kept; i++) {
         to->kept[i] = pl_kept_retain(from->kept[i]);
     }

@@ -86,6 +86,9 @@ typedef enum pl_which {
     PL_WHICH_BOTH,
 } pl_which;
 
+/* What the screen shows, shared by states (screen.c). */
+typedef struct pl_shown pl_shown;
+
 /* A setting under a name, as `keep` and `pin` make it (kept.h): methods, activations, cache and the
  * results of all layers, never changed, shared by states and jobs. */
 enum { PL_MAX_KEPT = 8 };
@@ -141,9 +144,9 @@ typedef struct pl_state {
     size_t layer; /* the selected one */
     pl_side side; /* what the screen's views show */
     pl_which which;
-    size_t channel; /* the input channel marked in all views, SIZE_MAX: none */
-    json_t *screen; /* what the screen shows, as views/display.h writes it, or NULL: as a screen
-                       starts.  Core keeps it and reads nothing of it; counted, never changed */
+    size_t channel;  /* the input channel marked in all views, SIZE_MAX: none */
+    pl_shown *shown; /* what the screen shows (pl_state_screen), or NULL: as a screen starts;
+                        a counted reference */
     pl_kept *kept[PL_MAX_KEPT]; /* counted references */
     bool compared[PL_MAX_KEPT]; /* shown beside the present one */
     size_t n_kept;
@@ -287,8 +290,16 @@ void pl_state_sweep_command(const pl_state *state, pl_buf *out);
 
 /* --- screen.c: what the screen shows, for views and sessions --------------------------------- */
 
-/* Takes the value, which nobody changes afterwards, in the place of the state's own; NULL: none. */
+/* What views/display.h wrote with pl_state_set_screen; core reads nothing of it.  The state's; NULL
+ * where there is none. */
+const json_t *pl_state_screen(const pl_state *state);
+
+/* Takes the value, which nobody changes afterwards, in the place of the state's own; NULL: none,
+ * and so it is when memory is out. */
 void pl_state_set_screen(pl_state *state, json_t *screen);
+
+/* `to` shows what `from` does. */
+void pl_state_share_screen(pl_state *to, const pl_state *from);
 
 /* For state_json.c: all that the screen shows of a state, the marked channel and the last sweep
  * with it. */

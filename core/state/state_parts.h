@@ -17,4 +17,7 @@ void pl_state_free_remarks(pl_state *state);
 
 void pl_state_drop_kept(pl_state *state);
 
+pl_shown *pl_shown_retain(pl_shown *shown); /* both: NULL is fine */
+void pl_shown_release(pl_shown *shown);
+
 #endif
