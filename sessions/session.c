@@ -119,7 +119,7 @@ static pl_status start_writer(pl_session *session, pl_error *err)
 /* ---- the states ---- */
 
 /* Takes json.  Returns false, with nothing changed but json freed, when memory is out. */
-static bool add_node(pl_session *session, int64_t parent, int64_t command, char *json)
+static bool add_node(pl_session *session, int64_t command, char *json)
 {
     if (session->n_nodes == session->capacity) {
         size_t capacity = session->capacity > 0 ? 2 * session->capacity : 64;
@@ -131,11 +131,7 @@ static bool add_node(pl_session *session, int64_t parent, int64_t command, char 
         session->nodes = nodes;
         session->capacity = capacity;
     }
-    session->nodes[session->n_nodes++] =
-        (pl_session_node){.parent = parent, .command = command, .json = json};
-    if (parent > 0) {
-        session->nodes[parent - 1].newest_child = (int64_t)session->n_nodes;
-    }
+    session->nodes[session->n_nodes++] = (pl_session_node){.command = command, .json = json};
     return true;
 }
 
@@ -154,7 +150,7 @@ static pl_status load_state(void *ctx, sqlite3_stmt *row, pl_error *err)
         return pl_session_damaged(session, "its states do not follow one another", err);
     }
     char *copy = strdup((const char *)json);
-    if (copy == NULL || !add_node(session, parent, sqlite3_column_int64(row, 3), copy)) {
+    if (copy == NULL || !add_node(session, sqlite3_column_int64(row, 3), copy)) {
         return pl_error_memory(err, "%s", session->path);
     }
     return PL_OK;
@@ -419,10 +415,10 @@ pl_status pl_session_record(pl_session *session, const char *command, bool ok, c
     }
     const int64_t before = session->head;
     const char *present = before > 0 ? session->nodes[before - 1].json : NULL;
-    /* A command that leaves everything as it was is no step for undo. */
+    /* A command that leaves everything as it was adds no state. */
     if (entry->json != NULL && (present == NULL || strcmp(present, entry->json) != 0)) {
         char *copy = strdup(entry->json);
-        if (copy == NULL || !add_node(session, session->head, session->commands + 1, copy)) {
+        if (copy == NULL || !add_node(session, session->commands + 1, copy)) {
             pl_record_free(entry);
             return pl_error_memory(err, "a state of %s", session->path);
         }
@@ -474,43 +470,6 @@ pl_status pl_session_solved_state(pl_session *session, json_t **out, pl_error *e
         i--;
     }
     return pl_session_read_state(session, i > 0 ? (int64_t)i : session->head, out, err);
-}
-
-static pl_status move_head(pl_session *session, int64_t to, json_t **out, pl_error *err)
-{
-    *out = NULL;
-    if (to == 0) {
-        return PL_OK;
-    }
-    pl_record *entry = calloc(1, sizeof *entry);
-    int64_t before = session->head;
-    session->head = to;
-    pl_status status = entry != NULL ? pl_session_state(session, out, err)
-                                     : pl_error_memory(err, "%s", session->path);
-    if (status != PL_OK) {
-        session->head = before;
-        free(entry);
-        return status;
-    }
-    entry->head = to;
-    status = enqueue(session, entry, err);
-    if (status != PL_OK) {
-        json_decref(*out);
-        *out = NULL;
-    }
-    return status;
-}
-
-pl_status pl_session_undo(pl_session *session, json_t **out, pl_error *err)
-{
-    return move_head(session, session->head > 0 ? session->nodes[session->head - 1].parent : 0, out,
-                     err);
-}
-
-pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err)
-{
-    return move_head(
-        session, session->head > 0 ? session->nodes[session->head - 1].newest_child : 0, out, err);
 }
 
 void pl_session_default_path(pl_buf *out)

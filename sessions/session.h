@@ -1,8 +1,8 @@
 /* sessions/session.h -- a session on disk (SQLite): every command, its result, and the states.
  *
- * A session is a replayable list of commands; each recorded state is a pointer that undo and redo
- * move.  Opening a session computes nothing.  A writer thread owns SQLite, so that a commit's
- * fsync never stalls a frame; on network file systems journal_mode=TRUNCATE is used. */
+ * A session is a replayable list of commands, with the state after each that changed it; the last
+ * is the present one.  Opening a session computes nothing.  A writer thread owns SQLite, so that a
+ * commit's fsync never stalls a frame; on network file systems journal_mode=TRUNCATE is used. */
 #ifndef PL_SESSIONS_SESSION_H
 #define PL_SESSIONS_SESSION_H
 
@@ -46,9 +46,9 @@ const char *pl_session_notice(const pl_session *session);
 
 /* Records a command that ended: its text as typed, ok, the result object or the error sentence
  * (either may be NULL), and the state after it (NULL, or equal to the present one: unchanged).
- * Returns at once; the texts are copied.  A new state after an undo starts a branch: the undone
- * states stay in the file.  Where the writer's last attempt failed (the disk is full), the record
- * is kept all the same, everything is tried again, and that failure is returned. */
+ * Returns at once; the texts are copied.  Where the writer's last attempt failed (the disk is
+ * full), the record is kept all the same, everything is tried again, and that failure is returned.
+ */
 PL_NODISCARD pl_status pl_session_record(pl_session *session, const char *command, bool ok,
                                          const json_t *result, const char *error,
                                          const json_t *state, pl_error *err);
@@ -124,11 +124,6 @@ PL_NODISCARD pl_status pl_session_state(pl_session *session, json_t **out, pl_er
  * newest in which layers are solved, on whatever branch; where there is none, the present one.  A
  * run that looked at the model and left does not hide what was solved before it. */
 PL_NODISCARD pl_status pl_session_solved_state(pl_session *session, json_t **out, pl_error *err);
-
-/* Moves the pointer back or forward (the newest branch); *out NULL at the end, where it stays.
- * Caller decrefs. */
-PL_NODISCARD pl_status pl_session_undo(pl_session *session, json_t **out, pl_error *err);
-PL_NODISCARD pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err);
 
 /* Flushes, and writes the commands recorded as ok, in order, as a batch script (atomically); those
  * for which leaves_out is true are not in it. */

@@ -9,8 +9,6 @@
 
 /* A recorded state; its identifier is its index plus one.  0 stands for "none". */
 typedef struct pl_session_node {
-    int64_t parent;
-    int64_t newest_child;
     int64_t command; /* that it is the state after */
     char *json;      /* compact */
 } pl_session_node;

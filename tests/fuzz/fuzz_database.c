@@ -30,10 +30,6 @@ static void use_session(pl_session *session)
     pl_fuzz_status(status, &err);
     pl_fuzz_promise(status != PL_OK || after == (before < 1000 ? before + 1 : 1000),
                     "a recorded command is not there");
-    state = NULL;
-    err = (pl_error){0};
-    pl_fuzz_status(pl_session_undo(session, &state, &err), &err);
-    json_decref(state);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

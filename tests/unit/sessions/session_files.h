@@ -75,19 +75,11 @@ static inline int present(pl_session *session)
     return number_of(state);
 }
 
-static inline int undo(pl_session *session)
+static inline int state_numbered(pl_session *session, int64_t id)
 {
     pl_error err = {0};
     json_t *state = NULL;
-    pl_check_ok(pl_session_undo(session, &state, &err), err);
-    return number_of(state);
-}
-
-static inline int redo(pl_session *session)
-{
-    pl_error err = {0};
-    json_t *state = NULL;
-    pl_check_ok(pl_session_redo(session, &state, &err), err);
+    pl_check_ok(pl_session_state_of_id(session, id, &state, &err), err);
     return number_of(state);
 }
 

@@ -1,5 +1,5 @@
-/* A session on disk: what is recorded comes back, undo and redo walk its tree, and every file that
- * is not a good session is refused with its sentence and left as it was. */
+/* A session on disk: what is recorded comes back, and every file that is not a good session is
+ * refused with its sentence and left as it was. */
 #include "tests/unit/sessions/session_files.h"
 
 #include "sessions/catalog.h"
@@ -39,8 +39,6 @@ static void creates_and_reopens(void **unused)
     assert_string_equal(pl_session_path(session), path);
     assert_null(pl_session_notice(session));
     assert_int_equal(present(session), -1);
-    assert_int_equal(undo(session), -1);
-    assert_int_equal(redo(session), -1);
     record(session, "open 'a b'", 1);
     record(session, "layers", -1);
     record(session, "select 0.q_proj", 2);
@@ -51,11 +49,7 @@ static void creates_and_reopens(void **unused)
 
     session = opened(path);
     assert_int_equal(present(session), 2);
-    assert_int_equal(undo(session), 1);
-    pl_session_close(session);
-    session = opened(path); /* the pointer is kept, too */
-    assert_int_equal(present(session), 1);
-    assert_int_equal(redo(session), 2);
+    assert_int_equal(state_numbered(session, 1), 1);
     pl_session_close(session);
 
     check_sql(path, "SELECT group_concat(text || '/' || ok, '; ') FROM commands",
@@ -67,37 +61,6 @@ static void creates_and_reopens(void **unused)
     check_sql(path, "PRAGMA application_id", "1349283443");
     check_sql(path, "PRAGMA user_version", "3");
     check_sql(path, "PRAGMA journal_mode", "wal");
-}
-
-static void undo_redo_and_branches(void **unused)
-{
-    (void)unused;
-    const char *path = in_folder("branch.planish");
-    pl_session *session = opened(path);
-    for (int i = 1; i <= 4; i++) {
-        record(session, "step", i);
-    }
-    assert_int_equal(undo(session), 3);
-    assert_int_equal(undo(session), 2);
-    assert_int_equal(redo(session), 3);
-    assert_int_equal(undo(session), 2);
-    record(session, "another way", 5); /* 1 - 2 - { 3 - 4, 5 } */
-    assert_int_equal(redo(session), -1);
-    assert_int_equal(present(session), 5);
-    assert_int_equal(undo(session), 2);
-    assert_int_equal(redo(session), 5); /* the newest branch */
-    assert_int_equal(undo(session), 2);
-    assert_int_equal(undo(session), 1);
-    assert_int_equal(undo(session), -1);
-    assert_int_equal(present(session), 1);
-    pl_session_close(session);
-
-    session = opened(path);
-    assert_int_equal(present(session), 1);
-    assert_int_equal(redo(session), 2);
-    assert_int_equal(redo(session), 5);
-    pl_session_close(session);
-    check_sql(path, "SELECT group_concat(coalesce(parent, 0)) FROM states", "0,1,2,3,2");
 }
 
 /* A command that has begun and not ended is told to the next who opens the session. */
@@ -322,7 +285,6 @@ static void refuses_damage(void **unused)
 static void check_second(const char *path)
 {
     pl_error err = {0};
-    json_t *state = NULL;
     pl_session *second = opened(path);
     assert_false(pl_session_is_kept(second));
     assert_non_null(strstr(pl_session_notice(second), "another program has this session open"));
@@ -331,10 +293,8 @@ static void check_second(const char *path)
     record(second, "here alone", 7);
     flush(second);
     assert_int_equal(present(second), 7);
-    pl_check_ok(pl_session_undo(second, &state, &err), err);
-    assert_int_equal(number_of(state), 1);
+    assert_int_equal(state_numbered(second, 1), 1);
     /* What is done in it can be kept elsewhere. */
-    assert_int_equal(redo(second), 7);
     char other[PATH_SIZE + 64];
     snprintf(other, sizeof other, "%s", in_folder("elsewhere.planish"));
     remove(other);
@@ -489,7 +449,7 @@ static void is_quick_with_ten_thousand_records(void **unused)
     session = opened(path);
     double reopened = seconds() - start;
     assert_int_equal(present(session), 9999);
-    assert_int_equal(undo(session), 9998);
+    assert_int_equal(state_numbered(session, 9999), 9998);
     pl_session_close(session);
     check_sql(path, "SELECT count(*) FROM commands", "10000");
     if (!(recorded < 5.0 && flushed < 10.0 && reopened < 5.0)) {
@@ -503,6 +463,7 @@ static void survives_a_sudden_end(void **unused)
 {
     (void)unused;
     const char *path = in_folder("killed.planish");
+    pl_error err = {0};
     for (int round = 1; round <= 3; round++) {
         pid_t child = fork();
         if (child == 0) {
@@ -527,8 +488,11 @@ static void survives_a_sudden_end(void **unused)
         int n = present(session);
         assert_in_range(n, 1000 * round + 60, 1000 * round + 100);
         if (n > 1000 * round + 1) {
-            assert_int_equal(undo(session), n - 1); /* the tree is whole up to there */
-            assert_int_equal(redo(session), n);
+            int64_t id = 0; /* the states are whole up to there */
+            pl_check_ok(pl_session_state_after(session, pl_session_count(session), &id, NULL, &err),
+                        err);
+            assert_int_equal(state_numbered(session, id), n);
+            assert_int_equal(state_numbered(session, id - 1), n - 1);
         }
         pl_session_close(session);
     }
@@ -595,7 +559,7 @@ static int second_program(const char *path)
     pl_error err = {0};
     pl_session *second = NULL;
     const bool good = pl_session_open(path, &second, &err) == PL_OK &&
-                      !pl_session_is_kept(second) && present(second) == 1 && undo(second) == -1;
+                      !pl_session_is_kept(second) && present(second) == 1;
     pl_session_close(second);
     return good ? 0 : 1;
 }
@@ -607,7 +571,6 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creates_and_reopens),
-        cmocka_unit_test(undo_redo_and_branches),
         cmocka_unit_test(tells_what_was_cut_off),
         cmocka_unit_test(hands_its_newest_commands_on),
         cmocka_unit_test(finds_the_newest_state_with_solved_layers),

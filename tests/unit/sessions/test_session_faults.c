@@ -224,7 +224,7 @@ static void a_changed_file_is_refused_or_works(void **unused)
         assert_true((status == PL_OK) == (session != NULL));
         if (status == PL_OK) {
             json_t *state = NULL;
-            status = pl_session_undo(session, &state, &err);
+            status = pl_session_solved_state(session, &state, &err);
             json_decref(state);
             pl_session_close(session);
         }
