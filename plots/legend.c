@@ -468,13 +468,6 @@ static box place_legend(const pl_figure *figure, const pl_layout *layout, pl_fon
     return b;
 }
 
-pl_area pl_legend_area(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
-                       const pl_ink *ink)
-{
-    box b = place_legend(figure, layout, fonts, ink);
-    return b.labels > 0 ? b.at : (pl_area){0};
-}
-
 void pl_legend_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                     pl_ink *ink)
 {

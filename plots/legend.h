@@ -24,10 +24,6 @@ double pl_legend_hides(const pl_figure *figure, const pl_layout *layout, pl_font
 double pl_legend_strip(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts);
 double pl_legend_column(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts);
 
-/* The place of the legend that pl_legend_draw draws; empty if there is none. */
-pl_area pl_legend_area(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
-                       const pl_ink *ink);
-
 /* Each draws, adds its own ink, and leaves out what would not fit.  Called in this order. */
 void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                      pl_ink *ink);

@@ -20,19 +20,15 @@ typedef struct pl_st_entry {
 
 typedef struct pl_st_writer pl_st_writer;
 
-/* Sorts the entries by dtype alignment (widest first), then name, writes the header to a temporary
- * file beside path.  metadata: pairs "key","value",..., NULL-terminated, or NULL. */
+/* Sorts the entries by dtype alignment (widest first), then name, and writes the header to a
+ * temporary file beside path.  raws[i], a constant, or NULL: the format's word ("I32", "F16", ...)
+ * for the type of a tensor whose bytes the caller gives (pl_st_writer_put_raw); entries[i].dtype is
+ * not read then.  raws may be NULL.  metadata: pairs "key","value",..., NULL-terminated, or NULL.
+ */
 PL_NODISCARD pl_status pl_st_writer_create(const char *path, const pl_st_entry *entries,
-                                           size_t count, const char *const *metadata,
-                                           pl_st_writer **out, pl_error *err);
-
-/* The same with tensors of which the caller gives the bytes (pl_st_writer_put_raw): raws[i], a
- * constant, is the format's word for their type ("I32", "F16", ...), whatever entries[i].dtype is,
- * or NULL. */
-PL_NODISCARD pl_status pl_st_writer_create_raw(const char *path, const pl_st_entry *entries,
-                                               const char *const *raws, size_t count,
-                                               const char *const *metadata, pl_st_writer **out,
-                                               pl_error *err);
+                                           const char *const *raws, size_t count,
+                                           const char *const *metadata, pl_st_writer **out,
+                                           pl_error *err);
 
 /* The position-th tensor to be written is entries[pl_st_writer_order(w, position)]. */
 size_t pl_st_writer_order(const pl_st_writer *writer, size_t position);

@@ -174,15 +174,9 @@ static void skip_empty(pl_st_writer *writer)
     }
 }
 
-pl_status pl_st_writer_create(const char *path, const pl_st_entry *entries, size_t count,
-                              const char *const *metadata, pl_st_writer **out, pl_error *err)
-{
-    return pl_st_writer_create_raw(path, entries, NULL, count, metadata, out, err);
-}
-
-pl_status pl_st_writer_create_raw(const char *path, const pl_st_entry *entries,
-                                  const char *const *words, size_t count,
-                                  const char *const *metadata, pl_st_writer **out, pl_error *err)
+pl_status pl_st_writer_create(const char *path, const pl_st_entry *entries,
+                              const char *const *words, size_t count, const char *const *metadata,
+                              pl_st_writer **out, pl_error *err)
 {
     *out = NULL;
     json_t *header = NULL;

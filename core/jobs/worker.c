@@ -323,14 +323,3 @@ void pl_worker_wait(pl_worker *worker)
     }
     pthread_mutex_unlock(&worker->lock);
 }
-
-size_t pl_worker_pending(pl_worker *worker)
-{
-    pthread_mutex_lock(&worker->lock);
-    size_t count = (size_t)(worker->running[0] != NULL) + (size_t)(worker->running[1] != NULL);
-    for (const job *queued = worker->queue; queued != NULL; queued = queued->next) {
-        count++;
-    }
-    pthread_mutex_unlock(&worker->lock);
-    return count;
-}

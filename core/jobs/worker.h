@@ -58,7 +58,4 @@ void pl_worker_wake(pl_worker *worker);
 /* Blocks until an event waits. */
 void pl_worker_wait(pl_worker *worker);
 
-/* Jobs queued or running. */
-size_t pl_worker_pending(pl_worker *worker);
-
 #endif

@@ -458,8 +458,8 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
     pl_path_join(&path, x->made.path, name);
     PL_THEN(pl_buf_check(&path, err));
     PL_THEN(list_entries(x, members, count, &list, err));
-    PL_THEN(pl_st_writer_create_raw(path.data, list.entries, list.raws, list.count, metadata,
-                                    &writer, err));
+    PL_THEN(pl_st_writer_create(path.data, list.entries, list.raws, list.count, metadata, &writer,
+                                err));
     for (size_t i = 0; status == PL_OK && i < list.count; i++) {
         const size_t at = pl_st_writer_order(writer, i);
         status = write_item(x, writer, &x->items[list.items[at]], list.parts[at], err);

@@ -188,12 +188,6 @@ void pl_preview_destroy(pl_preview *p)
     }
 }
 
-size_t pl_preview_rows(const pl_preview *p, const size_t **rows)
-{
-    *rows = p->rows;
-    return p->count;
-}
-
 /* --- what is known ---------------------------------------------------------------------------- */
 
 static void know_row(pl_preview *p, int stage, size_t row, const float *w)

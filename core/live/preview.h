@@ -17,14 +17,11 @@
 
 typedef struct pl_preview pl_preview;
 
-/* w0: [rows, n], finite, borrowed for the preview's life. */
+/* w0: [rows, n], finite, borrowed for the preview's life.  It takes the rows that hold the column
+ * maxima: first those of column bins, as many as a first frame has time for (every column where the
+ * layer is narrow), the largest first, then all others. */
 PL_NODISCARD pl_status pl_preview_create(pl_view w0, pl_preview **out, pl_error *err);
 void pl_preview_destroy(pl_preview *preview);
-
-/* The rows in the order they are solved, those that hold the column maxima: of column bins to
- * begin with, as many as a first frame has time for (every column where the layer is narrow), the
- * largest first, then all others.  Borrowed; returns how many there are. */
-size_t pl_preview_rows(const pl_preview *preview, const size_t **rows);
 
 /* What is known of the present value so far. */
 typedef struct pl_preview_now {

@@ -170,41 +170,6 @@ float *pl_tape_biases(pl_tape *t, size_t site)
     return t->sites[site].biases;
 }
 
-/* w[rows, cols] <- w diag(gain); NULL: none. */
-static void scale_columns(const float *gain, float *w, size_t rows, size_t cols)
-{
-    for (size_t i = 0; w != NULL && i < rows * cols; i++) {
-        w[i] *= gain[i % cols];
-    }
-}
-
-static void fold_gain(pl_tape *t, pl_norm_role norm, pl_site_role role)
-{
-    float *gain = t->f->w.norms[norm];
-    const size_t hidden = t->c->hidden_size;
-    if (gain == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < t->n_sites; i++) {
-        if (t->sites[i].role == role) {
-            scale_columns(gain, t->sites[i].weights, t->sites[i].outputs, hidden);
-        }
-    }
-    if (role == PL_SITE_GATE_UP && t->sites[t->mlp].expert != PL_NO_EXPERT) {
-        scale_columns(gain, t->f->w.router, t->c->experts, hidden);
-        scale_columns(gain, t->f->w.shared_gate, 1, hidden);
-    }
-    for (size_t c = 0; c < hidden; c++) {
-        gain[c] = 1.0f;
-    }
-}
-
-void pl_tape_fold_gains(pl_tape *t)
-{
-    fold_gain(t, PL_NORM_ATTENTION, PL_SITE_QKV);
-    fold_gain(t, PL_NORM_MLP, PL_SITE_GATE_UP);
-}
-
 /* --- forward ---------------------------------------------------------------------------------- */
 
 static void norm_rows(const pl_tape_pass *p, pl_norm_role role, const float *x, float *out)

@@ -36,10 +36,6 @@ PL_NODISCARD pl_status pl_tape_load(pl_tape *tape, size_t block, pl_task *task, 
 float *pl_tape_weights(pl_tape *tape, size_t site, size_t *rows, size_t *cols);
 float *pl_tape_biases(pl_tape *tape, size_t site);
 
-/* Of a model of RMSNorms: multiplies the gains of the norms before q, k, v and before gate, up (and
- * a router) into those layers' columns; the norms then have gains of 1. */
-void pl_tape_fold_gains(pl_tape *tape);
-
 /* Every member may be NULL. */
 typedef struct pl_tape_hooks {
     void *ctx;

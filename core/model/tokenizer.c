@@ -102,13 +102,6 @@ size_t pl_tokenizer_vocab_size(const pl_tokenizer *tokenizer)
     return tokenizer->vocab.count;
 }
 
-bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos)
-{
-    const bool adds = tokenizer->frame.n_front > 0;
-    *bos = adds ? tokenizer->frame.front[0] : tokenizer->bos;
-    return adds;
-}
-
 const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer)
 {
     return &tokenizer->frame;

@@ -34,6 +34,7 @@ PL_NODISCARD pl_status pl_tokenizer_from_gguf(const pl_checkpoint *checkpoint, p
                                               pl_error *err);
 void pl_tokenizer_destroy(pl_tokenizer *tokenizer);
 
+/* Ids are less than this. */
 size_t pl_tokenizer_vocab_size(const pl_tokenizer *tokenizer);
 
 enum { PL_MAX_FRAME = 8 };
@@ -60,9 +61,6 @@ typedef enum pl_tokenizer_fact {
     PL_TOKENIZER_FACTS,
 } pl_tokenizer_fact;
 void pl_tokenizer_tell(const pl_tokenizer *tokenizer, pl_tokenizer_fact fact, pl_buf *out);
-
-/* Whether a special token begins a text, and which. */
-bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos);
 
 /* text: size bytes of UTF-8 (PL_ERR_FORMAT names the offset of the first invalid byte).  memory:
  * bytes it may take, the text and the ids counted; 0: no limit (PL_ERR_MEMORY names it).  A

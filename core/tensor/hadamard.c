@@ -120,11 +120,6 @@ void pl_hadamard_destroy(pl_hadamard *h)
     }
 }
 
-size_t pl_hadamard_block(const pl_hadamard *h)
-{
-    return h->block;
-}
-
 /* The butterflies of 16 neighbours, in a register: a lane without its partner's bit has a + b, the
  * other one a - b. */
 static inline __attribute__((always_inline)) void butterflies_of_lanes(float *x)

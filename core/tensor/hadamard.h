@@ -32,9 +32,6 @@ PL_NODISCARD pl_status pl_hadamard_create_blocks(size_t n, size_t block, pl_hada
                                                  pl_error *err);
 void pl_hadamard_destroy(pl_hadamard *h); /* NULL is fine */
 
-/* Order of a block: n where the matrix is whole. */
-size_t pl_hadamard_block(const pl_hadamard *h);
-
 /* In place on each of the rows of x, ld apart: x <- x H / sqrt(block), and with H^T in H's place,
  * which is the inverse.  Rows are shared between the threads. */
 void pl_hadamard_rows(const pl_hadamard *h, float *x, size_t rows, size_t ld);

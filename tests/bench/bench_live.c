@@ -77,7 +77,7 @@ static void measure(const bench_layer *layer)
 {
     pl_error err = {0};
     pl_preview *preview = NULL;
-    const size_t *rows = NULL;
+    const size_t *place = NULL;
     double first[TURNS], all[TURNS], give[TURNS], start = bench_now();
     cold c = {.layer = layer, .spec = pl_spec_default(pl_method_find("astro"))};
     const pl_spec gptq = pl_spec_default(pl_method_find("gptq"));
@@ -88,7 +88,11 @@ static void measure(const bench_layer *layer)
         bench_fail(layer->name, &err);
     }
     const double create = bench_now() - start;
-    const size_t count = pl_preview_rows(preview, &rows);
+    size_t count = 0;
+    (void)pl_preview_warm(preview, &place);
+    for (size_t r = 0; r < layer->w.rows; r++) {
+        count += place[r] != SIZE_MAX ? 1 : 0;
+    }
     bool more = true;
     pl_gptq_factor factor;
     start = bench_now();

@@ -266,7 +266,7 @@ static void write_matrix(const char *path, const char *name, const float *x, siz
     const uint64_t dims[] = {rows, n};
     const pl_st_entry entry = {.name = name, .dtype = PL_F32, .n_dims = 2, .dims = dims};
     pl_st_writer *writer = NULL;
-    pl_check_ok(pl_st_writer_create(path, &entry, 1, NULL, &writer, &err), err);
+    pl_check_ok(pl_st_writer_create(path, &entry, NULL, 1, NULL, &writer, &err), err);
     pl_check_ok(pl_st_writer_put(writer, x, rows * n, NULL, &err), err);
     pl_check_ok(pl_st_writer_commit(writer, &err), err);
     pl_st_writer_destroy(writer);

@@ -14,7 +14,7 @@ static void write_shard(const char *name, const char *tensor)
     pl_st_writer *writer = NULL;
     const pl_st_entry entry = {tensor, PL_F32, 2, dims};
     snprintf(path, sizeof path, "%s/%s", pl_fuzz_folder(), name);
-    pl_check_ok(pl_st_writer_create(path, &entry, 1, NULL, &writer, &err), err);
+    pl_check_ok(pl_st_writer_create(path, &entry, NULL, 1, NULL, &writer, &err), err);
     pl_check_ok(pl_st_writer_put(writer, values, 6, NULL, &err), err);
     pl_check_ok(pl_st_writer_commit(writer, &err), err);
     pl_st_writer_destroy(writer);

@@ -121,8 +121,8 @@ static void write_layer(pl_temp *temp, const pl_packing *packing, const pl_codes
     json_t *config = json_pack("{s:o}", "quantization_config", packing->config(&module, 1, order));
     assert_int_equal(json_dump_file(config, pl_temp_path(temp, "config.json"), 0), 0);
     json_decref(config);
-    pl_check_ok(pl_st_writer_create_raw(pl_temp_path(temp, "model.safetensors"), entries, raws,
-                                        count, NULL, &writer, &err),
+    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "model.safetensors"), entries, raws, count,
+                                    NULL, &writer, &err),
                 err);
     for (size_t i = 0; i < count; i++) {
         const pl_pack_part *part = &parts[pl_st_writer_order(writer, i)];
@@ -314,7 +314,7 @@ static void test_floats_are_read(void **ctx)
         }
         check_float_packing(about, bytes, count);
         const char *path = pl_temp_path(&temp, "model.safetensors");
-        pl_check_ok(pl_st_writer_create_raw(path, entries, raws, count, NULL, &writer, &err), err);
+        pl_check_ok(pl_st_writer_create(path, entries, raws, count, NULL, &writer, &err), err);
         for (size_t i = 0; i < count; i++) {
             const size_t at = pl_st_writer_order(writer, i);
             pl_check_ok(pl_st_writer_put_raw(writer, bytes[at], sizes[at], &err), err);
@@ -357,7 +357,7 @@ static void test_fp8_blocks_as_many_as_rows(void **ctx)
     memset(codes, 0x38, sizeof codes); /* 1 */
     pl_temp_init(&temp);
     const char *path = pl_temp_path(&temp, "model.safetensors");
-    pl_check_ok(pl_st_writer_create_raw(path, entries, raws, 2, NULL, &writer, &err), err);
+    pl_check_ok(pl_st_writer_create(path, entries, raws, 2, NULL, &writer, &err), err);
     for (size_t i = 0; i < 2; i++) {
         const size_t at = pl_st_writer_order(writer, i);
         pl_check_ok(pl_st_writer_put_raw(writer, bytes[at], sizes[at], &err), err);
@@ -451,7 +451,7 @@ static void test_blocks_of_experts_are_read(void **ctx)
         scales[(OUT + 2) * BLOCKS + 1] = nan != 0 ? 255 : 3;
         pl_temp_init(&temp);
         const char *path = pl_temp_path(&temp, "model.safetensors");
-        pl_check_ok(pl_st_writer_create_raw(path, entries, raws, 2, NULL, &writer, &err), err);
+        pl_check_ok(pl_st_writer_create(path, entries, raws, 2, NULL, &writer, &err), err);
         for (size_t i = 0; i < 2; i++) {
             const size_t at = pl_st_writer_order(writer, i);
             pl_check_ok(pl_st_writer_put_raw(writer, bytes[at], sizes[at], &err), err);

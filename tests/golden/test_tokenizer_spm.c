@@ -94,9 +94,7 @@ static void ids_are_sentencepieces(void **state)
                                        &written, &err),
                 err);
     check_texts(written);
-    int32_t bos = -1;
-    assert_true(pl_tokenizer_adds_bos(written, &bos));
-    assert_int_equal(bos, 1);
+    tokens_check_bos(written, 1);
     pl_buf_deinit(&text);
     pl_tokenizer_destroy(written);
     pl_tokenizer_destroy(t);

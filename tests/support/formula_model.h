@@ -97,7 +97,7 @@ static inline void formula_write_hf(const json_t *about, pl_temp *temp)
     }
     float *values = malloc(largest * sizeof *values);
     assert_non_null(values);
-    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "model.safetensors"), entries, n, NULL,
+    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "model.safetensors"), entries, NULL, n, NULL,
                                     &writer, &err),
                 err);
     for (size_t i = 0; i < n; i++) {

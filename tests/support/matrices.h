@@ -41,7 +41,7 @@ static inline void pl_write_matrices(const char *path, const pl_test_matrix *lis
                                    .n_dims = list[i].cols > 0 ? 2 : 1,
                                    .dims = dims[i]};
     }
-    pl_check_ok(pl_st_writer_create(path, entries, count, NULL, &writer, &err), err);
+    pl_check_ok(pl_st_writer_create(path, entries, NULL, count, NULL, &writer, &err), err);
     for (size_t i = 0; i < count; i++) {
         const pl_test_matrix *m = &list[pl_st_writer_order(writer, i)];
         size_t cols = m->cols > 0 ? m->cols : 1;

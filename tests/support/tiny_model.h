@@ -141,7 +141,7 @@ static inline pl_model *tiny_model(pl_temp *temp, tiny_options options)
     }
     tiny_list(&n);
     pl_st_writer *writer = NULL;
-    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "model.safetensors"), n.entries,
+    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "model.safetensors"), n.entries, NULL,
                                     TINY_TENSORS, NULL, &writer, &err),
                 err);
     for (size_t i = 0; i < TINY_TENSORS; i++) {

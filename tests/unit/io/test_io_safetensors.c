@@ -22,7 +22,7 @@ static void what_is_written_reads_back(void **state)
     const float values[] = {1, -2.5f, 3, 0.1f, 5e-8f, 100};
     double worst = 0;
     const char *path = pl_temp_path(temp, "out.safetensors");
-    pl_check_ok(pl_st_writer_create(path, entries, COUNT, metadata, &writer, &err), err);
+    pl_check_ok(pl_st_writer_create(path, entries, NULL, COUNT, metadata, &writer, &err), err);
     static const char *const order[] = {"nothing", "wide", "half.a", "half.z", "scalar"};
     for (size_t i = 0; i < COUNT; i++) {
         const pl_st_entry *e = &entries[pl_st_writer_order(writer, i)];
@@ -64,7 +64,7 @@ static void missing_and_surplus_values(void **state)
     pl_st_writer *writer = NULL;
     const float values[8] = {0};
     const char *path = pl_temp_path(temp, "short.safetensors");
-    pl_check_ok(pl_st_writer_create(path, entries + 1, 1, NULL, &writer, &err), err);
+    pl_check_ok(pl_st_writer_create(path, entries + 1, NULL, 1, NULL, &writer, &err), err);
     pl_check_ok(pl_st_writer_put(writer, values, 4, NULL, &err), err);
     assert_int_equal(pl_st_writer_commit(writer, &err), PL_ERR_STATE);
     pl_check_says(err, "tensor 'wide' has 4 of its 6 values");
@@ -81,9 +81,9 @@ static void infinities_are_not_written(void **state)
     pl_error err;
     pl_st_writer *writer = NULL;
     const float values[] = {1, 2, 70000, 0, 0, 0};
-    pl_check_ok(
-        pl_st_writer_create(pl_temp_path(temp, "inf.safetensors"), entries, 1, NULL, &writer, &err),
-        err);
+    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "inf.safetensors"), entries, NULL, 1, NULL,
+                                    &writer, &err),
+                err);
     assert_int_equal(pl_st_writer_put(writer, values, 6, NULL, &err), PL_ERR_NUMERIC);
     pl_check_says(err, "tensor 'half.z': 70000 at element 2 is not finite in F16");
     pl_st_writer_destroy(writer);
@@ -96,19 +96,19 @@ static void bad_lists_are_refused(void **state)
     pl_st_writer *writer = NULL;
     const char *path = pl_temp_path(temp, "bad.safetensors");
     const pl_st_entry twice[] = {entries[0], entries[0]};
-    assert_int_equal(pl_st_writer_create(path, twice, 2, NULL, &writer, &err), PL_ERR_USAGE);
+    assert_int_equal(pl_st_writer_create(path, twice, NULL, 2, NULL, &writer, &err), PL_ERR_USAGE);
     pl_check_says(err, "'half.z' is listed twice");
     assert_null(writer);
     static const uint64_t huge[] = {UINT64_C(1) << 40, UINT64_C(1) << 40};
     const pl_st_entry wrong[] = {
         {"q", PL_Q4_1, 2, pair}, {"__metadata__", PL_F32, 2, pair}, {"huge", PL_F32, 2, huge}};
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(pl_st_writer_create(path, wrong + i, 1, NULL, &writer, &err),
+        assert_int_equal(pl_st_writer_create(path, wrong + i, NULL, 1, NULL, &writer, &err),
                          PL_ERR_USAGE);
         pl_check_says(err, wrong[i].name);
     }
     const pl_st_entry raw = {"\xff", PL_F32, 2, pair};
-    assert_int_equal(pl_st_writer_create(path, &raw, 1, NULL, &writer, &err), PL_ERR_FORMAT);
+    assert_int_equal(pl_st_writer_create(path, &raw, NULL, 1, NULL, &writer, &err), PL_ERR_FORMAT);
     pl_check_says(err, "UTF-8");
     assert_int_equal(access(path, F_OK), -1);
 }

@@ -445,7 +445,7 @@ static void write_blocks(pl_temp *temp)
             }
         }
     }
-    pl_check_ok(pl_st_writer_create_raw(made, entries, raws, n, NULL, &writer, &err), err);
+    pl_check_ok(pl_st_writer_create(made, entries, raws, n, NULL, &writer, &err), err);
     for (size_t i = 0; i < n; i++) {
         const size_t at = pl_st_writer_order(writer, i);
         put_tensor(writer, from, names[at], raws[at] != NULL,

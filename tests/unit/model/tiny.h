@@ -134,8 +134,8 @@ static inline void tiny_write_hf(const tiny *t, pl_temp *temp, const char *confi
         const tiny_tensor *x = &t->tensors[i];
         entries[i] = (pl_st_entry){x->hf, PL_F32, x->n_dims, x->dims};
     }
-    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "model.safetensors"), entries, t->count,
-                                    NULL, &writer, &err),
+    pl_check_ok(pl_st_writer_create(pl_temp_path(temp, "model.safetensors"), entries, NULL,
+                                    t->count, NULL, &writer, &err),
                 err);
     for (size_t i = 0; i < t->count; i++) {
         const tiny_tensor *x = &t->tensors[pl_st_writer_order(writer, i)];

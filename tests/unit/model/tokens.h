@@ -64,6 +64,13 @@ static inline pl_status tokens_read(pl_temp *temp, json_t *json, pl_tokenizer **
     return pl_tokenizer_from_json(path, out, err);
 }
 
+/* The token that begins a text must be bos; -1: none does. */
+static inline void tokens_check_bos(const pl_tokenizer *tokenizer, int32_t bos)
+{
+    const pl_frame *frame = pl_tokenizer_frame(tokenizer);
+    assert_int_equal(frame->n_front > 0 ? frame->front[0] : -1, bos);
+}
+
 /* The ids of a text must be those given. */
 static inline void tokens_check(const pl_tokenizer *tokenizer, const char *text,
                                 const int32_t *expected, size_t count)
