@@ -75,31 +75,6 @@ const char *pl_store_folder(const pl_store *store)
     return store->folder;
 }
 
-bool pl_store_is_kind(const char *kind)
-{
-    size_t size = strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-    return size > 0 && kind[size] == '\0';
-}
-
-pl_status pl_store_path(const pl_store *store, const char *kind, pl_id key, pl_buf *path,
-                        pl_error *err)
-{
-    char hex[PL_ID_TEXT];
-    *path = (pl_buf){0};
-    if (!pl_store_is_kind(kind)) {
-        return pl_error_set(err, PL_ERR_USAGE, "store: '%s' is no kind of entry", kind);
-    }
-    pl_id_format(key, hex);
-    pl_path_join(path, store->folder, kind);
-    pl_buf_puts(path, "/");
-    pl_buf_puts(path, hex);
-    pl_status status = pl_buf_check(path, err);
-    if (status != PL_OK) {
-        pl_buf_deinit(path);
-    }
-    return status;
-}
-
 /* The time of last use is the access time, set by hand: it works on file systems mounted without
  * access times, and leaves the modification time that open readers check alone.  A store that
  * cannot be written keeps its old order, which is no error. */
@@ -107,15 +82,6 @@ static void mark_used(const char *path)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
     (void)utimensat(AT_FDCWD, path, times, 0);
-}
-
-bool pl_store_is_sound(const char *path, const char *kind, pl_id key)
-{
-    pl_entry *entry = NULL;
-    bool sound = pl_entry_open(path, kind, key, &entry, NULL) == PL_OK &&
-                 pl_entry_verify(entry, NULL) == PL_OK;
-    pl_entry_close(entry);
-    return sound;
 }
 
 typedef enum kept_state { KEPT_NOWHERE, KEPT_HERE, KEPT_AS_REMOVED } kept_state;
@@ -134,17 +100,6 @@ static kept_state look_among_kept(pl_store *store, const char *kind, pl_id key, 
     }
     pthread_mutex_unlock(&store->lock);
     return state;
-}
-
-pl_status pl_store_make_folder(const pl_store *store, const char *kind, pl_error *err)
-{
-    pl_buf folder = {0};
-    pl_path_join(&folder, store->folder, kind);
-    pl_status status = pl_buf_check(&folder, err);
-    PL_THEN(pl_file_make_private_dirs(store->folder, err));
-    PL_THEN(pl_file_make_dirs(folder.data, err));
-    pl_buf_deinit(&folder);
-    return status;
 }
 
 /* Makes room first where the disk is too full, and once more where it proves to be. */
@@ -332,6 +287,17 @@ pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **
     return status;
 }
 
+pl_status pl_store_read_file(pl_store *store, const char *kind, pl_id key, char **bytes,
+                             size_t *size, pl_error *err)
+{
+    pl_entry *entry = NULL;
+    *bytes = NULL;
+    pl_status status = pl_store_get(store, kind, key, &entry, err);
+    PL_THEN(pl_entry_read_file(entry, bytes, size, err));
+    pl_entry_close(entry);
+    return status;
+}
+
 pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error *err)
 {
     pl_buf path;
@@ -355,32 +321,4 @@ pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error
     }
     pl_buf_deinit(&path);
     return status;
-}
-
-bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key)
-{
-    for (size_t i = 0; i < store->pin_count; i++) {
-        if (pl_id_equal(store->pins[i].key, key) && strcmp(store->pins[i].kind, kind) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *err)
-{
-    if (pl_store_is_pinned(store, kind, key)) {
-        return PL_OK;
-    }
-    pl_pin *pins = realloc(store->pins, (store->pin_count + 1) * sizeof *pins);
-    if (pins == NULL) {
-        return pl_error_memory(err, "the store");
-    }
-    store->pins = pins;
-    char *copy = strdup(kind);
-    if (copy == NULL) {
-        return pl_error_memory(err, "the store");
-    }
-    pins[store->pin_count++] = (pl_pin){copy, key};
-    return PL_OK;
 }

@@ -89,6 +89,8 @@ struct pl_store {
     bool told;
 };
 
+/* --- store_place.c --- */
+
 bool pl_store_is_kind(const char *kind);
 /* Is there a whole, undamaged entry at path? */
 bool pl_store_is_sound(const char *path, const char *kind, pl_id key);

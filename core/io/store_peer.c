@@ -51,14 +51,3 @@ pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key, const
     pl_buf_deinit(&path);
     return status;
 }
-
-pl_status pl_store_read_file(pl_store *store, const char *kind, pl_id key, char **bytes,
-                             size_t *size, pl_error *err)
-{
-    pl_entry *entry = NULL;
-    *bytes = NULL;
-    pl_status status = pl_store_get(store, kind, key, &entry, err);
-    PL_THEN(pl_entry_read_file(entry, bytes, size, err));
-    pl_entry_close(entry);
-    return status;
-}

@@ -13,31 +13,6 @@
  * the test for finiteness. */
 enum { PIECE = 128 * 1024 };
 
-uint64_t pl_dims_elements(const uint64_t *dims, size_t count)
-{
-    uint64_t product = 1;
-    for (size_t i = 0; i < count; i++) {
-        product *= dims[i];
-    }
-    return product;
-}
-
-uint64_t pl_tensor_elements(const pl_tensor *tensor)
-{
-    return pl_dims_elements(tensor->dims, tensor->n_dims);
-}
-
-size_t pl_tensor_cols(const pl_tensor *tensor)
-{
-    return tensor->n_dims > 0 ? (size_t)tensor->dims[tensor->n_dims - 1] : 1;
-}
-
-size_t pl_tensor_rows(const pl_tensor *tensor)
-{
-    const size_t before = tensor->n_dims > 0 ? tensor->n_dims - 1 : 0;
-    return (size_t)pl_dims_elements(tensor->dims, before);
-}
-
 static pl_status check_range(const pl_checkpoint *checkpoint, const pl_tensor *tensor, size_t first,
                              size_t count, pl_error *err)
 {
