@@ -9,9 +9,18 @@
 #include "core/lab/context.h"
 #include "core/solve/factors.h"
 
-typedef struct pl_pool pl_pool; /* core/lab/pool.h */
-/* Tells the pool that the lab ends: it drops what workers still send.  NULL is fine. */
-void pl_pool_leave(const pl_pool *pool);
+/* Workers that compute units of the lab's commands beside it (core/lab/pool.h). */
+typedef struct pl_units pl_units;
+typedef struct pl_pool {
+    void *ctx;
+    size_t workers; /* that compute, this process among them */
+    /* Returns when every unit has ended, or left nothing.  Only a cancel is an error. */
+    pl_status (*run)(void *ctx, pl_context cx, pl_units *units, pl_error *err);
+    /* A command that computes has ended; any thread. */
+    void (*ended)(void *ctx, const char *command);
+    /* The lab and its store end: what workers still send is dropped.  Any thread. */
+    void (*leave)(void *ctx);
+} pl_pool;
 
 typedef struct pl_lab_options {
     const char *store;   /* folder, NULL for the default */

@@ -12,13 +12,6 @@ size_t pl_pool_workers(const pl_lab *lab)
     return pool != NULL ? pool->workers : 1;
 }
 
-void pl_pool_leave(const pl_pool *pool)
-{
-    if (pool != NULL) {
-        pool->leave(pool->ctx);
-    }
-}
-
 pl_status pl_pool_run(pl_context cx, pl_units *units, pl_error *err)
 {
     const pl_pool *pool = pl_lab_pool(cx.lab);

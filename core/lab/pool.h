@@ -28,7 +28,7 @@ typedef struct pl_unit_kind {
 enum { PL_NO_HOME = -1 };
 
 /* Units of one kind, of one state, that may run in any order. */
-typedef struct pl_units {
+struct pl_units {
     const pl_unit_kind *kind;
     json_t *list;       /* array of what each is; a number "cost" in it is how long it takes,
                                     by any measure: the dearest go first */
@@ -37,17 +37,6 @@ typedef struct pl_units {
     int *home;          /* NULL, or of each unit which worker is to run it, PL_NO_HOME: any; out:
                            that did.  Another one does if that is gone */
     double done, total; /* progress when they begin, and of the whole command: kind->counting */
-} pl_units;
-
-struct pl_pool {
-    void *ctx;
-    size_t workers; /* that compute, this process among them */
-    /* Returns when every unit has ended, or left nothing.  Only a cancel is an error. */
-    pl_status (*run)(void *ctx, pl_context cx, pl_units *units, pl_error *err);
-    /* A command that computes has ended; any thread. */
-    void (*ended)(void *ctx, const char *command);
-    /* The lab and its store end: what workers still send is dropped.  Any thread. */
-    void (*leave)(void *ctx);
 };
 
 /* How many workers a command's units are cut for: 1 without a pool. */
