@@ -394,18 +394,3 @@ pl_status pl_model_open_matrices(const char *weights, const char *inputs, pl_mod
     }
     return status;
 }
-
-void pl_bare_destroy(pl_bare *bare)
-{
-    if (bare != NULL) {
-        for (size_t i = 0; i < bare->n_names; i++) {
-            free(bare->names[i]);
-        }
-        free(bare->names);
-        free(bare->site_inputs);
-        pl_checkpoint_close(bare->inputs);
-        free(bare->inputs_path);
-        free(bare->inputs_name);
-        free(bare);
-    }
-}

@@ -1,9 +1,10 @@
-/* Asking a bare model: its layers by name, its identity, and what it cannot do. */
+/* A bare model once it is open: its layers by name, its identity, what it cannot do, its end. */
 #include "core/model/bare.h"
 
 #include "core/model/bare_parts.h"
 #include "core/model/model_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool pl_model_is_bare(const pl_model *model)
@@ -163,4 +164,19 @@ bool pl_bare_layer_matches(const pl_model *model, size_t index, const char *glob
     const char *dot = strrchr(layer->name, '.');
     return pl_text_glob(glob, layer->name) || pl_text_glob(glob, layer->brief) ||
            pl_text_glob(glob, layer->tensor->name) || (dot != NULL && pl_text_glob(glob, dot + 1));
+}
+
+void pl_bare_destroy(pl_bare *bare)
+{
+    if (bare != NULL) {
+        for (size_t i = 0; i < bare->n_names; i++) {
+            free(bare->names[i]);
+        }
+        free(bare->names);
+        free(bare->site_inputs);
+        pl_checkpoint_close(bare->inputs);
+        free(bare->inputs_path);
+        free(bare->inputs_name);
+        free(bare);
+    }
 }

@@ -9,51 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SIZE = 1 << 24 };
-
-static pl_status refuse_field(pl_error *err, const char *path, const char *field,
-                              const char *expected)
-{
-    return pl_error_set(err, PL_ERR_FORMAT, "%s: %s: expected %s", path, field, expected);
-}
-
-static bool missing(const json_t *value)
-{
-    return value == NULL || json_is_null(value);
-}
-
-pl_status pl_config_size(const json_t *json, const char *path, const char *field, size_t fallback,
-                         size_t *out, pl_error *err)
-{
-    const json_t *value = json_object_get(json, field);
-    if (missing(value) && fallback > 0) {
-        *out = fallback;
-        return PL_OK;
-    }
-    json_int_t number = json_is_integer(value) ? json_integer_value(value) : 0;
-    if (number < 1 || number > MAX_SIZE) {
-        return refuse_field(err, path, field, "an integer from 1 to 16777216");
-    }
-    *out = (size_t)number;
-    return PL_OK;
-}
-
-pl_status pl_config_real(const json_t *json, const char *path, const char *field, double fallback,
-                         double *out, pl_error *err)
-{
-    const json_t *value = json_object_get(json, field);
-    if (missing(value) && fallback > 0) {
-        *out = fallback;
-        return PL_OK;
-    }
-    double number = json_number_value(value);
-    if (!json_is_number(value) || !isfinite(number) || number <= 0) {
-        return refuse_field(err, path, field, "a positive number");
-    }
-    *out = number;
-    return PL_OK;
-}
-
 static pl_status read_llama3(const json_t *rope, const char *path, pl_config *out, pl_error *err)
 {
     pl_status status =
@@ -62,7 +17,7 @@ static pl_status read_llama3(const json_t *rope, const char *path, pl_config *ou
     PL_THEN(pl_config_size(rope, path, "original_max_position_embeddings", out->max_positions,
                            &out->rope_original_positions, err));
     if (status == PL_OK && !(out->rope_high_freq_factor > out->rope_low_freq_factor)) {
-        status = refuse_field(err, path, "high_freq_factor", "more than low_freq_factor");
+        status = pl_config_refuse(err, path, "high_freq_factor", "more than low_freq_factor");
     }
     return status;
 }
@@ -80,7 +35,7 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
     double theta = out->arch->default_theta > 0 ? out->arch->default_theta : 10000.0;
     pl_status status =
         pl_config_real(own_theta ? rope : json, path, "rope_theta", theta, &out->rope_theta, err);
-    if (status != PL_OK || missing(rope)) {
+    if (status != PL_OK || pl_config_missing(rope)) {
         return status;
     }
     const json_t *type = json_object_get(rope, "rope_type");
@@ -89,7 +44,7 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
         name = "default";
     }
     if (name == NULL) {
-        return refuse_field(
+        return pl_config_refuse(
             err, path, is_new ? "rope_parameters.rope_type" : "rope_scaling.rope_type", "a string");
     }
     if (strcmp(name, "default") == 0) {
@@ -197,7 +152,7 @@ static pl_status check_settings(const json_t *json, const char *path, const pl_c
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < PL_MOST_SETTINGS && settings[i].field != NULL; i++) {
         const json_t *value = json_object_get(json, settings[i].field);
-        const bool fits = missing(value) || setting_fits(&settings[i], value, config);
+        const bool fits = pl_config_missing(value) || setting_fits(&settings[i], value, config);
         status = refuse_if(json, path, settings[i].field, !fits, err);
     }
     return status;
@@ -212,8 +167,9 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
     pl_activation activation;
     const pl_activation own = /* which config.json's word does not tell from a plain gate */
         arch->activation == PL_CLAMPED_SWIGLU ? PL_SILU : arch->activation;
-    bool act_fits = missing(act) || (pl_config_activation(json_string_value(act), &activation) &&
-                                     (arch->any_activation || activation == own));
+    bool act_fits =
+        pl_config_missing(act) || (pl_config_activation(json_string_value(act), &activation) &&
+                                   (arch->any_activation || activation == own));
     const json_t *partial = find_partial(json);
     const struct {
         const char *field;
@@ -266,7 +222,7 @@ pl_status pl_config_check(const pl_config *config, const char *path, pl_error *e
         return pl_error_set(err, PL_ERR_FORMAT, "%s: values of %zu a head; expected at most %d",
                             path, config->value_dim, PL_MAX_HEAD_DIM);
     }
-    if (config->heads > MAX_SIZE / config->head_dim) {
+    if (config->heads > PL_CONFIG_LARGEST / config->head_dim) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: %zu heads of %zu are too wide", path,
                             config->heads, config->head_dim);
     }
@@ -282,7 +238,7 @@ static pl_status read_latent_sizes(const json_t *json, const char *path, pl_conf
     pl_status status =
         pl_config_size(json, path, "num_key_value_heads", out->heads, &out->kv_heads, err);
     PL_THEN(pl_config_size(json, path, "kv_lora_rank", 0, &out->kv_latent, err));
-    if (status == PL_OK && !missing(rank)) {
+    if (status == PL_OK && !pl_config_missing(rank)) {
         status = pl_config_size(json, path, "q_lora_rank", 0, &out->q_latent, err);
     }
     PL_THEN(pl_config_size(json, path, "qk_nope_head_dim", 0, &plain, err));
@@ -317,7 +273,7 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
         status = pl_config_size(json, path, "num_key_value_heads", kv_heads, &out->kv_heads, err);
     }
     size_t head_dim = arch->default_head_dim;
-    if (status == PL_OK && head_dim == 0 && missing(json_object_get(json, "head_dim")) &&
+    if (status == PL_OK && head_dim == 0 && pl_config_missing(json_object_get(json, "head_dim")) &&
         out->hidden_size % out->heads != 0) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: hidden_size %zu is no multiple of %zu heads, "
@@ -333,7 +289,8 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
         (json_is_number(partial) || arch->default_partial > 0)) {
         double share = json_is_number(partial) ? json_number_value(partial) : arch->default_partial;
         if (!(share > 0 && share <= 1)) {
-            return refuse_field(err, path, "partial_rotary_factor", "a number above 0 and up to 1");
+            return pl_config_refuse(err, path, "partial_rotary_factor",
+                                    "a number above 0 and up to 1");
         }
         out->rotary_dim = (size_t)((double)out->head_dim * share);
     }
@@ -379,7 +336,7 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
     *out = (pl_config){.bos_id = -1, .eos_id = -1};
     const char *type = json_string_value(json_object_get(json, "model_type"));
     if (type == NULL) {
-        return refuse_field(err, path, "model_type", "a string");
+        return pl_config_refuse(err, path, "model_type", "a string");
     }
     pl_config config = *out;
     config.bos_id = read_id(json, "bos_token_id");
@@ -400,7 +357,8 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
     snprintf(config.architecture, sizeof config.architecture, "%s", config.arch->model_type);
     pl_config_set_arch(config.arch, &config);
     const json_t *tied = json_object_get(json, "tie_word_embeddings");
-    config.tied_embeddings = missing(tied) ? config.arch->tied_by_default : json_is_true(tied);
+    config.tied_embeddings =
+        pl_config_missing(tied) ? config.arch->tied_by_default : json_is_true(tied);
     pl_status status = read_sizes(json, path, &config, err);
     if (status == PL_OK) {
         double eps = config.arch->default_eps > 0 ? config.arch->default_eps : 1e-6;

@@ -7,11 +7,6 @@
 
 enum { MAX_EXPERTS = 1 << 20 }; /* of all blocks */
 
-static bool missing(const json_t *value)
-{
-    return value == NULL || json_is_null(value);
-}
-
 void pl_config_set_arch(const pl_arch *arch, pl_config *out)
 {
     out->body = pl_arch_body(arch);
@@ -73,7 +68,7 @@ static void read_biases(const json_t *json, pl_config *out)
     const pl_arch *arch = out->arch;
     const json_t *given = json_object_get(json, "attention_bias");
     const json_t *all = arch->bias_switch != NULL ? json_object_get(json, arch->bias_switch) : NULL;
-    bool attention = missing(given) ? arch->default_bias : json_is_true(given);
+    bool attention = pl_config_missing(given) ? arch->default_bias : json_is_true(given);
     bool mlp = json_is_true(json_object_get(json, "mlp_bias"));
     for (int role = 0; role < PL_ROLE_COUNT; role++) {
         bool on = arch->all_biased ? !json_is_false(all) : role <= PL_ROLE_O ? attention : mlp;
@@ -107,7 +102,7 @@ static pl_status read_no_rope(const json_t *json, const char *path, pl_config *o
         pl_config_mark_no_rope(out, 0);
         return PL_OK;
     }
-    if (missing(list) || (out->arch->chunks && json_array_size(list) == 0)) {
+    if (pl_config_missing(list) || (out->arch->chunks && json_array_size(list) == 0)) {
         pl_status status =
             pl_config_size(json, path, "no_rope_layer_interval", interval, &interval, err);
         pl_config_mark_no_rope(out, interval);
@@ -202,7 +197,7 @@ static pl_status read_windows(const json_t *json, const char *path, pl_config *o
     }
     if (arch->windows == PL_WINDOW_ALL) {
         pl_config_mark_windows(out, 0);
-    } else if (!missing(types) || arch->no_rope == PL_NO_ROPE_LIST) {
+    } else if (!pl_config_missing(types) || arch->no_rope == PL_NO_ROPE_LIST) {
         status = read_layer_types(types, path, out, err);
     } else if (arch->windows == PL_WINDOW_SWITCH) {
         const json_t *from = json_object_get(json, "max_window_layers");
@@ -257,7 +252,8 @@ static pl_status deepen_yarn(const json_t *json, const char *path, pl_config *ou
     rope = json_is_object(rope) ? rope : json_object_get(json, "rope_scaling");
     const json_t *given = json_object_get(rope, "mscale_all_dim");
     double mscale = 0, factor = 1;
-    const bool none = missing(given) || (json_is_number(given) && json_number_value(given) == 0);
+    const bool none =
+        pl_config_missing(given) || (json_is_number(given) && json_number_value(given) == 0);
     pl_status status = pl_config_real(rope, path, "factor", 0, &factor, err);
     if (status == PL_OK && !none) {
         status = pl_config_real(rope, path, "mscale_all_dim", 0, &mscale, err);
@@ -343,7 +339,8 @@ static pl_status read_stepped_blocks(const json_t *json, const char *path, pl_co
     size_t step = 1, i;
     json_t *item;
     pl_status status = pl_config_size(json, path, names->step, 1, &step, err);
-    for (size_t b = step - 1; status == PL_OK && missing(list) && b < out->blocks; b += step) {
+    for (size_t b = step - 1; status == PL_OK && pl_config_missing(list) && b < out->blocks;
+         b += step) {
         out->block_kind[b] |= PL_BLOCK_EXPERTS;
     }
     json_array_foreach(list, i, item)
@@ -366,7 +363,7 @@ static pl_status read_count(const json_t *json, const char *path, const char *fi
 {
     const json_t *value = json_object_get(json, field);
     *out = 0;
-    return missing(value) || (json_is_integer(value) && json_integer_value(value) == 0)
+    return pl_config_missing(value) || (json_is_integer(value) && json_integer_value(value) == 0)
                ? PL_OK
                : pl_config_size(json, path, field, 0, out, err);
 }
@@ -463,7 +460,7 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
     const json_t *normalized = json_object_get(json, "norm_topk_prob");
     out->experts_normalized =
         names->normalized ||
-        (missing(normalized) ? names->normalized_by_default : json_is_true(normalized));
+        (pl_config_missing(normalized) ? names->normalized_by_default : json_is_true(normalized));
     if (status == PL_OK && names->sparse_blocks) {
         status = read_sparse_blocks(json, path, out, err);
     }
@@ -483,13 +480,13 @@ static pl_status read_chunks(const json_t *json, const char *path, pl_config *ou
     if (chunk == NULL || !json_is_null(chunk)) {
         status = pl_config_size(json, path, "attention_chunk_size", 8192, &out->chunk, err);
     }
-    out->normed_heads = missing(normed) || json_is_true(normed);
-    if (status == PL_OK &&
-        (missing(tempered) || json_is_true(tempered) || json_integer_value(tempered) > 0)) {
+    out->normed_heads = pl_config_missing(normed) || json_is_true(normed);
+    if (status == PL_OK && (pl_config_missing(tempered) || json_is_true(tempered) ||
+                            json_integer_value(tempered) > 0)) {
         status = pl_config_real(json, path, "floor_scale", 8192, &out->temper_floor, err);
         PL_THEN(pl_config_real(json, path, "attn_scale", 0.1, &out->temper_scale, err));
     }
-    if (status == PL_OK && !missing(types)) {
+    if (status == PL_OK && !pl_config_missing(types)) {
         return read_layer_types(types, path, out, err);
     }
     for (size_t b = 0; b < out->blocks; b++) {

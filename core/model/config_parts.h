@@ -9,6 +9,16 @@
 /* Checks that hold for a config of either source. */
 PL_NODISCARD pl_status pl_config_check(const pl_config *config, const char *path, pl_error *err);
 
+/* PL_ERR_FORMAT: "path: field: expected ...". */
+pl_status pl_config_refuse(pl_error *err, const char *path, const char *field,
+                           const char *expected);
+
+/* Whether a field is not there, or null. */
+bool pl_config_missing(const json_t *value);
+
+/* The largest size that a config.json may give. */
+enum { PL_CONFIG_LARGEST = 1 << 24 };
+
 /* A positive integer or real of config.json; `fallback` if it is missing (0: it is required). */
 PL_NODISCARD pl_status pl_config_size(const json_t *json, const char *path, const char *field,
                                       size_t fallback, size_t *out, pl_error *err);
