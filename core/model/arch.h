@@ -47,29 +47,29 @@ typedef struct pl_expert_names {
     pl_names router;                /* [experts, hidden] */
     pl_names shared[PL_ROLE_COUNT]; /* gate, up, down of the shared expert; NULL: none */
     pl_names shared_gate;           /* [1, hidden] */
-    const char *score_bias[2]; /* [experts] added to the scores where they are chosen, not where
-                                  they weigh: HF's name and GGUF's, whole; NULL: none */
-    const char *shared_count; /* field for the shared experts' number, who are one layer each, of no
-                                 gate; NULL: see shared_gate */
-    const char *first_dense;  /* field for the number of blocks before the first with experts */
-    const char *scale;        /* field for what all weights are multiplied by; NULL: 1 */
-    bool grouped;             /* n_group, topk_group may limit the choice */
-    bool group_pairs;         /* a group's score is the sum of its best two, not its best */
-    bool sigmoid;             /* a score is a sigmoid, not one of a softmax over all */
+    const char *score_bias[2]; /* [experts] added to the scores that experts are chosen by, not to
+                                  their weights: HF's name and GGUF's, whole; NULL: none */
+    const char *shared_count;  /* field for the number of shared experts, which are stored as one
+                                  wide expert without a gate; NULL: see shared_gate */
+    const char *first_dense;   /* field for the number of blocks before the first with experts */
+    const char *scale;         /* field for the factor of all experts' weights; NULL: 1 */
+    bool grouped;              /* n_group, topk_group may limit the choice */
+    bool group_pairs;          /* a group's score is the sum of its best two, not its best */
+    bool sigmoid;              /* a score is a sigmoid, not one of a softmax over all */
     size_t default_used;    /* experts of a token where the field is missing; 0: it must be there */
-    bool gguf_inner;        /* a GGUF states their width, though inner is NULL */
+    bool gguf_inner;        /* a GGUF states the experts' width, though `inner` is NULL */
     bool one_shared;        /* a shared expert as wide as the others, without a gate */
     bool input_scaled;      /* weights multiply an expert's input, not its output */
     const char *stacked[2]; /* HF's tensor of all experts' gate and up, [experts, in, out], and of
                                down, whole names; NULL: each expert has tensors of its own */
-    bool alternating;       /* in it gate's and up's outputs take turns */
+    bool alternating;       /* in stacked[0] the outputs of gate and up alternate */
     bool biased;            /* experts have biases ("..._bias"), and the router has one */
-    const char *step;       /* field: every so many-th block has experts; its list of them */
+    const char *step; /* field n: every n-th block has experts; `list`: field with those blocks */
     const char *list;
-    const char *count; /* config.json's field for their number */
-    const char *inner; /* and for their width; NULL: intermediate_size */
-    bool normalized;   /* the chosen weights always sum to 1; else norm_topk_prob says, which is */
-    bool normalized_by_default; /* true where it is missing */
+    const char *count; /* config.json's field for the number of experts */
+    const char *inner; /* and for their inner width; NULL: intermediate_size */
+    bool normalized; /* the chosen experts' weights always sum to 1; else norm_topk_prob says if */
+    bool normalized_by_default; /* norm_topk_prob where it is missing */
     bool gguf_normalized;       /* llama.cpp makes them sum to 1 always, whatever the file says */
     bool sparse_blocks; /* decoder_sparse_step and mlp_only_layers leave some blocks without */
 } pl_expert_names;
@@ -81,7 +81,7 @@ typedef enum pl_no_rope_rule {
     PL_NO_ROPE_FULL, /* those that do not slide */
 } pl_no_rope_rule;
 
-/* config.json's own words for what is elsewhere hidden_size, ...; NULL: as elsewhere. */
+/* The architecture's own names of config.json's fields hidden_size, ...; NULL: the usual name. */
 typedef struct pl_field_names {
     const char *hidden_size, *intermediate_size, *blocks, *heads, *positions, *eps, *activation;
 } pl_field_names;
@@ -107,12 +107,12 @@ struct pl_arch {
     bool default_bias;       /* attention_bias is true where it is missing */
     bool all_biased;         /* all layers have biases, but where the field bias_switch is false */
     const char *bias_switch; /* NULL: none */
-    bool gguf_permuted;      /* GGUF stores q and k rows in pairs for its other RoPE */
-    bool whole_qk_norm;      /* q_norm and k_norm go over all heads together */
-    bool layer_norm;         /* norms take away the mean: LayerNorm in place of RMSNorm */
-    bool norm_biases;        /* and add a bias */
-    bool parallel;   /* attention and MLP read one norm, and their outputs are added at once */
-    bool unit_norms; /* norms multiply by 1 + weight; GGUF holds 1 + weight */
+    bool gguf_permuted; /* GGUF permutes the rows of q and k, since its RoPE turns neighbours */
+    bool whole_qk_norm; /* q_norm and k_norm go over all heads together */
+    bool layer_norm;    /* norms take away the mean: LayerNorm in place of RMSNorm */
+    bool norm_biases;   /* and add a bias */
+    bool parallel;      /* attention and MLP read one norm, and their outputs are added at once */
+    bool unit_norms;    /* norms multiply by 1 + weight; GGUF holds 1 + weight */
     bool scaled_embedding; /* times sqrt(hidden size) */
     pl_activation activation;
     bool any_activation; /* config.json's field names it */
@@ -123,8 +123,8 @@ struct pl_arch {
     bool partial_rotary; /* has partial_rotary_factor */
     bool long_rope;      /* RoPE scaling may be longrope (also called su or yarn) */
     bool latent;         /* latent attention: kv_lora_rank, q_lora_rank, qk_nope_head_dim, ... */
-    bool
-        deep_yarn; /* YaRN's mscale_all_dim also scales the scores, by the square of what it does */
+    bool deep_yarn; /* YaRN's mscale_all_dim also multiplies the attention scores, by the square of
+                       its amplitude */
     bool query_scalar; /* has query_pre_attn_scalar */
     bool soft_caps;    /* has attn_logit_softcapping, final_logit_softcapping */
     bool tied_by_default;
@@ -140,7 +140,8 @@ struct pl_arch {
     double default_eps;                        /* 0: 1e-6 */
     double default_partial;                    /* 0: RoPE turns whole heads */
     double default_attention_cap, default_logits_cap;
-    const char *body[2]; /* what names begin with, whole and saved without the head; NULL: model. */
+    const char *body[2];    /* prefix of tensor names in a whole model, and in one saved without its
+                               head; NULL: "model." */
     const char *block_list; /* "layers" */
     pl_field_names fields;
     pl_setting settings[PL_MOST_SETTINGS]; /* that would change the mathematics */
@@ -150,8 +151,8 @@ struct pl_arch {
     pl_names embedding, norm, lm_head; /* of the model */
     pl_names positions; /* learned: [offset + positions, hidden]; NULL: there is RoPE */
     size_t position_offset;
-    const char *sinks[2];  /* [heads] of each block, HF's name and GGUF's, whole: what joins
-                              a head's scores in their softmax and leads nowhere */
+    const char *sinks[2];  /* [heads] of each block, HF's name and GGUF's, whole: one more score in
+                              each head's softmax, with no value */
     bool chunks;           /* attention_chunk_size, floor_scale, attn_scale, use_qk_norm (llama4) */
     bool gguf_untruncated; /* a GGUF's YaRN is untruncated, though no key says so (gpt_oss) */
     const pl_expert_names *experts; /* NULL: none */
@@ -161,10 +162,10 @@ struct pl_arch {
 const pl_arch *pl_arch_by_type(const char *model_type);
 const pl_arch *pl_arch_by_gguf(const char *name, bool experts);
 
-/* The words of an architecture's config.json, none of them NULL. */
+/* The names of config.json's fields for an architecture, none of them NULL. */
 pl_field_names pl_arch_fields(const pl_arch *arch);
 
-/* What names of its whole model begin with: "model.", and of a block "model.layers". */
+/* Prefixes of tensor names: "model." of a whole model, "model.layers" of its blocks. */
 const char *pl_arch_body(const pl_arch *arch);
 const char *pl_arch_block_list(const pl_arch *arch);
 

@@ -2,15 +2,15 @@
  * describes: no blocks, no tokenizer, no forward pass.
  *
  * Every matrix [out, in] of the file (F32, F16 or BF16) is a layer, in the natural order of names
- * (2 before 10).  Its inputs X [tokens, in] (more dimensions are tokens, too) come from a second
- * file.  The inputs of the weight NAME are the first of these that the second file has: NAME; NAME
- * without its ending ".weight" and with ".input"; NAME without ".weight".  A .npy file holds one
- * array and no name: beside it, two files of one matrix each are a pair.  A layer whose name is
+ * (2 before 10).  Its inputs X [tokens, in] (all dimensions but the last count as tokens) come from
+ * a second file.  The inputs of the weight NAME are the first of these that the second file has:
+ * NAME; NAME without its ending ".weight" and with ".input"; NAME without ".weight".  A .npy file
+ * holds one array and no name: two files of one matrix each are a pair, too.  A layer whose name is
  * written NAME.weight is called NAME.  Layers with the same inputs are one site, also where the
  * file has those inputs under several names.
  *
- * The functions of model.h work on such a model, but for those that are about blocks.  Its
- * identity covers both files. */
+ * The functions of model.h work on such a model, except those about blocks.  Its identity covers
+ * both files. */
 #ifndef PL_MODEL_BARE_H
 #define PL_MODEL_BARE_H
 
@@ -24,7 +24,7 @@ bool pl_model_is_bare(const pl_model *model);
 PL_NODISCARD pl_status pl_model_need_forward(const pl_model *model, const char *what,
                                              pl_error *err);
 
-/* The file of inputs, and its last name, escaped: NULL where there is none. */
+/* The file of inputs, and its name without folders, escaped; NULL where there is none. */
 pl_checkpoint *pl_model_inputs(const pl_model *model);
 const char *pl_model_inputs_name(const pl_model *model);
 

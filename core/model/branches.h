@@ -1,9 +1,9 @@
 /* core/model/branches.h -- the forward pass over many sequences of tokens that share beginnings:
  * what two have in common is computed once.
  *
- * Each sequence is what it adds to an earlier one, its branch; the tokens of all branches lie one
- * behind the other, so that the products of a block have many rows, and attention goes branch by
- * branch over the keys and values of the tokens before it and its own. */
+ * A branch is the tokens that a sequence adds to an earlier one.  The tokens of all branches lie
+ * one behind the other, so that the products of a block have many rows; attention goes branch by
+ * branch, over the keys and values of the whole sequence. */
 #ifndef PL_MODEL_BRANCHES_H
 #define PL_MODEL_BRANCHES_H
 
@@ -24,9 +24,10 @@ size_t pl_branch_row(const pl_branch *branches, size_t branch, size_t position);
 
 typedef struct pl_branches pl_branches;
 
-/* Work space for branches[count], borrowed, whose rows follow one another from 0; so many run
- * together as have about a thousand rows.  PL_ERR_USAGE where a sequence is longer than the model
- * has positions, or its RoPE's frequencies would depend on the sequence (dynamic, LongRoPE). */
+/* Work space for branches[count], borrowed, whose rows follow one another from 0.  As many branches
+ * run together as have about a thousand rows.  PL_ERR_USAGE where a sequence is longer than the
+ * model has positions, or its RoPE's frequencies would depend on the sequence (dynamic,
+ * LongRoPE). */
 PL_NODISCARD pl_status pl_branches_create(pl_model *model, const pl_branch *branches, size_t count,
                                           pl_branches **out, pl_error *err);
 void pl_branches_destroy(pl_branches *branches);
@@ -38,7 +39,7 @@ pl_forward *pl_branches_forward(pl_branches *branches);
 PL_NODISCARD pl_status pl_branches_run(pl_branches *branches, float *x, const pl_hooks *hooks,
                                        pl_task *task, pl_error *err);
 
-/* Bytes that a row takes here and as x: what a caller plans with. */
+/* Bytes that a row takes, here and in the caller's x. */
 double pl_branches_row_bytes(const pl_model *model);
 
 #endif

@@ -25,7 +25,7 @@ typedef enum pl_rope_kind {
     PL_ROPE_DYNAMIC,
 } pl_rope_kind;
 
-/* What is peculiar to a block. */
+/* How a block differs from a plain one: flags. */
 enum { PL_BLOCK_SLIDES = 1, PL_BLOCK_EXPERTS = 2, PL_BLOCK_NO_ROPE = 4, PL_BLOCK_CHUNKED = 8 };
 
 /* One architecture: names and switches.  Adding one is one entry of the table in arch.c. */
@@ -34,16 +34,16 @@ typedef struct pl_arch pl_arch;
 typedef struct pl_config {
     const pl_arch *arch;
     char architecture[64]; /* "llama", "gemma3_text" */
-    /* What stands in safetensors for the "model." that names begin with, and before lm_head: other
-     * words inside a model with a vision tower. */
+    /* Prefixes of safetensors' names: of all but lm_head ("model."), and of lm_head; other ones
+     * inside a model with a vision tower. */
     const char *body, *head;
     size_t hidden_size, intermediate_size, blocks, heads, kv_heads, head_dim, vocab_size;
-    size_t rotary_dim; /* dimensions of a head that RoPE turns; head_dim but for phi3 and glm4; 0:
+    size_t rotary_dim; /* dimensions of a head that RoPE turns: head_dim, less in phi3 and glm4; 0:
                           positions are learned */
     size_t value_dim;  /* of a head's values: head_dim but for latent attention */
     size_t kv_latent; /* latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): width of the
                          latent vector of keys and values, else 0.  RoPE turns the last dimensions
-                         of its heads, the keys' are the same in all */
+                         of each head; in keys all heads share these */
     size_t q_latent;  /* of the latent vector of queries; 0: q_proj makes them at once */
     double latent_eps; /* of the norms of both */
     size_t max_positions;
@@ -57,34 +57,35 @@ typedef struct pl_config {
     double logits_scale;    /* of the logits, before their cap */
     double attention_cap, logits_cap; /* x -> cap tanh(x / cap) of scores and logits; 0: none */
     size_t window; /* keys that a query of a sliding block sees; 0: no block slides */
-    size_t chunk;  /* positions are cut into so many; a query of a chunked block sees its own chunk;
-                      0: no block is chunked */
-    bool normed_heads; /* RMSNorm without a gain of queries and keys behind RoPE (llama4) */
-    double temper_floor,
-        temper_scale; /* queries at position p of blocks without RoPE are multiplied
-                         by 1 + scale ln(1 + floor((p + 1) / floor)); 0: not */
+    size_t chunk;  /* positions a chunk; a query of a chunked block sees its own chunk; 0: no block
+                      is chunked */
+    bool normed_heads; /* queries and keys pass an RMSNorm without a gain after RoPE (llama4) */
+    /* Queries at position p of blocks without RoPE are multiplied by
+     * 1 + temper_scale ln(1 + floor((p + 1) / temper_floor)); temper_floor 0: they are not. */
+    double temper_floor, temper_scale;
     uint8_t block_kind[PL_MAX_BLOCKS]; /* PL_BLOCK_ flags of each block */
     size_t experts, experts_used;      /* of a mixture of experts, else 0 */
     size_t expert_size, shared_size;   /* inner width of an expert, of the shared one (0: none) */
-    bool experts_normalized;           /* the weights of the chosen experts are made to sum to 1 */
+    bool experts_normalized;           /* the chosen experts' weights are scaled to sum to 1 */
     double experts_scale;              /* and are multiplied by this */
-    size_t expert_groups;              /* experts are in so many groups, of which the best */
-    size_t expert_groups_used;         /* so many may be chosen from; 0: no groups */
+    size_t expert_groups;              /* groups of experts; 0: none */
+    size_t expert_groups_used;         /* of which so many, the best, may be chosen from */
     bool tied_embeddings;
     bool biased[PL_ROLE_COUNT]; /* the role's layers have biases, in some blocks at least */
     pl_rope_kind rope;
     double rope_theta;
-    double rope_local_theta;        /* of sliding blocks, never scaled; 0: as the others */
-    double rope_factor;             /* linear, llama3, yarn, dynamic */
-    double rope_beta_fast;          /* yarn: turns over the original positions from which on a */
-    double rope_beta_slow;          /*       frequency stays; below which it is divided whole */
+    double rope_local_theta; /* of sliding blocks, never scaled; 0: as the others */
+    double rope_factor;      /* linear, llama3, yarn, dynamic */
+    double rope_beta_fast;   /* yarn: a frequency with more turns than this over the original */
+    double rope_beta_slow; /*       positions stays; with fewer than this it is divided by the whole
+                              factor */
     double rope_low_freq_factor;    /* llama3 */
     double rope_high_freq_factor;   /* llama3 */
     size_t rope_original_positions; /* llama3, long, yarn */
     size_t rope_divisors;           /* rotary_dim / 2 if GGUF gives divisors of the frequencies */
     float rope_divisor[PL_MAX_HEAD_DIM / 2];
-    float rope_long_divisor[PL_MAX_HEAD_DIM / 2]; /* long: of windows beyond the original
-                                                     positions, where rope_divisor is of others */
+    float rope_long_divisor[PL_MAX_HEAD_DIM / 2]; /* long: of windows longer than the original
+                                                     positions; rope_divisor: of the others */
     bool rope_untruncated;  /* yarn: the ramp's ends are not rounded to whole dimensions */
     double rope_amplitude;  /* of cosines and sines: 1, but for long and yarn */
     int64_t bos_id, eos_id; /* -1: not known; for the export of a config.json */
@@ -102,8 +103,9 @@ PL_NODISCARD pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config 
                                            pl_error *err);
 
 /* RoPE's inverse frequencies, out[rotary_dim / 2], in float32 as transformers computes them.
- * length: tokens of the window, which counts beyond max_positions for dynamic alone (every window
- * by itself: transformers keeps those of the longest one before); 0: none so long. */
+ * length: tokens of the window; only dynamic scaling reads it, beyond max_positions (each window
+ * has its own frequencies, whereas transformers keeps those of the longest so far); 0: at most
+ * max_positions. */
 void pl_config_frequencies(const pl_config *config, size_t length, float *out);
 
 /* The second set: of sliding blocks (gemma3: plain ones of rope_local_theta), or of windows longer
@@ -113,7 +115,7 @@ bool pl_config_other_frequencies(const pl_config *config, float *out);
 /* The longest window of tokens: max_positions, times the factor of dynamic scaling. */
 size_t pl_config_longest(const pl_config *config);
 
-/* Identity of all that the forward pass takes from a config: the same weights under another one
+/* Identity of all that the forward pass takes from a config: the same weights with another config
  * are another model. */
 PL_NODISCARD pl_status pl_config_identity(const pl_config *config, pl_id *out, pl_error *err);
 
@@ -128,7 +130,7 @@ PL_NODISCARD pl_status pl_config_to_json(const pl_config *config, const char *to
 PL_NODISCARD pl_status pl_config_to_gguf(const pl_config *config, pl_gguf_keys *keys,
                                          pl_error *err);
 
-/* The tensors that hold a part of its RoPE: how many, with rotary_dim / 2 values each. */
+/* The tensors of a GGUF that hold a part of RoPE, rotary_dim / 2 values each; returns how many. */
 typedef struct pl_gguf_vector {
     const char *name;
     float values[PL_MAX_HEAD_DIM / 2];

@@ -7,11 +7,11 @@
 
 typedef struct pl_decoder pl_decoder;
 
-/* For texts of at most `positions` tokens; weights come through hooks->weight where given, and
- * hooks->input, key and value are called for every token (they are borrowed, and outlive the
- * decoder).  memory_limit: bytes, 0: none; PL_ERR_MEMORY says what is needed.  PL_ERR_USAGE for
- * more positions than the model has, and where its RoPE's frequencies change on the way (dynamic,
- * LongRoPE), since kept keys have the ones before.  Caller destroys *out. */
+/* For texts of at most `positions` tokens; weights come through hooks->weight where given;
+ * hooks->input, key and value are called for every token.  The hooks are borrowed and outlive the
+ * decoder.  memory_limit: bytes, 0: none; PL_ERR_MEMORY says what is needed.  PL_ERR_USAGE for more
+ * positions than the model has, and where its RoPE's frequencies change with the length (dynamic,
+ * LongRoPE), since kept keys have the former ones.  Caller destroys *out. */
 PL_NODISCARD pl_status pl_decoder_create(pl_model *model, size_t positions, const pl_hooks *hooks,
                                          size_t memory_limit, pl_decoder **out, pl_task *task,
                                          pl_error *err);
@@ -24,7 +24,7 @@ PL_NODISCARD pl_status pl_decoder_read(pl_decoder *decoder, const int32_t *ids, 
                                        float *logits, pl_task *task, pl_error *err);
 size_t pl_decoder_length(const pl_decoder *decoder);
 
-/* Forgets what has been read behind the first `length` tokens, of at least so many. */
+/* Forgets all tokens but the first `length`; at least that many have been read. */
 void pl_decoder_rewind(pl_decoder *decoder, size_t length);
 
 #endif

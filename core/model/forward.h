@@ -49,7 +49,7 @@ void pl_forward_destroy(pl_forward *forward);
 PL_NODISCARD pl_status pl_forward_embed(pl_forward *forward, const int32_t *ids, size_t length,
                                         float *x, pl_error *err);
 
-/* The same behind `first` other tokens, which counts where positions are learned. */
+/* The same at positions from `first` on, which matters where positions are learned. */
 PL_NODISCARD pl_status pl_forward_embed_at(pl_forward *forward, const int32_t *ids, size_t first,
                                            size_t length, float *x, pl_error *err);
 
@@ -68,19 +68,19 @@ const uint32_t *pl_forward_rows(const pl_forward *forward);
 /* --- a block in parts, for a walk that solves layers on its way ---------------------------------
  *
  * The parts are the layers of one site role: q, k and v; o; gate and up; down (of all experts where
- * there are any).  What a part hands to the next one is the caller's to keep with the hidden
- * states: between[length, pl_forward_between()] a window. */
+ * there are any).  The caller keeps what a part hands to the next one, with the hidden states:
+ * between[length, pl_forward_between()] for each window. */
 
 size_t pl_forward_between(const pl_forward *forward);
 
-/* Makes a block the loaded one, with everything but its layers; then the layers of a part. */
+/* Loads all of a block but its layers; then the layers of a part. */
 PL_NODISCARD pl_status pl_forward_part_begin(pl_forward *forward, size_t block, pl_error *err);
 PL_NODISCARD pl_status pl_forward_part_load(pl_forward *forward, pl_site_role role,
                                             const pl_hooks *hooks, pl_task *task, pl_error *err);
 
 /* Gives the inputs of the part's layers to hooks->input; all parts before it have run on this
- * window.  x and between do not change.  Of experts, gate and up must be loaded to see down's
- * inputs, and hooks->input also sees those of gate and up then. */
+ * window.  x and between do not change.  With experts, down's inputs need gate and up loaded, and
+ * hooks->input then sees the inputs of gate and up, too. */
 PL_NODISCARD pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x,
                                            float *between, size_t length, size_t window,
                                            const pl_hooks *hooks, pl_task *task, pl_error *err);

@@ -17,12 +17,12 @@ void pl_rms_norm(const float *x, const float *gain, double eps, size_t rows, siz
 void pl_layer_norm(const float *x, const float *gain, const float *bias, double eps, size_t rows,
                    size_t cols, float *out);
 
-/* pl_rms_norm in place for each of the heads of x[rows, heads * cols] (stride apart), gain[cols].
- */
+/* pl_rms_norm in place for each of the heads of x[rows, heads * cols] (stride apart),
+ * gain[cols]. */
 void pl_head_norm(float *x, size_t stride, size_t rows, size_t heads, size_t cols,
                   const float *gain, double eps);
 
-/* Of PL_CLAMPED_SWIGLU, the same in all of gpt_oss's models. */
+/* PL_CLAMPED_SWIGLU's constants in all models of gpt_oss. */
 #define PL_CLAMPED_ALPHA 1.702f
 #define PL_CLAMPED_LIMIT 7.0f
 
@@ -55,7 +55,8 @@ bool pl_add_finite(float *x, const float *y, size_t count);
 void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t heads, size_t first,
                        size_t cols, size_t window);
 
-/* Which of scores[count, ld] are kept, and what joins them; the keys' positions begin at `low`. */
+/* Which of scores[count, ld] are kept, and the sinks that join them; the first key's position is
+ * `low`. */
 typedef struct pl_mask {
     size_t first, cols, window; /* as above */
     size_t chunk, low;          /* a query sees the positions of its own chunk; 0: no chunks */
@@ -69,9 +70,9 @@ typedef struct pl_attention {
     const float *k, *v; /* [past + T, kv_heads * D], values of V in place of D */
     float *out;         /* [T, heads * V] */
     size_t length, heads, kv_heads, head_dim, value_dim;
-    size_t past;           /* keys and values before the first query's own */
-    size_t window;         /* keys a query sees, itself included; SIZE_MAX: all before it */
-    size_t chunk;          /* of positions, whose keys alone its queries see; 0: none */
+    size_t past;   /* keys and values before the first query's own */
+    size_t window; /* keys a query sees, itself included; SIZE_MAX: all before it */
+    size_t chunk;  /* positions a chunk: a query sees its own chunk's keys only; 0: no chunks */
     const float *sinks;    /* [heads] or NULL */
     float scale;           /* of Q K^T */
     double cap;            /* of the scores; 0: none */
@@ -80,7 +81,8 @@ typedef struct pl_attention {
     size_t threads;        /* scratch areas */
 } pl_attention;
 
-/* Scores are kept, by thread, for so many queries and heads of one key head at a time. */
+/* A thread computes the scores of so many queries, and of so many heads of one key head,
+ * at a time. */
 enum { PL_QUERY_BLOCK = 64, PL_HEADS_TOGETHER = 8, PL_SCORE_ROWS = 192 };
 
 /* Floats of scratch that a thread needs for at most max_length tokens. */
@@ -92,14 +94,15 @@ void pl_attend(const pl_attention *a);
 size_t pl_attend_low(const pl_attention *a, size_t position);
 
 /* The weights of one block; q, k and v are stacked in one matrix, gate and up in another.  With
- * experts those of expert e begin at e times the size of one, the shared expert's after all. */
+ * experts, expert e's weights begin at e times the size of one, the shared expert's behind all
+ * others. */
 typedef struct pl_block_weights {
-    size_t block; /* whose they are; SIZE_MAX: nobody's yet */
+    size_t block; /* the block; SIZE_MAX: none is loaded yet */
     float *qkv, *o, *gate_up, *down;
     float *q_b, *kv_b; /* of latent attention, else NULL; qkv is then q_a (or q) and kv_a */
-    /* Biases behind a site's layers, side by side as their outputs are; 0 for a layer without. */
+    /* Biases of a site's layers, side by side as their outputs are; 0 for a layer without one. */
     float *biases[PL_SITE_ROLE_COUNT];
-    bool biased[PL_SITE_ROLE_COUNT]; /* the block has some there */
+    bool biased[PL_SITE_ROLE_COUNT]; /* the block has some at that site */
     float *norms[PL_NORM_COUNT];     /* NULL where the architecture has none */
     float *norm_biases[PL_NORM_COUNT];
     float *router, *shared_gate; /* [experts, H], [H]; NULL without experts */
@@ -111,10 +114,10 @@ typedef struct pl_block_weights {
 } pl_block_weights;
 
 struct pl_forward {
-    pl_model *model;   /* borrowed */
-    size_t max_length; /* tokens of a run */
-    size_t positions;  /* tokens that the last of them may see, itself included */
-    bool reads_on;     /* of a decoder: products of one token are those of a vector */
+    pl_model *model;                    /* borrowed */
+    size_t max_length;                  /* tokens of a run */
+    size_t positions;                   /* tokens that a run's last one may see, itself included */
+    bool reads_on;                      /* a decoder's: one token is multiplied as a vector */
     size_t q_rows, kv_rows, value_rows; /* of all heads' queries, keys, values */
     size_t o_cols;                      /* what attention hands to o: heads * value_dim */
     size_t outputs;                     /* of the layers of the first site, side by side */
@@ -123,22 +126,21 @@ struct pl_forward {
     float *final_norm, *final_bias;     /* the bias: NULL where there is none */
     float *lm_head;                     /* [vocab, H] or NULL until it is needed */
 
-    float *cosine[2], *sine[2]; /* [positions, rotary_dim / 2]; [1]: of the other frequencies,
-                                   NULL where none are needed */
-    size_t angles_length;       /* window whose frequencies [0] has, where they depend on it; 0:
-                                   no longer than max_positions */
+    float *cosine[2], *sine[2]; /* [positions, rotary_dim / 2]; [1]: the second set, or NULL */
+    size_t angles_length;       /* dynamic RoPE: the window length that [0] is for; 0: any up to
+                                   max_positions */
     float *normed;              /* [max_length, H], also the output of o and down */
-    float *pending;             /* [max_length, H], attention's output until the MLP's is added;
-                                   NULL but where both read one norm */
-    float *qkv;                 /* [max_length, q_rows + kv_rows + value_rows] */
-    float *k, *v;               /* [max_length, kv_rows], [max_length, value_rows] */
-    float *attended;            /* [max_length, o_cols] */
-    float *latent;              /* [max_length, outputs] of latent attention, else NULL */
-    float *low;                 /* [max_length, the wider latent vector], a latent site's input;
-                                   then the keys' turned part, [max_length, rotary_dim] */
-    float *gate_up;             /* [max_length, 2 I] */
-    float *act;                 /* [max_length, I] */
-    float *scratch;             /* [scratch_threads, scratch_stride], of attention */
+    float *pending;  /* [max_length, H], attention's output until the MLP's is added; NULL unless
+                        both read one norm */
+    float *qkv;      /* [max_length, q_rows + kv_rows + value_rows] */
+    float *k, *v;    /* [max_length, kv_rows], [max_length, value_rows] */
+    float *attended; /* [max_length, o_cols] */
+    float *latent;   /* [max_length, outputs] of latent attention, else NULL */
+    float *low;      /* [max_length, the wider latent vector], a latent site's input;
+                        then the keys' turned part, [max_length, rotary_dim] */
+    float *gate_up;  /* [max_length, 2 I] */
+    float *act;      /* [max_length, I] */
+    float *scratch;  /* [scratch_threads, scratch_stride], of attention */
     size_t scratch_threads, scratch_stride;
 
     /* Of a mixture of experts; NULL without. */
@@ -147,7 +149,7 @@ struct pl_forward {
     float *shares;        /* [max_length, experts], the weights of the chosen ones, else 0 */
     float *choice;        /* [experts], what a token's experts are chosen by */
     uint32_t *tokens;     /* [max_length], the rows of the window an expert gets */
-    const uint32_t *rows; /* what an input hook now sees: tokens, or NULL for the whole window */
+    const uint32_t *rows; /* that an input hook now sees: tokens; NULL: the whole window */
 
     float *logits;    /* [logits_rows, vocab] or NULL until needed */
     float *logits_in; /* [logits_rows, H] */
@@ -196,7 +198,7 @@ PL_NODISCARD pl_status pl_forward_run_behind(pl_forward *forward, float *x, size
                                              size_t past, float *keys, float *values,
                                              const pl_hooks *hooks, pl_task *task, pl_error *err);
 
-/* The same of rows [row, row + length) of packed sequences: x is that row's. */
+/* The same for rows [row, row + length) of packed sequences; x begins at `row`. */
 PL_NODISCARD pl_status pl_forward_run_packed(pl_forward *forward, float *x, size_t length,
                                              size_t row, const pl_packed *packed,
                                              const pl_hooks *hooks, pl_task *task, pl_error *err);
@@ -207,8 +209,8 @@ void pl_forward_turns(const pl_step *s, const float **cosine, const float **sine
 /* The attention of the step's queries on the step's keys, to out[length, o_cols]. */
 pl_attention pl_forward_attention(const pl_step *s, float *out);
 
-/* Where the keys and values of the step's first token belong, behind those kept before it; and then
- * their hooks, and what attention makes of all: attended[length, o_cols]. */
+/* Where the keys and values of the step's first token belong, behind those kept before it.
+ * pl_forward_attend calls their hooks, then computes attention, to attended[length, o_cols]. */
 float *pl_forward_keys(const pl_step *s);
 float *pl_forward_values(const pl_step *s);
 PL_NODISCARD pl_status pl_forward_attend(const pl_step *s, float *attended, pl_error *err);
@@ -217,8 +219,8 @@ PL_NODISCARD pl_status pl_forward_attend(const pl_step *s, float *attended, pl_e
 PL_NODISCARD pl_status pl_forward_linear(const pl_step *s, const float *x, const float *w,
                                          size_t rows, size_t cols, float *y, pl_error *err);
 
-/* Of latent attention: gives the latent sites' inputs, of latent[length, outputs], to the input
- * hook; and goes on to attended[length, o_cols], which may begin where latent does. */
+/* Latent attention from latent[length, outputs] on.  see: gives the latent sites' inputs to the
+ * input hook.  run: that, and the rest, to attended[length, o_cols], which may be `latent`. */
 PL_NODISCARD pl_status pl_forward_latent_see(const pl_step *s, const float *latent, pl_error *err);
 PL_NODISCARD pl_status pl_forward_latent_run(const pl_step *s, const float *latent, float *attended,
                                              pl_error *err);
@@ -229,21 +231,21 @@ size_t pl_forward_mlp_outputs(const pl_config *config, size_t inner);
 /* Dimensions of a head that RoPE turns in the loaded block. */
 size_t pl_forward_rotated(const pl_forward *forward);
 
-/* What stands before a half of a block: where both read one norm, attention's. */
+/* The norm before a half of a block: attention's where both halves read one norm. */
 pl_norm_role pl_forward_input_norm(const pl_config *config, pl_norm_role role);
 
 /* out[rows, H] = the architecture's norm of x; out may be x. */
 void pl_forward_norm(const pl_config *config, const float *gain, const float *bias, const float *x,
                      size_t rows, float *out);
 
-/* x[count] *= by, but for 1. */
+/* x[count] *= by; untouched where by is 1. */
 void pl_forward_scale(float *x, size_t count, double by);
 
-/* What queries at a position of a block without RoPE are multiplied by (arXiv 2501.19399); for a
- * temper_floor above 0. */
+/* The factor of queries at a position, in a block without RoPE (arXiv 2501.19399); temper_floor is
+ * above 0. */
 float pl_forward_temper(const pl_config *config, size_t position);
 
-/* Where a layer's weight is among the block's, and where (or NULL) a site's biases are. */
+/* A layer's weight in the loaded block; a site's biases there, or NULL. */
 float *pl_forward_place(const pl_forward *forward, const pl_layer *layer);
 float *pl_forward_biases(const pl_forward *forward, const pl_site *site);
 
@@ -267,13 +269,14 @@ PL_NODISCARD pl_status pl_forward_multiply(const float *x, size_t length, const 
                                            size_t rows, size_t cols, float *y, pl_task *task,
                                            pl_error *err);
 
-/* A token's router outputs [experts] become scores, in place; and those become the weights of the
- * experts that it is for, -1 for the others.  bias: [experts]; choice: [experts], scratch. */
+/* Makes scores of a token's router outputs [experts], in place.  shares: makes of the scores the
+ * weights of the experts chosen for the token, -1 for the others.  bias: [experts]; choice:
+ * [experts], scratch. */
 void pl_expert_scores(const pl_config *config, float *scores);
 void pl_expert_shares(const pl_config *config, const float *bias, float *scores, float *choice);
 
-/* The loaded block's mixture of experts: in f->normed the input, then the output.  until: ends
- * behind the input hooks of the sites of that role, without an output; PL_SITE_ROLE_COUNT: not. */
+/* The loaded block's mixture of experts, in place on f->normed.  until: stops behind the input
+ * hooks of that role's sites, without an output; PL_SITE_ROLE_COUNT: runs to the end. */
 PL_NODISCARD pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err);
 
 #endif

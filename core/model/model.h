@@ -33,23 +33,25 @@ typedef enum pl_site_role {
 typedef struct pl_layer {
     const char *name;        /* "model.layers.15.self_attn.q_proj"; safe to show */
     const char *brief;       /* of a bare model: the name without what all begin with; else NULL */
-    const pl_tensor *tensor; /* holds its weight [rows, cols], maybe among others' rows */
-    size_t first_row;        /* of its rows in that tensor seen as [all, cols]; 0 but in a fused
-                                one (phi3's qkv_proj and gate_up_proj, GGUF's experts) */
-    const pl_tensor *keys;   /* a GGUF's kv_b in two: [heads, in, rows] of keys, where `tensor` is
-                                [heads, rows, in] of values; else NULL */
-    const pl_tensor *bias;   /* its rows from first_row on where it is fused, too; or NULL */
-    bool transposed;         /* the tensor is [cols, all rows]: gpt2's Conv1D */
-    size_t slab;             /* of experts in one tensor [experts, ...] of Hugging Face's: which */
-    size_t row_step;         /* its rows are every so many-th from first_row on: 2 where gate and up
-                                alternate, else 1 */
-    size_t rows, cols;       /* out, in */
+    const pl_tensor *tensor; /* holds its weight [rows, cols], perhaps with rows of other layers */
+    size_t first_row; /* where its rows begin in that tensor, seen as [all, cols]; above 0 only in a
+                         fused one (phi3's qkv_proj and gate_up_proj, GGUF's experts) */
+    const pl_tensor *keys; /* where a GGUF splits kv_b: [heads, in, rows] of keys, and `tensor` is
+                              [heads, rows, in] of values; else NULL */
+    const pl_tensor *bias; /* its rows begin at first_row where it is fused, too; or NULL */
+    bool transposed;       /* the tensor is [cols, all rows]: gpt2's Conv1D */
+    size_t slab; /* the expert's index where Hugging Face holds all experts in one tensor [experts,
+                    ...] */
+    size_t row_step;   /* from one of its rows to the next, from first_row on: 2 where gate and up
+                          alternate, else 1 */
+    size_t rows, cols; /* out, in */
     size_t block;
     pl_role role;
-    size_t expert;          /* its number, PL_SHARED_EXPERT or PL_NO_EXPERT */
-    size_t site;            /* index of its site */
-    bool needs_part;        /* its block has another of the same last part (gpt2's two c_proj) */
-    size_t unpermute_heads; /* GGUF llama q/k: rows stored permuted over so many heads; 0: not */
+    size_t expert;   /* the expert's number, PL_SHARED_EXPERT or PL_NO_EXPERT */
+    size_t site;     /* index of its site */
+    bool needs_part; /* another layer of its block has the same last part (gpt2's two c_proj) */
+    size_t unpermute_heads; /* GGUF llama q/k: heads over which its rows are stored permuted; 0:
+                               they are not */
 } pl_layer;
 
 typedef struct pl_site {
@@ -66,8 +68,8 @@ typedef struct pl_model pl_model;
 
 /* A model made of weight matrices alone (bare.h).  weights, inputs: a .npy or .safetensors file, an
  * index, or a folder with one of the latter; inputs NULL: none.  Headers only.  PL_ERR_FORMAT names
- * both tensors and their shapes where they do not fit, and says what was looked for where nothing
- * pairs.  Caller owns *out. */
+ * two tensors and their shapes where they do not fit, or the names that were looked for where no
+ * layer has inputs.  Caller owns *out. */
 PL_NODISCARD pl_status pl_model_open_matrices(const char *weights, const char *inputs,
                                               pl_model **out, pl_error *err);
 
@@ -78,7 +80,7 @@ bool pl_model_is_matrices(const char *path);
 /* path: a folder, a .safetensors, a .safetensors.index.json, a .gguf, a .npy, or a Hugging Face id
  * `org/name` or `org/name@revision` that is in the local cache ($HF_HUB_CACHE, $HF_HOME/hub,
  * $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub): the snapshot that refs/revision
- * (main) names, or that has the revision's name, a commit.  Headers only.  Checks that every tensor
+ * (main) names, or that of a revision that is a commit.  Headers only.  Checks that every tensor
  * the architecture needs is there with the shape the config implies.  A .npy, or a .safetensors
  * without a config.json beside it, is a model of matrices (bare.h).  Caller owns *out. */
 PL_NODISCARD pl_status pl_model_open(const char *path, pl_model **out, pl_error *err);
@@ -86,7 +88,7 @@ void pl_model_close(pl_model *model);
 
 const pl_config *pl_model_config(const pl_model *model);
 const pl_tokenizer *pl_model_tokenizer(const pl_model *model); /* NULL if the folder has none */
-/* Why there is no tokenizer (or PL_OK): a command that needs one reports this sentence. */
+/* The tokenizer, for a command that needs one; the error says why there is none. */
 PL_NODISCARD pl_status pl_model_need_tokenizer(const pl_model *model, const pl_tokenizer **out,
                                                pl_error *err);
 pl_checkpoint *pl_model_checkpoint(const pl_model *model);
@@ -94,9 +96,9 @@ const char *pl_model_path(const pl_model *model);    /* as given */
 const char *pl_model_name(const pl_model *model);    /* file or folder name, escaped, for titles */
 uint64_t pl_model_parameters(const pl_model *model); /* elements of all its tensors */
 
-/* Tensors of the checkpoint that nothing reads, by kind: numbers between the dots of their names
- * stand as '*'; safe to show.  Borrowed, sorted; *count may be 0.  Buffers that every reader makes
- * anew (rotary_emb.inv_freq) are not among them. */
+/* Tensors of the checkpoint that nothing reads, by kind: in a kind's name '*' stands for numbers
+ * between dots; safe to show.  Borrowed, sorted; *count may be 0.  Without buffers that every
+ * reader computes itself (rotary_emb.inv_freq). */
 typedef struct pl_unread {
     char *kind;
     size_t count; /* tensors of that kind */
@@ -112,12 +114,12 @@ const pl_site *pl_model_site(const pl_model *model, size_t index);
 size_t pl_model_block_layers(const pl_model *model, size_t block, size_t *first);
 size_t pl_model_block_sites(const pl_model *model, size_t block, size_t *first);
 
-/* The most sites that a block has, and the widest input of any site. */
+/* The largest number of sites in a block, and the widest input of any site. */
 size_t pl_model_most_block_sites(const pl_model *model);
 size_t pl_model_widest_input(const pl_model *model);
 
-/* The site roles of the model's blocks in the order in which a block computes them: the parts that
- * a sequential walk takes.  How many; at most PL_SITE_ROLE_END. */
+/* The site roles of the model's blocks in the order in which a block computes them: the parts of a
+ * sequential walk.  Returns how many, at most PL_SITE_ROLE_END. */
 size_t pl_model_parts(const pl_model *model, const pl_site_role **roles);
 size_t pl_model_part_number(const pl_model *model, pl_site_role role); /* in that order */
 bool pl_model_is_before(const pl_model *model, pl_site_role first, pl_site_role second);
@@ -134,8 +136,8 @@ PL_NODISCARD pl_status pl_model_find_layer(const pl_model *model, const char *na
  * "15.q_proj,*.o_proj", names what any of them names. */
 bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob);
 
-/* Decodes a layer's whole weight to out[rows, cols], q/k rows in Hugging Face's order; and its bias
- * to out[rows], which is for a layer that has one. */
+/* Decodes a layer's whole weight to out[rows, cols], rows of q and k in Hugging Face's order; or,
+ * for a layer that has one, its bias to out[rows]. */
 PL_NODISCARD pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out,
                                             pl_error *err);
 PL_NODISCARD pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out, pl_error *err);
@@ -154,48 +156,48 @@ typedef struct pl_named_tensor {
     const pl_tensor *tensor; /* NULL: the model has none of that name (a bias, a tied lm_head) */
     bool zeros;              /* a bias the file lacks, but Hugging Face's form of the model has */
     size_t layer;            /* the layer whose weight it is, SIZE_MAX for any other tensor */
-    size_t bias_of;          /* the layer whose bias it is, else SIZE_MAX; a fused one's first */
-    size_t layers;           /* how many layers from there on it holds (a fused tensor: 2 or 3) */
-    /* Of experts in one tensor [experts, in, out]: how many of its layers an expert has (gate and
-     * up: 2, down: 1), else 0; layers are then those of all experts. */
+    size_t bias_of; /* the layer whose bias it is (of a fused one the first), else SIZE_MAX */
+    size_t layers;  /* how many layers from there on it holds (a fused tensor: 2 or 3) */
+    /* Where one tensor [experts, in, out] holds all experts: how many of its layers are one
+     * expert's (gate and up: 2, down: 1), and `layers` counts those of all experts; else 0. */
     size_t together;
     size_t step;   /* 2: their outputs alternate, 1: they follow one another */
     size_t n_dims; /* its shape under that name */
     uint64_t dims[3];
     bool transposed; /* that shape is [in, out] */
-    float add;       /* what each stored value misses: -1 for a gemma norm in GGUF */
-    /* As llama.cpp has it: its name, the same for all experts of a kind, which it stacks; over how
-     * many heads its rows are permuted, 0: not; what it adds to a value of Hugging Face's. */
+    float add;       /* added to each stored value: -1 for a gemma norm in GGUF */
+    /* In llama.cpp: the name (one for all experts of a kind, which it stacks), the heads over which
+     * rows are permuted (0: they are not), what it adds to Hugging Face's values. */
     char gguf[64];
     size_t gguf_heads;
     float gguf_add;
 } pl_named_tensor;
 
-/* Number i of the layers that such a tensor holds, of which `first` is the first; together: as
+/* Number i of the layers that such a tensor holds, the first of which is `first`; together: as
  * above. */
 size_t pl_model_stacked(size_t first, size_t together, size_t i);
 
-/* A checkpoint's tensor of a name as Hugging Face has it for a plain model, also where it is inside
- * a model with a vision tower (language_model.model., model.language_model.); NULL if none. */
+/* The tensor with Hugging Face's name for a plain model, found also inside a model with a vision
+ * tower (language_model.model., model.language_model.); NULL if none. */
 const pl_tensor *pl_model_tensor_by_name(const pl_checkpoint *checkpoint, const char *hf);
 
-/* What llama.cpp calls a layer's weight or bias, that of all experts of a kind for one; ending:
- * ".weight" or ".bias". */
+/* What llama.cpp calls a layer's weight or bias; of an expert, the stack of all experts of its
+ * kind.  ending: ".weight" or ".bias". */
 void pl_model_gguf_name(const pl_model *model, size_t layer, const char *ending, char out[64]);
 
-/* The index-th of them; false past the last. */
+/* The model's tensor number `index` under its Hugging Face name; false past the last. */
 bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor *out);
 
-/* Rows [first, first + count) of one that is no layer's weight, as Hugging Face's files hold it
- * (rows and columns as of its shape there; a vector is one row): 0 where the model has no tensor
- * for it. */
+/* Rows [first, first + count) of a named tensor that is no layer's weight, as Hugging Face's files
+ * hold it, rows and columns by its shape there (a vector is one row); zeros where the model has no
+ * tensor for it. */
 PL_NODISCARD pl_status pl_model_read_named(pl_model *model, const pl_named_tensor *named,
                                            size_t first, size_t count, float *out, pl_error *err);
 
 /* Identity of a model, computed on first use (reads every byte) and kept while it is open. */
 PL_NODISCARD pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error *err);
 
-/* The same where it has been computed already, else false.  Any thread. */
+/* The identity if it has been computed already; else false.  Any thread. */
 bool pl_model_known_identity(const pl_model *model, pl_id *out);
 
 /* Identity of one layer's weight tensor, kept likewise. */

@@ -61,8 +61,8 @@ struct pl_model {
     bool *has_layer_id;
 };
 
-/* A model with nothing but its path and name; and what a path is called in titles (escaped; caller
- * frees; NULL without memory). */
+/* A model with nothing but its path and name.  title: what a path is called in titles, escaped;
+ * caller frees; NULL without memory. */
 PL_NODISCARD pl_status pl_model_new(const char *path, pl_model **out, pl_error *err);
 char *pl_model_title(const char *path);
 
@@ -75,13 +75,14 @@ PL_NODISCARD pl_status pl_model_list_unread(pl_model *model, pl_error *err);
 /* Rows of a norm's gain: hidden, or of q or k heads. */
 size_t pl_model_norm_size(const pl_config *config, pl_norm_role role);
 
-/* Rows of kv_b_proj: of each head's keys without what RoPE turns, and of its values. */
+/* Rows of kv_b_proj: for each head, those of its key without the dimensions that RoPE turns, and of
+ * its value. */
 size_t pl_model_kv_b_rows(const pl_config *config);
 
 /* Where a path or a Hugging Face id leads: appends the file or folder to open. */
 PL_NODISCARD pl_status pl_hub_resolve(const char *path, pl_buf *out, pl_error *err);
 
-/* "[576, 1536]" of so many sizes; cut where it does not fit. */
+/* "[576, 1536]" of dims[count]; cut where it does not fit. */
 void pl_format_shape(const uint64_t *dims, size_t count, char *out, size_t capacity);
 
 #endif

@@ -1,4 +1,4 @@
-/* core/model/roles.h -- what a layer of a block does, and between which of them its MLP bends. */
+/* core/model/roles.h -- the roles of a block's layers, and the activations of its MLP. */
 #ifndef PL_MODEL_ROLES_H
 #define PL_MODEL_ROLES_H
 
@@ -10,10 +10,11 @@ typedef enum pl_role {
     PL_ROLE_GATE,
     PL_ROLE_UP,
     PL_ROLE_DOWN,
-    PL_ROLE_Q_A,  /* latent attention: the stream to the queries' latent vector, */
-    PL_ROLE_KV_A, /* to that of keys and values beside the rotated part of all keys, */
-    PL_ROLE_Q_B,  /* the first to queries, */
-    PL_ROLE_KV_B, /* the second to keys and values, head by head */
+    PL_ROLE_Q_A,  /* latent attention: from the residual stream to the queries' latent vector */
+    PL_ROLE_KV_A, /* to the latent vector of keys and values, and the part of all keys that RoPE
+                     turns */
+    PL_ROLE_Q_B,  /* from the queries' latent vector to queries */
+    PL_ROLE_KV_B, /* from the other one to keys and values, head by head */
     PL_ROLE_COUNT,
 } pl_role;
 

@@ -27,9 +27,10 @@ void pl_gate_mul_back(pl_activation act, const float *gate, const float *act_gra
 void pl_add_bias_back(const float *grad, size_t rows, size_t cols, float *bias_grad);
 
 /* Back through pl_attend on one window without a past (scratch, past and out of *a are not used):
- * out_grad[T, heads * V] is dL/dout; q_grad[T, heads * D] becomes dL/dq.  Every head's gradients of
- * keys and values are its own, head_k [heads, T, D], head_v [heads, T, V]: the sums over the heads
- * of one key head come after.  Sinks get none.  scratch: [threads, pl_attend_back_scratch()]. */
+ * out_grad[T, heads * V] is dL/dout; q_grad[T, heads * D] becomes dL/dq.  Gradients of keys and
+ * values are kept for each query head, head_k [heads, T, D], head_v [heads, T, V]; pl_gather_heads
+ * sums those of one key head.  Sinks get no gradient.  scratch: [threads,
+ * pl_attend_back_scratch()]. */
 size_t pl_attend_back_scratch(size_t length);
 void pl_attend_back(const pl_attention *a, const float *out_grad, float *q_grad, float *head_k,
                     float *head_v, float *scratch);
@@ -49,9 +50,9 @@ typedef struct pl_tape_site {
     size_t outputs, cols;    /* of its layers, one below the other */
     float *weights, *biases; /* the forward pass's; biases: NULL where it has none */
     const float *raw;        /* its input in the last forward pass, [tokens, cols] */
-    const float *in;         /* what its layers got: raw where no hook replaces it */
+    const float *in;         /* what its layers got: `raw` unless a hook replaced it */
     size_t tokens;
-    float *hooked; /* room for what a hook makes of it, NULL until it is needed */
+    float *hooked; /* room for what a hook makes of `raw`, NULL until it is needed */
     size_t room;   /* floats */
 } pl_tape_site;
 
@@ -96,45 +97,47 @@ typedef struct pl_tape_pass {
 /* Columns of queries, keys and values. */
 size_t pl_tape_part_cols(const pl_tape *t, size_t part);
 
-/* Cosines, and sines or (back) what is opposite to them, of the loaded block. */
+/* Cosines and sines (back: minus sines) of the loaded block. */
 void pl_tape_angles(const pl_tape *t, bool back, const float **cosine, const float **sine);
 
-/* y[tokens, outputs] = what the site's layers give for x[tokens, cols], which stays as it is until
- * the backward pass.  And back: grad[tokens, outputs] to in_grad[tokens, cols], of x. */
+/* y[tokens, outputs] = what the site's layers give for x[tokens, cols], which must not change
+ * before the backward pass.  back: from grad[tokens, outputs], of y, to in_grad[tokens, cols], of
+ * x. */
 PL_NODISCARD pl_status pl_tape_site_run(const pl_tape_pass *p, size_t site, const float *x,
                                         size_t tokens, float *y, pl_error *err);
 PL_NODISCARD pl_status pl_tape_site_back(const pl_tape_pass *p, size_t site, const float *grad,
                                          float *in_grad, pl_error *err);
 
-/* From t->attention_in[rows, hidden] to t->f->attended[rows, o_cols].  And back: out_grad, of that,
- * to qkv_grad[rows, outputs of the first site], of what its layers gave. */
+/* From t->attention_in[rows, hidden] to t->f->attended[rows, o_cols].  back: from out_grad, of
+ * `attended`, to qkv_grad[rows, outputs of the first site], of that site's outputs. */
 PL_NODISCARD pl_status pl_tape_attend(const pl_tape_pass *p, pl_error *err);
 PL_NODISCARD pl_status pl_tape_attend_back(const pl_tape_pass *p, const float *out_grad,
                                            float *qkv_grad, pl_error *err);
 
-/* An MLP, the block's or an expert's: its first site, its inner width, and its states. */
+/* An MLP, the block's or an expert's: its first site, its inner width, its intermediate results. */
 typedef struct pl_tape_mlp {
     size_t site, inner;
-    float *outputs; /* [tokens, those of gate and up] */
+    float *outputs; /* [tokens, outputs of gate and up] */
     float *act;     /* [tokens, inner] */
 } pl_tape_mlp;
 
-/* out[tokens, hidden] of x[tokens, hidden].  And back: out_grad to t->narrow[tokens, hidden]. */
+/* From x[tokens, hidden] to out[tokens, hidden].  back: from out_grad to t->narrow[tokens, hidden],
+ * of x. */
 PL_NODISCARD pl_status pl_tape_mlp_run(const pl_tape_pass *p, const pl_tape_mlp *mlp,
                                        const float *x, size_t tokens, float *out, pl_error *err);
 PL_NODISCARD pl_status pl_tape_mlp_back(const pl_tape_pass *p, const pl_tape_mlp *mlp,
                                         size_t tokens, const float *out_grad, pl_error *err);
 
-/* Latent attention: from t->f->latent[rows, outputs of the first site] to t->qkv with RoPE.  And
- * back: t->grad_q to latent_grad. */
+/* Latent attention: from t->f->latent[rows, outputs of the first site] to t->qkv with RoPE.  back:
+ * from t->grad_q to latent_grad. */
 PL_NODISCARD pl_status pl_tape_latent_create(const pl_tape *t, pl_tape_latent **out, pl_error *err);
 void pl_tape_latent_destroy(pl_tape_latent *latent); /* NULL is fine */
 PL_NODISCARD pl_status pl_tape_latent_run(const pl_tape_pass *p, pl_error *err);
 PL_NODISCARD pl_status pl_tape_latent_back(const pl_tape_pass *p, float *latent_grad,
                                            pl_error *err);
 
-/* The loaded block's mixture: from t->mlp_in[rows, hidden] to out.  And back: out_grad to
- * t->narrow[rows, hidden]; experts stay chosen as they are. */
+/* The loaded block's mixture: from t->mlp_in[rows, hidden] to out.  back: from out_grad to
+ * t->narrow[rows, hidden], with the choice of experts fixed. */
 PL_NODISCARD pl_status pl_tape_experts_create(const pl_tape *t, pl_tape_experts **out,
                                               pl_error *err);
 void pl_tape_experts_destroy(pl_tape_experts *experts); /* NULL is fine */

@@ -1,9 +1,9 @@
 /* core/model/template_parts.h -- inside the templates; private to core/model.
  *
  * A template is read into a tree (template_lex.c, template_expr.c, template_parse.c) and the tree
- * is walked (template_run.c).  The first failure is kept in the reader or the machine, which then
- * does nothing more: what follows is checked once, at the end, as with pl_buf.  All nodes and
- * values live in a room that is freed at once and has a limit. */
+ * is walked (template_run.c).  The reader or the machine keeps its first failure and then does
+ * nothing more, so that callers check once, at the end, as with pl_buf.  All nodes and values live
+ * in a room, which has a limit and is freed as a whole. */
 #ifndef PL_MODEL_TEMPLATE_PARTS_H
 #define PL_MODEL_TEMPLATE_PARTS_H
 
@@ -38,7 +38,7 @@ void pl_tpl_room_free(pl_tpl_room *room);
 /* ---- Values ---- */
 
 typedef enum pl_tpl_kind {
-    PL_TPL_ABSENT, /* of an argument that is not given */
+    PL_TPL_ABSENT, /* an argument that is not given */
     PL_TPL_UNDEFINED,
     PL_TPL_NONE,
     PL_TPL_BOOL,
@@ -205,7 +205,7 @@ void pl_tpl_next_token(pl_tpl_reader *r);
 
 pl_tpl_node *pl_tpl_node_new(pl_tpl_reader *r, pl_tpl_node_kind kind);
 bool pl_tpl_token_is(const pl_tpl_reader *r, pl_tpl_token_kind kind, const char *text);
-/* Passes over it where it is the one to come. */
+/* Skips that token if it is the next one; whether it was. */
 bool pl_tpl_skip(pl_tpl_reader *r, pl_tpl_token_kind kind, const char *text);
 void pl_tpl_expect(pl_tpl_reader *r, pl_tpl_token_kind kind, const char *text);
 pl_tpl_text pl_tpl_expect_name(pl_tpl_reader *r);
@@ -248,7 +248,7 @@ pl_tpl_value pl_tpl_fail(pl_tpl_machine *m, pl_status code, const char *format, 
     PL_PRINTF(3, 4);
 /* Counts so many steps; false once the machine stands still. */
 bool pl_tpl_step(pl_tpl_machine *m, size_t steps);
-/* For what calls itself: false, and the machine has failed, beyond PL_TPL_DEPTH. */
+/* Before a recursive call: false, and the machine has failed, beyond PL_TPL_DEPTH. */
 bool pl_tpl_enter(pl_tpl_machine *m);
 void pl_tpl_leave(pl_tpl_machine *m);
 pl_tpl_value pl_tpl_eval(pl_tpl_machine *m, const pl_tpl_node *node);
@@ -283,11 +283,11 @@ bool pl_tpl_equal(pl_tpl_machine *m, pl_tpl_value a, pl_tpl_value b);
 /* < 0, 0, > 0; fails for kinds that have no order. */
 int pl_tpl_compare(pl_tpl_machine *m, pl_tpl_value a, pl_tpl_value b);
 bool pl_tpl_order_holds(pl_tpl_machine *m, pl_tpl_order order, pl_tpl_value a, pl_tpl_value b);
-/* A list of what a loop sees of a value: items, keys, characters; fails for the others. */
+/* What a loop over a value sees, as a list: items, keys or characters; fails for other kinds. */
 pl_tpl_value pl_tpl_items(pl_tpl_machine *m, pl_tpl_value value);
 /* Characters or items, -1 where it has no length. */
 int64_t pl_tpl_length(pl_tpl_value value);
-/* value.name and value[key]: what is not there is undefined. */
+/* value.name and value[key]; undefined where there is none. */
 pl_tpl_value pl_tpl_get_item(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value key);
 pl_tpl_value pl_tpl_slice(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value start,
                           pl_tpl_value stop, pl_tpl_value step);
@@ -343,8 +343,8 @@ bool pl_tpl_has_global(pl_tpl_text name);
 pl_tpl_value pl_tpl_unknown(pl_tpl_machine *m, const char *what, pl_tpl_text name,
                             const pl_tpl_entry *entries);
 
-/* What methods and filters share (template_calls.c).  Those with args are both: a filter's value is
- * made a text. */
+/* What methods and filters share (template_calls.c).  Those with args are both: a filter makes its
+ * value a text first. */
 pl_tpl_value pl_tpl_trim(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);
 pl_tpl_value pl_tpl_upper(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);
 pl_tpl_value pl_tpl_lower(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);

@@ -24,8 +24,8 @@ PL_NODISCARD pl_status pl_tokenizer_from_json(const char *path, pl_tokenizer **o
 
 /* From a checkpoint's folder as transformers' AutoTokenizer does it: tokenizer.json, and what
  * tokenizer_config.json (class, add_bos_token, add_eos_token, add_prefix_space) and
- * special_tokens_map.json make of it.  by_type: the class where tokenizer_config.json is there, but
- * neither it nor config.json names one; NULL: none of those that matter. */
+ * special_tokens_map.json make of it.  by_type: the class where there is a tokenizer_config.json,
+ * but neither it nor config.json names a class; NULL: a class of no effect. */
 PL_NODISCARD pl_status pl_tokenizer_from_folder(const char *folder, const char *by_type,
                                                 pl_tokenizer **out, pl_error *err);
 
@@ -45,9 +45,9 @@ typedef struct pl_frame {
     size_t n_front, n_back;
 } pl_frame;
 
-/* Around a text stand special tokens where the files say so: tokenizer.json's post_processor,
- * tokenizer_config.json's class and flags; GGUF's add_bos_token and add_eos_token, whose defaults
- * are the format's, by the kind of tokenizer. */
+/* The frame that the files ask for: tokenizer.json's post_processor, tokenizer_config.json's class
+ * and flags; GGUF's add_bos_token and add_eos_token, whose defaults are the format's, by the kind
+ * of tokenizer. */
 const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer);
 
 /* For `info`, safe to show: the kind of its vocabulary and merges; how it normalizes and cuts a
@@ -86,15 +86,15 @@ PL_NODISCARD pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_bu
  * architecture, and some of those add a BOS of their own.  Caller decrefs; NULL without memory. */
 json_t *pl_tokenizer_config_to_json(const pl_tokenizer *tokenizer);
 
-/* One of a tokenizer.json as GGUF's keys, appended.  vocab: rows of the embedding; tokens that are
- * missing up to there are filled up.  bos, eos: where the tokenizer names none; or -1.
- * PL_ERR_UNSUPPORTED says what of it a GGUF cannot. */
+/* A tokenizer from a tokenizer.json as GGUF's keys, appended.  vocab: rows of the embedding;
+ * missing tokens up to there are filled in.  bos, eos: used where the tokenizer names none; or -1.
+ * PL_ERR_UNSUPPORTED says what a GGUF cannot express. */
 PL_NODISCARD pl_status pl_tokenizer_to_gguf(const pl_tokenizer *tokenizer, size_t vocab,
                                             int32_t bos, int32_t eos, pl_gguf_keys *keys,
                                             pl_error *err);
 
-/* PL_ERR_UNSUPPORTED says in what b, read from a GGUF with at least its tokens, differs from a: in
- * tokens, merges, what stands around a text, or the ids of a text. */
+/* PL_ERR_UNSUPPORTED says how b, read from a GGUF and with at least as many tokens, differs from a:
+ * in tokens, merges, frame, or the ids of a text. */
 PL_NODISCARD pl_status pl_tokenizer_compare(const pl_tokenizer *a, const pl_tokenizer *b,
                                             pl_error *err);
 

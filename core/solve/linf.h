@@ -20,8 +20,8 @@ typedef struct pl_linf_problem {
     size_t group_size;  /* 0: one group a row */
     const float *alpha; /* [groups], > 0 or 0 for a group without input */
     double beta;        /* > 0, in Gn's units */
-    pl_view whole;      /* the layer whose rows w0 are: the choice of rho goes by all of them, so
-                           that some rows are solved as in the whole; data NULL: w0 */
+    pl_view whole; /* the layer that w0's rows are from: rho is chosen by all its rows, so that a
+                      part is solved as in the whole; data NULL: w0 */
 } pl_linf_problem;
 
 typedef struct pl_linf_options {
@@ -32,12 +32,12 @@ typedef struct pl_linf_options {
     double rho_factor; /* rho = rho_factor * mean(diag Gn); 0: one rho a channel, chosen from Gn,
                           beta, alpha and the size of the weights (admm.c) */
     bool certify;      /* compute the dual bound */
-    double rough;      /* > 0: a preview of as many iterations as about so many multiplications
-                          allow, without bounds (objective, dual and gap are NaN), and with
-                          rho_factor 0 by the nearest choice that is factored, if any is */
+    double rough;      /* > 0: a preview of about as many multiplications: no bounds (objective,
+                          dual and gap are NaN), and with rho_factor 0 the nearest theta that is
+                          factored already, if any */
     const pl_rows_watch *watch; /* NULL: nobody watches */
-    const size_t *place;        /* [rows]: the row of warm, SIZE_MAX for none; NULL: the same */
-    bool cold;                  /* rows are left in warm, but do not begin from it */
+    const size_t *place; /* [rows]: each row's row in warm, SIZE_MAX: none; NULL: the same number */
+    bool cold;           /* rows do not begin from warm, but their ends are left there */
 } pl_linf_options;
 
 typedef struct pl_linf_report {
@@ -46,16 +46,16 @@ typedef struct pl_linf_report {
     double gap;       /* (objective - dual) / objective; 0 for objective 0 */
     double worst_row_gap;
     size_t worst_row;
-    int iterations;         /* done by the row that took most */
+    int iterations;         /* of the row that took most */
     double mean_iterations; /* over rows: what the products cost */
     double rho;             /* with rho_factor 0 the mean over channels; 0 for PGD */
     double ridge, lambda_max;
 } pl_linf_report;
 
 /* w: [rows, n] contiguous, may not alias w0.  Rows are independent and always cut into the same
- * blocks.  Cold start but for the rows of warm that hold a state of the same solver; warm (NULL:
- * none) is updated block by block.  Its `own` is y, the dual point, which means the same at every
- * rho. */
+ * blocks.  A row starts from warm (NULL: none) where that holds a state of the same solver for it,
+ * else cold; warm is updated block by block.  Its `own` is the dual point y, which does not depend
+ * on rho. */
 PL_NODISCARD pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
                                      const pl_linf_options *options, pl_warm *warm, float *w,
                                      pl_linf_report *report, pl_task *task, pl_error *err);
@@ -65,13 +65,13 @@ PL_NODISCARD pl_status pl_linf_objective(pl_factors *factors, const pl_linf_prob
                                          pl_view w, double *out, pl_task *task, pl_error *err);
 
 /* Makes the factors that a solve of this problem with ADMM needs (rho_factor as in the options),
- * and nothing else: a knob's next turns then find them. */
+ * and nothing else, so that a knob's next turns find them. */
 PL_NODISCARD pl_status pl_linf_prepare(pl_factors *factors, const pl_linf_problem *problem,
                                        double rho_factor, pl_task *task, pl_error *err);
 
-/* The range of beta in which the value does anything: `low` is where the mean group maximum has
- * fallen by 0.1 % (found by solving a fixed stratified sample of rows), `zero` where all rows are
- * zero: max over rows and groups of ||(Gn w0)^(k)||_1 / alpha_k. */
+/* The range of beta that has an effect: `low` is where the mean group maximum has fallen by 0.1 %
+ * (found by solving a fixed stratified sample of rows), `zero` where all rows are zero: max over
+ * rows and groups of ||(Gn w0)^(k)||_1 / alpha_k. */
 PL_NODISCARD pl_status pl_linf_beta_range(pl_factors *factors, const pl_linf_problem *problem,
                                           double *low, double *zero, pl_task *task, pl_error *err);
 
@@ -93,8 +93,8 @@ PL_NODISCARD pl_status pl_linf_solve_target(pl_factors *factors, const pl_linf_p
                                             pl_warm *warm, float *w, pl_linf_report *report,
                                             pl_linf_reached *reached, pl_task *task, pl_error *err);
 
-/* About that beta, from the sample alone; *slope: of log fall against log beta there, 0 where that
- * is not known. */
+/* An estimate of that beta from the sample alone; *slope: d log(fall) / d log(beta) there, 0 where
+ * unknown. */
 PL_NODISCARD pl_status pl_linf_estimate_beta(pl_factors *factors, const pl_linf_problem *problem,
                                              const pl_linf_options *options, double target,
                                              double *beta, double *slope, pl_task *task,

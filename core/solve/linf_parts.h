@@ -47,8 +47,8 @@ typedef struct pl_linf_frame {
     const pl_lower *lower; /* Cholesky factor of Gn; NULL: certifier makes it */
 } pl_linf_frame;
 
-/* Called where the frame has no factor, once M is of no further use and before the rows are
- * certified: sets lower, and metric where it was M's. */
+/* Called where the frame has no factor, when M is no longer needed and the rows are not yet
+ * certified: sets `lower`, and `metric` if that lay with M. */
 typedef struct pl_linf_certifier {
     pl_status (*make)(void *ctx, pl_task *task, pl_error *err);
     void *ctx;
@@ -64,7 +64,7 @@ void pl_linf_primal(const pl_linf_frame *frame, pl_view w0, size_t count, const 
 void pl_linf_dual(const pl_linf_frame *frame, pl_view w0, size_t count, const float *v,
                   const float *levels, double rho, double *work, pl_linf_bounds *bounds);
 
-/* Iterations of the row that took most, and of all rows together. */
+/* Iterations: of the row that took most, and of all rows together. */
 typedef struct pl_linf_effort {
     int most;
     size_t all;
@@ -81,7 +81,7 @@ PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_lin
 /* sum |x_i|. */
 double pl_linf_magnitudes(const float *x, size_t count);
 
-/* Rows of one block: about what a cache keeps beside M, as many blocks for every thread, and one
+/* Rows of one block: about what a cache holds beside M; equally many blocks for every thread; one
  * iteration within a step of the worker (50 ms at width 4096). */
 size_t pl_linf_block_rows(size_t rows, size_t n);
 

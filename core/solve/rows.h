@@ -1,5 +1,5 @@
-/* core/solve/rows.h -- a layer's rows while they are solved: who is told that they are final, and
- * where they are left for a later solve to begin from. */
+/* core/solve/rows.h -- a layer's rows while they are solved: a callback when they are final, and
+ * warm starts for later solves. */
 #ifndef PL_SOLVE_ROWS_H
 #define PL_SOLVE_ROWS_H
 
@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Told by a solve, on its thread and between its steps, that rows [first, first + count) of the
- * result are final. */
+/* A solve calls `done`, on its thread and between its steps, when rows [first, first + count) of
+ * the result are final. */
 typedef struct pl_rows_watch {
     void (*done)(void *ctx, size_t first, size_t count);
     void *ctx;
@@ -19,22 +19,22 @@ typedef struct pl_rows_watch {
  * begins cold) or holds the end of some solve of it. */
 typedef struct pl_warm {
     size_t rows, cols;
-    const void *owner; /* an address by which a method knows `own` for its own */
+    const void *owner; /* an address that says which method `own` belongs to */
     bool *full;        /* [rows], whether the row has a state */
     float *w;          /* [rows, cols]: what the row's last solve gave */
-    float *own;        /* [rows, cols]: what else the method begins from */
+    float *own;        /* [rows, cols]: whatever else the method begins from */
 } pl_warm;
 
 PL_NODISCARD pl_status pl_warm_create(size_t rows, size_t cols, pl_warm **out, pl_error *err);
 void pl_warm_destroy(pl_warm *warm); /* NULL is fine */
 
-/* What a method does before it uses the rows: those of another owner are emptied. */
+/* A method calls this before it uses the rows: empties those of another owner. */
 void pl_warm_claim(pl_warm *warm, const void *owner);
 
 /* What a row's last solve gave, [cols], borrowed; NULL for an empty row. */
 const float *pl_warm_row(const pl_warm *warm, size_t row);
 
-/* Puts w[cols] in place of what the row's last solve gave. */
+/* Replaces what the row's last solve gave by w[cols]. */
 void pl_warm_put(pl_warm *warm, size_t row, const float *w);
 
 #endif

@@ -1,8 +1,8 @@
 /* core/state/kept.h -- settings under a name, to compare with and to go back to.
  *
  * A kept setting is what `keep NAME` found: methods, activations, cache, calibration and the keys
- * of the results of all layers.  It is never changed, so states, undo steps and jobs share it by
- * counted references.  A pin is one, too, without a name and with its methods for a label. */
+ * of the results of all layers.  It never changes, so states, undo steps and jobs share it by
+ * counted references.  A pin is a kept setting without a name; its methods are its label. */
 #ifndef PL_STATE_KEPT_H
 #define PL_STATE_KEPT_H
 
@@ -12,17 +12,17 @@ enum { PL_KEPT_NAME = 32 };
 
 struct pl_kept {
     char name[PL_KEPT_NAME]; /* "": a pin */
-    pl_state is;             /* as it was; keeps nothing itself, and shows nothing */
+    pl_state is;             /* as it was, without kept settings and looks */
     pl_pin *pins;            /* [layers of the model] */
     pl_id setting;           /* pl_state_setting of it */
     pl_id id;                /* of all of it */
 };
 
-/* Its name, of a pin the number that lists give it. */
+/* A kept setting's name; for a pin, its number in lists. */
 void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME]);
-/* How many are compared with the present one. */
+/* How many kept settings are compared with the present one. */
 size_t pl_state_compared(const pl_state *state);
-/* What it has of a layer, or NULL. */
+/* The setting's result of a layer, or NULL. */
 const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer);
 
 /* Whether the pin's result depends on how activations and cache are quantized. */
@@ -33,50 +33,49 @@ bool pl_pin_needs_quantized(const pl_pin *pin);
 pl_id pl_state_setting(const pl_state *state);
 
 /* "astro beta=0.0003 > gptq bits=3 act_order=yes, activations 4 bits, cache 4 bits": each method
- * with the parameter one looks for first and those that are not as usual; appended.  layer
- * SIZE_MAX: of the layers without methods of their own, and that others have some, ", others
+ * with its most telling parameter and those that differ from their defaults; appended.  layer
+ * SIZE_MAX: of the layers without methods of their own, and for the others ", others
  * on=*.q_proj". */
 void pl_state_label(const pl_state *state, size_t layer, pl_buf *out);
 
-/* The state's present setting under a name; one of that name is replaced.  PL_ERR_USAGE for a name
- * that is none (letters, digits, . _ + -, at most 31 of them; no number, layer, `now`, `all` or
- * `remove`); PL_ERR_STATE where no model is open or PL_MAX_KEPT are kept. */
+/* Keeps the present setting under a name, in place of one of that name.  PL_ERR_USAGE for a bad
+ * name (expected letters, digits, .  _ + -, at most 31 of them; not a number, a layer, `now`, `all`
+ * or `remove`); PL_ERR_STATE where no model is open or PL_MAX_KEPT are kept. */
 PL_NODISCARD pl_status pl_state_keep(pl_state *state, const char *name, pl_error *err);
 
-/* The same without a name.  PL_ERR_STATE, too, where the selected layer is not
- * solved, or is imported.  Where a pin has the same setting, and no other results, it takes what is
- * new and stays the only one. */
+/* The same without a name.  PL_ERR_STATE, too, where the selected layer is not solved, or is
+ * imported.  A pin of the same setting whose results agree takes the new ones, so that there is no
+ * second. */
 PL_NODISCARD pl_status pl_state_pin(pl_state *state, pl_error *err);
 
-/* Index of a kept setting by its name, or by the number that lists give it, from 1.  PL_ERR_USAGE
- * with the names there are. */
+/* Index of a kept setting by its name, or by its number in lists, from 1.  PL_ERR_USAGE with the
+ * names there are. */
 PL_NODISCARD pl_status pl_state_find_kept(const pl_state *state, const char *command,
                                           const char *name, size_t *index, pl_error *err);
-/* Takes one away (index as listed, from 0), or all (SIZE_MAX).  PL_ERR_USAGE if there is none. */
+/* Removes one (index as listed, from 0), or all (SIZE_MAX).  PL_ERR_USAGE if there is none. */
 PL_NODISCARD pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *err);
 
-/* A state that looks at what `state` does (layer, side, panes, kept settings), but in that setting.
- * On failure *out is empty. */
+/* A state with the looks of `state` (layer, side, panes, kept settings) and that kept setting.  On
+ * failure *out is empty. */
 PL_NODISCARD pl_status pl_state_as(const pl_state *state, const pl_kept *kept, pl_state *out,
                                    pl_error *err);
 
-/* The commands that keep again what the settings have of a layer: `select`, then for each one its
- * methods, `solve` and `pin` or `keep`.  Nothing where none has anything.  The slots are the last
- * one's afterwards; activations and cache are the state's again. */
+/* The commands that keep the settings' results of a layer again: `select`, then for each setting
+ * its methods, `solve` and `pin` or `keep`.  Nothing where no setting has a result.  Afterwards the
+ * slots are those of the last setting, activations and cache those of the state. */
 void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
 
 /* The commands that lead from the setting of `from` to that of `to`, with the results of all of its
  * layers, appended. */
 void pl_setting_commands(const pl_state *from, const pl_state *to, pl_buf *out);
 
-/* For sessions.  read: into a state whose source is set; sessions of before there were names have
- * "pins", each of one layer.  What cannot be read is left out. */
+/* For sessions.  from_json: into a state whose source is set.  pins: from older sessions, in which
+ * each pin is of one layer.  What cannot be read is left out. */
 json_t *pl_kept_to_json(const pl_state *state);
 void pl_kept_from_json(pl_state *state, const json_t *list, const json_t *pins);
 
-/* state_json.c: what a kept setting has of a state but for its results, and back, to a state whose
- * source is set, with the results where a session's state has them.  same: the model is the one
- * that the results are of. */
+/* state_json.c: a kept setting without its results; and back, into a state whose source is set,
+ * with results where the JSON has them.  same: the results are of this model. */
 json_t *pl_setting_to_json(const pl_state *state);
 PL_NODISCARD pl_status pl_setting_restore(pl_state *state, const json_t *json, bool same,
                                           pl_error *err);

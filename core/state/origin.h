@@ -1,4 +1,4 @@
-/* core/state/origin.h -- which model a session's results are of.
+/* core/state/origin.h -- which model a session's results belong to.
  *
  * A session names results in the store by their keys, which were made from a model's weights.  It
  * also holds what tells that model from another one under the same path: of its files the size, the
@@ -11,15 +11,15 @@
 /* {"files": ..., "model": ...}; NULL when memory is out.  Reads nothing. */
 json_t *pl_origin_json(const pl_source *source);
 
-/* *same: the source is what pl_origin_json described.  Where its files are the same ones, nothing
- * is read; where they are not, and its identity is known, the whole model is, by the caller's
+/* *same: the source is what pl_origin_json described.  Reads nothing where the files are the same;
+ * where they are not, and the JSON has an identity, it reads the whole model on the caller's
  * thread, so nobody else may have the source yet. */
 PL_NODISCARD pl_status pl_origin_check(pl_source *source, const json_t *json, bool *same,
                                        pl_error *err);
 
-/* What tells a model from others wherever its files lie, from their headers, its config and 4 kB
- * of each of 64 tensors, spread over all: found in milliseconds, for the name of its session.  What
- * a session's results are of is for pl_origin_check.  On the thread that may read the model. */
+/* A quick fingerprint of a model, whatever its path, for the name of its session: from headers,
+ * config and 4 kB of each of 64 tensors, in milliseconds.  Whether results belong to a model is for
+ * pl_origin_check to say.  On the thread that may read the model. */
 PL_NODISCARD pl_status pl_origin_print(const pl_source *source, pl_id *out, pl_error *err);
 
 #endif

@@ -21,11 +21,11 @@ typedef struct pl_record pl_record; /* record.h */
  * config, tokenizer and layer names may be read by any thread, its tensors by the worker only. */
 typedef struct pl_source {
     pl_model *model;
-    char *path;   /* as the user gave it; NULL for the built-in demo */
-    char *demo;   /* the demo's folder, or NULL */
-    char *inputs; /* of a bare model: the file of its inputs, as path; or NULL */
-    pl_id told;   /* identity by a session whose files are these (origin.h); zeros: none */
-    pl_id print;  /* what the model is by its headers and some of its bytes (origin.h); or zeros */
+    char *path;        /* as the user gave it; NULL for the built-in demo */
+    char *demo;        /* the demo's folder, or NULL */
+    char *inputs;      /* of a bare model: the file of its inputs, as path; or NULL */
+    pl_id told;        /* identity that a session says these files have (origin.h); zeros: none */
+    pl_id print;       /* pl_origin_print of it; or zeros */
     pl_record *record; /* what has been found out about it */
 } pl_source;
 
@@ -48,7 +48,7 @@ typedef struct pl_calibration {
     pl_protocol protocol;
     pl_id key;    /* of the calibration in the store */
     bool known;   /* key is set: true after `calibrate`, false for a demo not yet calibrated */
-    bool foreign; /* not known: a session has one, but of another model */
+    bool foreign; /* not known, since the session's calibration is of another model */
 } pl_calibration;
 
 /* `on=GLOB`: layers whose name matches use this spec in its slot instead of the general one; the
@@ -65,9 +65,9 @@ typedef struct pl_solved {
     pl_id plan;   /* pl_state_plan, or pl_state_plan_sequential, at that time */
     pl_id result; /* key in the store, see pipeline.h */
     bool set;
-    bool sequential; /* solved on what the layers before it gave: depends on the plans of all */
-    bool imported;   /* another checkpoint's weights (import.h), whatever the slots hold */
-    bool foreign;    /* not set: a session has a result here, but of another model */
+    bool sequential; /* solved behind solved layers: depends on all layers' plans */
+    bool imported;   /* it has another checkpoint's weights (import.h), whatever the slots hold */
+    bool foreign;    /* not set, since the session's result is of another model */
 } pl_solved;
 
 /* Where the imported layers come from: the path as in pl_source, NULL where nothing is imported. */
@@ -89,8 +89,8 @@ typedef enum pl_which {
 /* What the screen shows, shared by states (screen.c). */
 typedef struct pl_shown pl_shown;
 
-/* A setting under a name, as `keep` and `pin` make it (kept.h): methods, activations, cache and the
- * results of all layers, never changed, shared by states and jobs. */
+/* A setting as `keep` and `pin` make it (kept.h): methods, activations, cache and the results of
+ * all layers.  It never changes; states and jobs share it. */
 enum { PL_MAX_KEPT = 8 };
 typedef struct pl_kept pl_kept;
 /* Counted, thread-safe; NULL is fine. */
@@ -99,11 +99,11 @@ void pl_kept_release(pl_kept *kept);
 
 /* A layer's result in a kept setting. */
 typedef struct pl_pin {
-    const pl_kept *of; /* NULL: the setting has none of that layer */
+    const pl_kept *of; /* NULL: the setting has no result of that layer */
     size_t layer;
     pl_id result;
     bool sequential; /* of a solve of all layers in sequence */
-    char label[48];  /* the setting's name; of a pin "astro beta=0.0003 > gptq bits=3" */
+    char label[48];  /* the setting's name; a pin's: "astro beta=0.0003 > gptq bits=3" */
 } pl_pin;
 
 /* What `sweep` was asked for last: values of one parameter of the method in a slot. */
@@ -133,9 +133,9 @@ typedef struct pl_state {
     pl_source *source; /* counted reference; NULL before `open` */
     pl_calibration calibration;
     pl_spec slots[PL_SLOT_COUNT];
-    bool suggested;          /* nobody has named a method: the slots hold the default */
+    bool suggested;          /* no method was named yet: the slots hold the default */
     pl_act_grid activations; /* how the inputs of linear layers are quantized; bits 0: not */
-    pl_act_grid kv;          /* the same of keys and values, in groups of kv_group_size within a */
+    pl_act_grid kv;          /* how keys and values are, in groups of kv_group_size within a */
     size_t kv_group_size;    /* head (0: the whole head) */
     pl_override *overrides;  /* [n_overrides], at most PL_MAX_OVERRIDES; changed by overrides.c */
     size_t n_overrides;
@@ -156,16 +156,16 @@ typedef struct pl_state {
 } pl_state;
 
 void pl_state_init(pl_state *state); /* nothing open, every slot empty */
-/* Astro, then GPTQ: where screen and batch start.  It is a suggestion: it stays until the first
- * method is named, which takes its place whole, so that a script gets what it names and nothing
- * else; a key of the screen that changes a shown method keeps the others. */
+/* Astro, then GPTQ: what screen and batch start with.  It is a suggestion: the first method that a
+ * command names replaces all of it, so that a script gets what it names and nothing else.  A key of
+ * the screen that changes a shown method keeps the others. */
 void pl_state_default_methods(pl_state *state);
-/* A method was named: what was only suggested goes. */
+/* Empties the slots if they only hold the suggestion. */
 void pl_state_drop_suggestion(pl_state *state);
 PL_NODISCARD pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err);
 void pl_state_deinit(pl_state *state);
 
-/* Puts a source in: resets calibration (the demo's is its own text), solved layers, selection. */
+/* Sets the source; resets calibration (the demo has its own text), solved layers and selection. */
 PL_NODISCARD pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err);
 
 PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const char *const *texts,
@@ -174,68 +174,68 @@ PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const cha
 PL_NODISCARD pl_status pl_calibration_copy(pl_calibration *to, const pl_calibration *from,
                                            pl_error *err);
 
-/* The spec of a slot for a layer, overrides applied.  An imported layer has the method "import",
- * which no registry lists, in the slot precondition and nothing else. */
+/* The spec of a slot for a layer, overrides applied.  An imported layer has only the method
+ * "import", which no registry lists, in the slot precondition. */
 const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
 
 /* --- overrides.c ----------------------------------------------------------------------------- */
 
-/* The slots as their `method` commands stand: a preconditioner's group size follows a rounder that
- * is set behind it, so that a rounder with blocks of its own stands before it. */
+/* The slots in the order of their `method` commands: a rounder that is named later changes the
+ * preconditioner's group size, so a rounder with blocks of its own comes first. */
 const pl_slot *pl_state_slot_order(bool has_blocks);
 
-/* After the rounder for all layers has become another than `before`: the preconditioners' group
+/* To be called when the rounder for all layers is no longer `before`: the preconditioners' group
  * sizes follow its format (pl_spec_follow_format). */
 PL_NODISCARD pl_status pl_state_follow_format(pl_state *state, const pl_spec *before,
                                               pl_error *err);
 
-/* The last one; the same glob and slot again replaces the earlier one.  PL_ERR_USAGE where there
- * are too many. */
+/* Adds an override as the last one, in place of one with the same glob and slot.  PL_ERR_USAGE
+ * where there are too many. */
 PL_NODISCARD pl_status pl_state_set_override(pl_state *state, pl_slot slot, const char *glob,
                                              const pl_spec *spec, pl_error *err);
-/* Another spec of the same layers, in its place. */
+/* Gives override `index` another spec; it keeps its place. */
 PL_NODISCARD pl_status pl_state_respec(pl_state *state, size_t index, const pl_spec *spec,
                                        pl_error *err);
 void pl_state_drop_overrides(pl_state *state, pl_slot slot);
-/* Gives the layers that are flagged, layers[of the model], the slot's spec specs[layer]; the others
- * keep theirs.  Afterwards the slot's settings are as few as can be: the general one alone where
- * all layers are alike, else one with on=LIST for each spec that some layers have and the general
- * one is not (grouped.c).  layers NULL: none, so that what there is is grouped. */
+/* Gives the flagged layers, layers[of the model], the slot's spec specs[layer]; the others keep
+ * theirs.  Then the slot's settings are made as few as possible (grouped.c): the general one alone
+ * where all layers agree, else one more with on=LIST for each other spec.  layers NULL: flags none,
+ * and only regroups. */
 PL_NODISCARD pl_status pl_state_give(pl_state *state, pl_slot slot, const bool *layers,
                                      const pl_spec *specs, pl_error *err);
 
 /* --------------------------------------------------------------------------------------------- */
 
-/* Hash of what would be done to a layer: its specs and the calibration asked for. */
+/* Hash of how a layer would be solved: its specs and the calibration. */
 pl_id pl_state_plan(const pl_state *state, size_t layer);
 
-/* The same for `solve all` in sequence, where a layer's inputs come from the layers before it as
- * they are solved or imported, and from quantized activations and cache. */
+/* The same for `solve all` in sequence, where a layer's inputs depend on the solved or imported
+ * layers before it, and on quantized activations and cache. */
 pl_id pl_state_plan_sequential(const pl_state *state);
 
-/* Whether a layer was solved so behind layers that were imported before; what is imported after a
- * solve changes its layers alone. */
+/* Whether a layer was solved in sequence when others had been imported already; a later import
+ * changes only the layers it imports. */
 bool pl_state_solved_around_imports(const pl_state *state, size_t layer);
 
 /* The layer's result under the present plan, or NULL. */
 const pl_id *pl_state_result(const pl_state *state, size_t layer);
 PL_NODISCARD pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id result,
                                            pl_error *err);
-/* The same under the present plan: of the layer by itself, or of a solve in sequence. */
+/* The same under the present plan, of a layer alone or of a solve in sequence. */
 PL_NODISCARD pl_status pl_state_take_result(pl_state *state, size_t layer, bool sequential,
                                             pl_id result, pl_error *err);
 size_t pl_state_solved_count(const pl_state *state);
 
-/* Whether the session that the state is from had a result of the layer, but of another model. */
+/* Whether the state's session had a result of the layer, but of another model. */
 bool pl_state_is_foreign(const pl_state *state, size_t layer);
 
-/* PL_ERR_CHANGED, with a sentence, where there are such layers, or (where it is asked for) where
- * the session's calibration was of another model. */
+/* PL_ERR_CHANGED where there are such layers or, if `calibration` is set, the session's calibration
+ * was of another model. */
 PL_NODISCARD pl_status pl_state_check_origin(const pl_state *state, bool calibration,
                                              pl_error *err);
 
-/* Imports: the checkpoint (another one than before drops the layers of that), then its layers;
- * `drop` gives the layers whose name matches the glob (NULL: all) back to their methods. */
+/* Imports.  set: the checkpoint they come from; a new one drops the former one's layers.  drop:
+ * gives the layers whose name matches the glob (NULL: all) back to their methods. */
 PL_NODISCARD pl_status pl_state_set_import(pl_state *state, const char *path, pl_id id,
                                            pl_error *err);
 PL_NODISCARD pl_status pl_state_import_layer(pl_state *state, size_t layer, pl_id result,
@@ -244,44 +244,43 @@ void pl_state_drop_imports(pl_state *state, const char *glob);
 bool pl_state_is_imported(const pl_state *state, size_t layer);
 size_t pl_state_import_count(const pl_state *state);
 
-/* The shortest list of commands that reaches this state: the selected layer and everything it
- * needs (all layers if `whole`).  No output path, time, host or absolute path: files by their last
- * name.  Appended to out, one command a line. */
+/* The shortest list of commands that reaches this state: the selected layer and everything it needs
+ * (all layers if `whole`).  It names no output path, time, host or folder: files by their name
+ * alone.  Appended to out, one command a line. */
 void pl_state_commands(const pl_state *state, bool whole, pl_buf *out);
 
-/* The same for a figure: what its panels' layers need (each once, in model order), nothing of the
- * others. */
+/* The same for a figure: only what its panels' layers need (each once, in model order). */
 typedef struct pl_figure_needs {
     const size_t *layers; /* [n_layers], at least one; the first is selected */
     size_t n_layers;
-    const bool *results;     /* [n_layers] whether a panel shows what the layer's solve made */
-    bool inputs;             /* the calibration, though no result is shown */
-    bool methods;            /* though no result is shown */
-    bool activations;        /* how they are quantized, whatever the methods */
-    const uint64_t *learned; /* [n_layers] the step that a layer's learned transform is shown at,
-                                UINT64_MAX: the last; 0: none is shown.  NULL: 0 for all */
-    bool pins;               /* what kept settings have of these layers */
+    const bool *results;     /* [n_layers] whether a panel shows the layer's result */
+    bool inputs;             /* it needs the calibration, though it shows no result */
+    bool methods;            /* it needs the methods, though it shows no result */
+    bool activations;        /* it needs how activations are quantized, whatever the methods */
+    const uint64_t *learned; /* [n_layers] the step at which a layer's learned transform is shown,
+                                UINT64_MAX: the last; 0: it is not shown.  NULL: 0 for all */
+    bool pins;               /* it needs the kept settings' results of these layers */
     bool sweep;
 } pl_figure_needs;
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
 
-/* "gptq bits=4 on=*.q_proj", or "none slot=round": what stands behind `method`, appended.  glob:
- * the layers, or NULL for all. */
+/* "gptq bits=4 on=*.q_proj", or "none slot=round": the arguments of `method`, appended.  glob: the
+ * layers, or NULL for all. */
 void pl_state_put_method(pl_slot slot, const pl_spec *spec, const char *glob, pl_buf *out);
 
-/* The line `calibrate ...`, appended; nothing where there is none, or the demo's is its own. */
+/* The line `calibrate ...`, appended; nothing where there is no calibration, or the demo's own. */
 void pl_state_calibration_command(const pl_state *state, pl_buf *out);
 
-/* Every setting of the cache's grid, for the keys of what was made with it; appended. */
+/* Every setting of the cache's grid, for keys; appended. */
 void pl_state_cache_format(const pl_state *state, pl_buf *out);
 
-/* Whether activations or the cache are quantized, and the commands that set it, "activations ...\n"
- * and "kv ...\n" (nothing where they are off), appended. */
+/* Whether activations or the cache are quantized.  commands: "activations ...\n" and "kv ...\n",
+ * appended; nothing where they are off. */
 bool pl_state_quantizes(const pl_state *state);
 void pl_state_quantized_commands(const pl_state *state, pl_buf *out);
 
-/* The commands that give the methods of all layers and the results there are, appended: slots,
- * empty ones too, then solves and imports. */
+/* The commands that set the methods of all layers (empty slots, too) and solve or import those that
+ * have results; appended. */
 void pl_state_results_commands(const pl_state *state, pl_buf *out);
 
 /* The line `sweep ...` that asks for the state's sweep, appended; nothing where none is set.  The
@@ -290,26 +289,26 @@ void pl_state_sweep_command(const pl_state *state, pl_buf *out);
 
 /* --- screen.c: what the screen shows, for views and sessions --------------------------------- */
 
-/* What views/display.h wrote with pl_state_set_screen; core reads nothing of it.  The state's; NULL
+/* What views/display.h wrote with pl_state_set_screen; core does not read it.  The state's; NULL
  * where there is none. */
 const json_t *pl_state_screen(const pl_state *state);
 
-/* Takes the value, which nobody changes afterwards, in the place of the state's own; NULL: none,
- * and so it is when memory is out. */
+/* Takes the value in place of the state's own; NULL: none, which it also becomes when memory is
+ * out.  Nobody may change it afterwards. */
 void pl_state_set_screen(pl_state *state, json_t *screen);
 
 /* `to` shows what `from` does. */
 void pl_state_share_screen(pl_state *to, const pl_state *from);
 
-/* For state_json.c: all that the screen shows of a state, the marked channel and the last sweep
- * with it. */
+/* For state_json.c: all that the screen shows of a state, with the marked channel and the last
+ * sweep. */
 json_t *pl_state_screen_json(const pl_state *state);
-/* What is missing or not understood keeps its default: a session never fails over a view. */
+/* What is missing or wrong keeps its default: a session never fails because of a view. */
 void pl_state_screen_restore(pl_state *state, const json_t *json);
 
-/* Everything, for a session: paths included; NULL when memory is out.  The source to restore with
- * is opened by its "model" (null: the demo) and "inputs", and nobody else has it yet.  Where it is
- * another model than the results are of, its calibration is not known, and its layers are foreign
+/* Everything, for a session: paths included; NULL when memory is out.  restore: `source` was opened
+ * by the JSON's "model" (null: the demo) and "inputs", and nobody else has it yet.  If the results
+ * are of another model, the calibration is not known and the layers are foreign
  * (pl_state_is_foreign). */
 json_t *pl_state_to_json(const pl_state *state);
 PL_NODISCARD pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *source,

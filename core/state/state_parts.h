@@ -1,5 +1,5 @@
-/* core/state/state_parts.h -- what the files that hold parts of a state and of its source do for
- * state.c; private to core/state. */
+/* core/state/state_parts.h -- what state.c needs of the files that hold parts of a state and its
+ * source; private to core/state. */
 #ifndef PL_STATE_STATE_PARTS_H
 #define PL_STATE_STATE_PARTS_H
 
@@ -9,7 +9,7 @@
 PL_NODISCARD pl_status pl_record_create(size_t layers, pl_record **out, pl_error *err);
 void pl_record_destroy(pl_record *record); /* NULL is fine */
 
-/* `to` has none of its own. */
+/* `to` must have no overrides or remarks yet. */
 PL_NODISCARD pl_status pl_state_copy_overrides(pl_state *to, const pl_state *from, pl_error *err);
 void pl_state_free_overrides(pl_state *state);
 PL_NODISCARD pl_status pl_state_copy_remarks(pl_state *to, const pl_state *from, pl_error *err);

@@ -1,5 +1,5 @@
-/* core/study/allocation.h -- bits for each unit of a model, so that what they cost it together is
- * least at an average of bits.  Worker thread only. */
+/* core/study/allocation.h -- bits for each unit of a model, so that they cost the model least at a
+ * given average of bits.  Worker thread only. */
 #ifndef PL_STUDY_ALLOCATION_H
 #define PL_STUDY_ALLOCATION_H
 
@@ -8,7 +8,7 @@
 
 enum { PL_MOST_CHOICES = 24 };
 
-/* What a unit may get of its rounder. */
+/* What a unit's rounder may be set to. */
 typedef struct pl_choice {
     int bits;
     int group_size; /* -1: as it is */
@@ -16,7 +16,7 @@ typedef struct pl_choice {
 
 /* What a unit loses. */
 typedef enum pl_allocating_by {
-    PL_BY_KL,       /* the KL divergence with it alone rounded */
+    PL_BY_KL,       /* the KL divergence with the unit alone rounded */
     PL_BY_ERROR,    /* its layers' relative errors, summed */
     PL_BY_ESTIMATE, /* the estimate of its KL divergence (pl_sensitivity_estimate) */
 } pl_allocating_by;
@@ -26,8 +26,8 @@ typedef struct pl_allocating {
     pl_choice choices[PL_MOST_CHOICES];
     size_t n_choices;
     pl_allocating_by by;
-    pl_sensitivity measured; /* unit, glob; of KL and its estimate: the text's windows, probes */
-    const int32_t *test;     /* [n_test] tokens on which the outcome is measured, or NULL */
+    pl_sensitivity measured; /* unit, glob; for KL and its estimate: the text's windows, probes */
+    const int32_t *test;     /* [n_test] tokens on which the chosen bits are measured, or NULL */
     size_t n_test;
     pl_ppl_spec test_windows;
     const char *said; /* the command, kept with the curve; or NULL */
@@ -56,15 +56,16 @@ typedef struct pl_allocated {
     double uniform_loss[PL_MOST_CHOICES], uniform_bits[PL_MOST_CHOICES]; /* one choice for all */
     pl_curve curve;
     pl_id *results; /* [layers, choices] of the layers in units */
-    /* On the test's tokens: what was chosen, then the nearest choices for all units at no more and
-     * at no fewer bits; layers in no unit are as their own methods solve them. */
-    size_t n_tested, tested[PL_MOST_TESTED]; /* the choice, SIZE_MAX: what was chosen */
+    /* Measured on the test's tokens: the chosen bits, then one choice for all units, the nearest
+     * with no more bits and the nearest with no fewer; layers in no unit are solved by their own
+     * methods. */
+    size_t n_tested, tested[PL_MOST_TESTED]; /* the choice for all; SIZE_MAX: the chosen ones */
     pl_ppl_result test[PL_MOST_TESTED];
 } pl_allocated;
 
 /* Solves all layers with each choice on the original model's inputs (or finds them in the store),
- * measures the units, and chooses (allocate.h).  That the losses add up is an estimate: the model
- * tells once it is solved so.  PL_ERR_STATE where no rounder with `bits` is set.  Progress in
+ * measures the units, and chooses (allocate.h).  It assumes that losses add up; only the solved
+ * model shows whether they do.  PL_ERR_STATE where no rounder with `bits` is set.  Progress in
  * "choices".  Caller deinits *out. */
 PL_NODISCARD pl_status pl_allocation_run(pl_context cx, const pl_allocating *asked,
                                          const int32_t *ids, size_t count, pl_allocated *out,
@@ -75,7 +76,7 @@ void pl_allocated_deinit(pl_allocated *a);
 PL_NODISCARD pl_status pl_allocation_set(pl_state *state, size_t layer, pl_choice choice,
                                          pl_error *err);
 
-/* The last allocation under the state's methods, bits aside; said: its command is appended.
+/* The last allocation under the state's methods, bits aside; Its command is appended to said.
  * PL_ERR_STATE where there is none. */
 PL_NODISCARD pl_status pl_allocation_last(pl_lab *lab, const pl_state *state,
                                           pl_allocation_drawn *out, pl_buf *said, pl_error *err);

@@ -1,8 +1,8 @@
 /* core/study/basin.h -- the loss around a layer's weights (methods.md 2.3), evaluated, not derived.
  *
- * Directions D, all with the same norm in every row, that of W - W0: from W0 to the solved weights
- * W, a seeded Gaussian one, and the first and last eigenvector of the site's Gram matrix.  At W0 +
- * t D the loss is evaluated anew.  Results lie in the store.  Worker thread only. */
+ * Directions D: from W0 to the solved weights W, a seeded Gaussian one, and the first and last
+ * eigenvector of the site's Gram matrix.  Each row of every D has the norm of that row of W - W0.
+ * At W0 + t D the loss is evaluated anew.  Results lie in the store.  Worker thread only. */
 #ifndef PL_STUDY_BASIN_H
 #define PL_STUDY_BASIN_H
 

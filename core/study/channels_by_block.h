@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* q/k/v and gate/up read the residual stream, each through its norm: channel c of the one is
- * channel c of the other. */
+/* Whether a layer reads the residual stream.  q/k/v and gate/up do, each through its norm: their
+ * channel c is the stream's. */
 bool pl_reads_residual(const pl_model *model, size_t layer);
 
 typedef struct pl_channels_by_block {
@@ -27,8 +27,8 @@ PL_NODISCARD pl_status pl_channels_by_block_load(pl_context cx, pl_id calibratio
                                                  pl_channels_by_block *out, pl_error *err);
 void pl_channels_by_block_deinit(pl_channels_by_block *table);
 
-/* Channels that are outliers in at least a quarter of the blocks, and in two, those in most first;
- * equal ones by their number.  out[most]; returns how many there are in all. */
+/* Channels that are outliers in at least a quarter of the blocks and at least two, most blocks
+ * first, ties by number.  out[most]; returns how many there are in all. */
 size_t pl_channels_in_many(const pl_channels_by_block *table, size_t most, size_t *out);
 
 #endif

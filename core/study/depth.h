@@ -1,5 +1,5 @@
 /* core/study/depth.h -- what preconditioners gain over the quantizer alone, layer by layer: results
- * that the store has, on the original model's inputs.  Worker thread only; nothing is solved. */
+ * on the original model's inputs, as the store has them; nothing is solved.  Worker thread only. */
 #ifndef PL_STUDY_DEPTH_H
 #define PL_STUDY_DEPTH_H
 
@@ -9,7 +9,7 @@ enum { PL_DEPTH_SETTINGS = 8 };
 
 /* The state's transform and rounder behind one preconditioner. */
 typedef struct pl_depth_setting {
-    pl_spec precondition; /* method NULL: the rounder alone, which is the first */
+    pl_spec precondition; /* method NULL (in the first setting): the rounder alone */
     double *error;        /* [layers] relative error of the rounded weights; NaN: not solved so */
     size_t solved;
 } pl_depth_setting;
@@ -19,14 +19,14 @@ typedef struct pl_depth {
     pl_depth_setting settings[PL_DEPTH_SETTINGS];
 } pl_depth;
 
-/* The rounder alone, and behind each preconditioner there is: with the state's parameters the one
- * that is set, with their defaults the others.  PL_ERR_STATE where no rounder is set.  Caller
+/* The rounder alone, then behind each preconditioner: the one that is set with the state's
+ * parameters, the others with their defaults.  PL_ERR_STATE where no rounder is set.  Caller
  * deinits out; empty on failure. */
 PL_NODISCARD pl_status pl_depth_load(pl_context cx, pl_depth *out, pl_error *err);
 void pl_depth_deinit(pl_depth *depth);
 
-/* The commands that make a setting's results: its method, then its solves; of all layers where
- * `all`, else of those that it has.  Appended, one a line. */
+/* The commands that make a setting's results: its method, then `solve` lines for all layers (`all`)
+ * or those that it has results of.  Appended, one a line. */
 void pl_depth_commands(const pl_state *state, const pl_depth *depth, size_t setting, bool all,
                        pl_buf *out);
 

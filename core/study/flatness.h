@@ -20,7 +20,7 @@ typedef struct pl_flatness_curve {
     float *max;          /* [n] largest |value| of each column */
     pl_tensor_numbers numbers;
     double ratio;      /* largest over median channel maximum */
-    double top_energy; /* share of the PL_FLATNESS_TOP largest channels in the squared norm */
+    double top_energy; /* share of the squared norm in the PL_FLATNESS_TOP largest channels */
 } pl_flatness_curve;
 
 typedef struct pl_flatness {
@@ -29,10 +29,10 @@ typedef struct pl_flatness {
     pl_flatness_curve curves[PL_FLATNESS_CURVES];
 } pl_flatness;
 
-/* No transform, SmoothQuant, Hadamard, and the layer's own transform where it is another one: a
- * learned one as far as it has been learned, and not at all where that has not begun.  Of weights
- * that are solved with a preconditioner also what the rounder was handed.
- * Caller deinits out; empty on failure.  PL_ERR_STATE where no rows of X are stored. */
+/* No transform, SmoothQuant, Hadamard, and the layer's own transform if it is another one: a
+ * learned one as far as it has been learned, and left out before learning has begun.  For weights
+ * solved with a preconditioner also what the rounder got.  Caller deinits out; empty on failure.
+ * PL_ERR_STATE where no rows of X are stored. */
 PL_NODISCARD pl_status pl_flatness_load(pl_context cx, pl_id calibration, size_t layer,
                                         pl_side side, pl_flatness *out, pl_error *err);
 void pl_flatness_deinit(pl_flatness *flatness);

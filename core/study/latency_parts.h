@@ -24,7 +24,7 @@ typedef struct pl_latency_times {
     double *seconds; /* [repeats, PHASES, WAYS, SCOPES, TIMES] */
     bool block;      /* whether the block was timed */
     bool pinned;
-    size_t copied;   /* bytes that pass before a copy is read again */
+    size_t copied;   /* bytes read before a copy is read again */
     char kernel[96]; /* of int8; "": none */
 } pl_latency_times;
 double *pl_latency_at(const pl_latency_times *times, size_t repeat, size_t phase, size_t way,

@@ -1,8 +1,7 @@
-/* core/study/layer_summary.h -- what an overview of a model shows of each layer: its channels in a
- * few numbers.
+/* core/study/layer_summary.h -- a layer's channels in a few numbers, for an overview of a model.
  *
- * A layer's original weights are read once: their summary is kept in the store under the hash of
- * the tensor, so that the next overview is there at once.  Worker thread only. */
+ * A layer's original weights are read once: their summary is kept in the store under the tensor's
+ * hash, so that the next overview is there at once.  Worker thread only. */
 #ifndef PL_STUDY_LAYER_SUMMARY_H
 #define PL_STUDY_LAYER_SUMMARY_H
 
@@ -14,11 +13,11 @@ enum { PL_SUMMARY_TOP = 3 };
 /* Of the channel maxima max |w| (over rows) or max |x| (over calibration tokens), per input
  * channel. */
 typedef struct pl_layer_summary {
-    bool known;                       /* false: weights in a dtype that is not read */
+    bool known;                       /* false: the weights' dtype is not supported */
     double spread[PL_SPREAD_NUMBERS]; /* of the channel maxima: [3] is their median */
     double top[PL_SUMMARY_TOP];       /* the largest, falling; the last repeated where there are
                                          fewer channels */
-    size_t channels[PL_SUMMARY_TOP];  /* whose they are */
+    size_t channels[PL_SUMMARY_TOP];  /* their numbers */
 } pl_layer_summary;
 
 /* side input: of the layer's site under the state's calibration, which must be there
@@ -26,7 +25,7 @@ typedef struct pl_layer_summary {
 PL_NODISCARD pl_status pl_layer_summarize(pl_context cx, size_t layer, pl_side side,
                                           pl_layer_summary *out, pl_error *err);
 
-/* The same from channel maxima at hand; max[n], n > 0, finite. */
+/* The same from given channel maxima max[n], n > 0, finite. */
 PL_NODISCARD pl_status pl_summary_of(const float *max, size_t n, pl_layer_summary *out,
                                      pl_error *err);
 

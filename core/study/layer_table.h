@@ -1,5 +1,5 @@
-/* core/study/layer_table.h -- the layers of a model as a table: what they are listed, ranked and
- * filtered by.
+/* core/study/layer_table.h -- the layers of a model as a table, whose columns they are listed,
+ * ranked and filtered by.
  *
  * A column is a line of PL_COLUMN_LIST; the layer list, its filter and `layers` take it from there.
  * Worker thread only, but for the functions of a row. */
@@ -66,7 +66,7 @@ typedef enum pl_column_source {
 
 typedef enum pl_column_scale {
     PL_LINEAR,
-    PL_DECADES, /* its values span decades: a bar is of their logarithms */
+    PL_DECADES, /* its values span decades: bars show their logarithms */
     PL_COUNTED, /* whole numbers */
 } pl_column_scale;
 
@@ -89,8 +89,8 @@ PL_NODISCARD pl_status pl_column_parse(const char *what, const char *name, size_
 
 /* One layer. */
 typedef struct pl_layer_row {
-    double number[PL_COLUMN_COUNT]; /* NaN: not known (yet), or there is none */
-    pl_id result;                   /* whose numbers those of PL_OF_SOLUTION are */
+    double number[PL_COLUMN_COUNT]; /* NaN: not known yet, or there is none */
+    pl_id result;                   /* the result that the numbers of PL_OF_SOLUTION are from */
     pl_status problem; /* why the weights cannot be read: PL_ERR_UNSUPPORTED (their dtype),
                           PL_ERR_NUMERIC (NaN or infinity in them); else PL_OK */
 } pl_layer_row;
@@ -102,16 +102,16 @@ typedef struct pl_overview {
 
 pl_layer_row pl_layer_row_empty(void);
 
-/* The layer's solution becomes that result. */
+/* Sets the numbers of PL_OF_SOLUTION to those of a result. */
 void pl_layer_row_solved(pl_layer_row *row, pl_id result, const pl_solve_report *report);
 
-/* The number of a layer whose result is `now` (NULL: it is not solved); NaN where it is not known,
- * or of another result. */
+/* A number of a layer whose present result is `now` (NULL: not solved); NaN where the number is not
+ * known, or is another result's. */
 double pl_layer_number(const pl_layer_row *row, pl_column column, const pl_id *now);
 
 /* Rows of layers [first, first + count) (pieces, so that a list fills while a big model is read);
- * rows[count] is the caller's.  Inputs only where the calibration is whole.  A weight that cannot
- * be read is that layer's problem, not the list's. */
+ * rows[count] is the caller's.  Numbers of inputs only where the calibration is complete.  A weight
+ * that cannot be read is noted as the row's `problem`, and is no error. */
 PL_NODISCARD pl_status pl_layer_rows(pl_context cx, size_t first, size_t count, pl_layer_row *rows,
                                      pl_error *err);
 

@@ -1,5 +1,5 @@
-/* core/study/measured.h -- keys of what is measured of a model: what the numbers in the store come
- * from.  What is specific to a study it hashes between and behind these. */
+/* core/study/measured.h -- the parts that keys of measurements of a model share: what the numbers
+ * in the store depend on.  A study hashes what is specific to it between and behind them. */
 #ifndef PL_STUDY_MEASURED_H
 #define PL_STUDY_MEASURED_H
 
@@ -7,8 +7,8 @@
 #include "core/metrics/perplexity.h"
 #include "core/state/state.h"
 
-/* Begins a key with what it is of and its version, such as "planish scores 1", the model and its
- * config.  *out: the caller's to finish and destroy; NULL after a failure. */
+/* Begins a key: `what` and its version, such as "planish scores 1", the model and its config.
+ * *out: the caller's to finish and destroy; NULL after a failure. */
 PL_NODISCARD pl_status pl_measured_begin(const char *what, pl_model *model, pl_hasher **out,
                                          pl_task *task, pl_error *err);
 

@@ -1,5 +1,5 @@
-/* core/study/sensitivity.h -- what each part of the model costs the model: one unit quantized
- * alone, or everything but it, and the KL divergence to the original.  Worker thread only. */
+/* core/study/sensitivity.h -- what quantizing each part of a model costs: the KL divergence to the
+ * original with one unit alone quantized, or everything but it.  Worker thread only. */
 #ifndef PL_STUDY_SENSITIVITY_H
 #define PL_STUDY_SENSITIVITY_H
 
@@ -15,23 +15,24 @@ typedef struct pl_sensitivity {
     bool without;     /* everything is quantized but the unit; else the unit alone is */
     const char *glob; /* only layers whose name matches; NULL: all */
     pl_ppl_spec text; /* protocol, length, windows; its memory limit is the lab's */
-    size_t probes; /* units are blocks: only so many, spread evenly, and not all together; 0: all */
-    const char *said; /* the command that asks for it, kept with what each layer costs; or NULL */
+    size_t probes;    /* only so many units (blocks), spread evenly, and none `together`; 0: all */
+    const char *said; /* the command, kept with the losses of layers; or NULL */
 } pl_sensitivity;
 
 typedef struct pl_sensitivities {
     pl_unit_loss *units; /* [count], in model order */
     size_t count;
-    pl_loss together;                 /* of all units quantized; without: of everything */
-    double original, original_error;  /* perplexity */
-    size_t tokens, windows, unsolved; /* scored; layers left out since nothing rounds them yet */
+    pl_loss together; /* with all units quantized; without: with everything quantized */
+    double original, original_error; /* perplexity */
+    size_t tokens, windows;          /* scored */
+    size_t unsolved;                 /* layers left out, since nothing rounds them yet */
 } pl_sensitivities;
 
-/* Measures every unit on the text's tokens ids[count], or finds it in the store: what was measured
- * stays there, so that a cut-off run goes on.  PL_ERR_STATE where no layer is solved, and where
- * inputs are quantized and a unit would hold some layers of an input but not the others: expected
- * site or block then.  Keys are quantized with their block's k_proj, values with its v_proj.
- * Progress in "units".  Caller deinits *out. */
+/* Measures every unit on the text's tokens ids[count], or finds it in the store, so that an
+ * interrupted run goes on.  PL_ERR_STATE where no layer is solved, or where inputs are quantized
+ * and a unit has only some of the layers that share an input (the error then expects site or
+ * block).  Keys are quantized with their block's k_proj, values with its v_proj.  Progress in
+ * "units".  Caller deinits *out. */
 PL_NODISCARD pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked,
                                           const int32_t *ids, size_t count, pl_sensitivities *out,
                                           pl_error *err);
@@ -41,26 +42,26 @@ void pl_sensitivities_deinit(pl_sensitivities *s);
 extern const pl_unit_kind pl_unit_sensitivity;
 
 /* Estimates each unit's KL divergence in place of measuring it, at the cost of its own blocks:
- * units[].estimate = c r (methods.md 5), r how far the unit moves the residual stream behind its
- * blocks (core/metrics/local_error.h), c the geometric mean of KL over r of asked->probes blocks,
- * each measured with all its layers quantized.  The units' losses are NaN, `together` too; layers
- * have their column kl_estimate from there on.  Refuses as pl_sensitivity_run does; `without` is
- * not used.  PL_ERR_NUMERIC where no probed block moves anything.  Caller deinits *out. */
+ * units[].estimate = c r (methods.md 5), r the distance by which the unit moves the residual stream
+ * behind its blocks (core/metrics/local_error.h), c the geometric mean of KL / r over asked->probes
+ * blocks, each measured with all its layers quantized.  The units' losses and `together` are NaN;
+ * layers get their column kl_estimate.  Errors as of pl_sensitivity_run; `without` is not used.
+ * PL_ERR_NUMERIC where no probed block moves anything.  Caller deinits *out. */
 PL_NODISCARD pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked,
                                                const int32_t *ids, size_t count,
                                                pl_sensitivities *out, pl_error *err);
 
-/* The KL divergence that a layer's result was last measured to cost by itself; NaN where it was not
- * (with weights alone quantized).  said: the command that asked for it is appended; or NULL. */
+/* The KL divergence last measured with a layer's result alone (only weights quantized); NaN where
+ * it was not measured.  The command that asked for it is appended to said, if not NULL. */
 double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
-/* The same of the estimate. */
+/* The same for the estimate. */
 double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
-/* The commands that measured what the state's layers cost, and that estimated it, each once, a line
- * each, appended. */
+/* The commands that measured or estimated the losses of the state's layers, each once, a line each,
+ * appended. */
 void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out);
 
 /* Spearman's rank correlation of x[n] and y[n] over the pairs where both are finite, equal values
- * sharing their mean rank; NaN for fewer than three of them, or where one side is all equal. */
+ * sharing their mean rank; NaN for fewer than three pairs, or where all x or all y are equal. */
 PL_NODISCARD pl_status pl_rank_correlation(const double *x, const double *y, size_t n, double *out,
                                            pl_error *err);
 

@@ -1,8 +1,8 @@
-/* core/study/sweep.h -- a sweep: one parameter of one method over a range, all else as it is.
+/* core/study/sweep.h -- a sweep: one parameter of one method over a range, all else unchanged.
  *
- * Every value is an ordinary solve of a copy of the state: it is found in the store next time, and
- * the user's own solved layers are not touched.  Perplexities are stored, too.  Worker thread
- * only, but for pl_sweep_check. */
+ * Every value is an ordinary solve of a copy of the state: the store has it next time, and the
+ * user's solved layers are not touched.  Perplexities are stored, too.  Worker thread only, but for
+ * pl_sweep_check. */
 #ifndef PL_STUDY_SWEEP_H
 #define PL_STUDY_SWEEP_H
 
@@ -16,7 +16,7 @@ enum { PL_SWEEP_MIN = 2, PL_SWEEP_MAX = 64 };
 
 typedef struct pl_sweep_point {
     double value;
-    pl_solve_report report;              /* of the layer, or as `solve all` reports */
+    pl_solve_report report;              /* of the layer's, or as `solve all` reports */
     double perplexity, perplexity_error; /* NaN where not measured */
 } pl_sweep_point;
 
@@ -37,7 +37,7 @@ PL_NODISCARD pl_status pl_sweep_check(const pl_state *state, pl_sweep *sweep, bo
 PL_NODISCARD pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *out,
                                     pl_error *err);
 
-/* A point of one, for a pool. */
+/* One point of a sweep, for a pool. */
 extern const pl_unit_kind pl_unit_sweep;
 
 /* The knee of a sweep.  On the curve x = log(value) (the value where the sweep is linear), y =
@@ -50,7 +50,7 @@ size_t pl_sweep_knee(const pl_sweep_point *points, size_t count, bool logarithmi
 /* The parameter's present value in the state, NaN where the slot holds another method now. */
 double pl_sweep_present(const pl_state *state, const pl_sweep *sweep);
 
-/* Names what a sweep's numbers come from beside its values and its text: the other parameters and
+/* Hash of what a sweep's numbers depend on beside its values and its text: the other parameters and
  * methods of its layers, and how activations and cache are quantized. */
 pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep);
 

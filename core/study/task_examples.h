@@ -19,7 +19,7 @@ PL_NODISCARD pl_status pl_examples_init(pl_examples *out, const pl_task_set *set
                                         const pl_task_set *pool, size_t shots, pl_error *err);
 void pl_examples_deinit(pl_examples *examples);
 
-/* All that stands before the next item's own text, appended: items come in order, each once.
+/* Appends all that stands before the next item's own text; items come in order, each once.
  * PL_ERR_USAGE where there are too few to draw from. */
 PL_NODISCARD pl_status pl_examples_put(pl_examples *examples, size_t item, pl_buf *out,
                                        pl_error *err);

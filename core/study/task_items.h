@@ -24,14 +24,15 @@
 typedef struct pl_task_kind {
     const char *name;
     const char *fields;      /* "question:s choices:o": name and type (s, n, a, o or * for any) */
-    const char *nested;      /* those of another published layout, or NULL */
+    const char *nested;      /* the same of another published layout, or NULL */
     const char *path;        /* a word in a file's path that tells it from the others, or NULL */
     const char *delimiter;   /* behind an example */
-    const char *regex_words; /* "The |the |": deleted where a word begins before answers are
+    const char *regex_words; /* "The |the |": deleted where a word begins, before answers are
                                 compared; or NULL */
     bool normed;             /* acc_norm is published beside acc */
     bool first;              /* examples: the first of the subject, in order; else drawn */
-    bool own_split;          /* lm-eval draws one example more and removes the item itself */
+    bool own_split; /* examples come from the item's split: lm-eval draws one more and removes the
+                       item itself */
     json_t *(*read)(const json_t *doc, const char **expected); /* NULL: what was expected */
     /* Before all examples, appended; or NULL. */
     void (*describe)(const json_t *item, pl_buf *out);
@@ -46,9 +47,9 @@ typedef struct pl_task_set {
     json_t *items; /* the same, read */
 } pl_task_set;
 
-/* name: of the task, or NULL: its fields tell.  PL_ERR_FORMAT names the line (of a JSON array: the
+/* name: of the task; NULL: the fields tell it.  PL_ERR_FORMAT names the line (of a JSON array: the
  * item), the field and what was expected; PL_ERR_USAGE for a task that does not exist, and where
- * the fields are of none or of several.  The caller deinits. */
+ * the fields fit none or several.  The caller deinits. */
 PL_NODISCARD pl_status pl_task_set_read(const char *path, const char *name, pl_task_set *out,
                                         pl_error *err);
 void pl_task_set_deinit(pl_task_set *set);
@@ -59,8 +60,8 @@ const char *pl_task_text(const json_t *item, const char *name);
 /* One of mmlu's four groups, or NULL. */
 const char *pl_mmlu_group(const char *task);
 
-/* --- task_text.c: texts as Python's str and re treat them; results appended to out -------------
- */
+/* --- task_text.c: texts as Python's str and re treat them; results appended to out
+ * ------------- */
 
 void pl_python_strip(const char *text, pl_buf *out);
 size_t pl_python_rstripped(const char *text); /* bytes that rstrip() leaves */

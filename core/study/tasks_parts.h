@@ -14,7 +14,7 @@ enum {
     PL_TASK_MOST_WRITTEN = 256 /* tokens of an answer: max_gen_toks */
 };
 
-/* A prompt and a continuation as tokens; of a prompt alone context is count. */
+/* A prompt and a continuation as tokens, `context` of them the prompt's. */
 typedef struct pl_encoded {
     int32_t *ids;
     size_t count, context;
@@ -29,7 +29,7 @@ typedef struct pl_scorer {
     const pl_hooks *used; /* NULL: the original */
     pl_id common;         /* hash of what the model is */
     pl_examples examples;
-    pl_encoded *pending; /* [n_pending] requests that wait, of items from first_item on */
+    pl_encoded *pending; /* [n_pending] requests not scored yet, of items from first_item on */
     size_t n_pending, room_pending, pending_tokens, first_item;
     pl_likelihood *found; /* [n_pending] */
     pl_decoder *decoder;
@@ -40,7 +40,7 @@ typedef struct pl_scorer {
     json_t *plan; /* of batches as units, instead of computing them (tasks_units.c); or NULL */
 } pl_scorer;
 
-/* How many of the items are scored. */
+/* How many items are to be scored. */
 size_t pl_task_items(const pl_task_run *run);
 
 /* With the special tokens that the tokenizer puts before a text. */
@@ -49,40 +49,40 @@ PL_NODISCARD pl_status pl_scorer_encode(const pl_scorer *s, const char *text, si
 /* Keeps the last `most` tokens. */
 void pl_encoded_truncate(pl_encoded *e, size_t most);
 
-/* Takes e's tokens to those that wait. */
+/* Adds e to the pending requests; takes its tokens. */
 PL_NODISCARD pl_status pl_scorer_push(pl_scorer *s, pl_encoded *e, pl_error *err);
 
-/* A sample of an item, without its scores. */
+/* An item's sample, without scores. */
 json_t *pl_scorer_sample(const pl_scorer *s, size_t item);
 
-/* The model that is scored; the caller ends it, also after a failure. */
+/* Prepares the model to be scored; the caller calls pl_scorer_end, also after a failure. */
 PL_NODISCARD pl_status pl_scorer_begin(pl_scorer *s, pl_error *err);
 void pl_scorer_end(pl_scorer *s);
 
-/* The key of what waits, and what the store has under it. */
+/* The key of the pending requests; what the store has under it. */
 PL_NODISCARD pl_status pl_scorer_key(const pl_scorer *s, pl_id *out, pl_error *err);
 bool pl_scorer_recall(const pl_scorer *s, pl_id key, void *out, size_t bytes);
 PL_NODISCARD pl_status pl_scorer_keep(const pl_scorer *s, pl_id key, const void *data, size_t bytes,
                                       pl_error *err);
 
-/* Scores what waits, or finds it in the store, *known: kept[2 * n_pending], sums and whether each
- * is greedy. */
+/* Scores the pending requests, or (*known) finds their scores in the store: kept[2 * n_pending],
+ * log-likelihood and whether it is greedy. */
 PL_NODISCARD pl_status pl_scorer_score(pl_scorer *s, pl_id key, double *kept, bool *known,
                                        pl_error *err);
 
 /* Writes answers to all items (tasks_written.c). */
 PL_NODISCARD pl_status pl_scorer_write(pl_scorer *s, pl_error *err);
-/* Some answers, or finds them in the store: ids[count, PL_TASK_MOST_WRITTEN + 1], of each how many
- * tokens, then those. */
+/* Writes some answers, or (*known) finds them in the store: ids[count, PL_TASK_MOST_WRITTEN + 1],
+ * each the number of its tokens, then the tokens. */
 PL_NODISCARD pl_status pl_scorer_answer(pl_scorer *s, size_t first, size_t count, pl_id key,
                                         int32_t *ids, bool *known, pl_error *err);
 
 /* --- by a pool (tasks_units.c) ---------------------------------------------------------------- */
 
-/* Adds what waits, [n_pending], to s->plan as a unit, unless the store has it. */
+/* Adds the pending requests to s->plan as a unit, unless the store has them. */
 PL_NODISCARD pl_status pl_scorer_plan(pl_scorer *s, pl_id key, bool writes, pl_error *err);
 
-/* What is to be counted of items that the store has: nothing of those which the pool has made. */
+/* Counts items that the store has as known, except those that the pool has made. */
 void pl_scorer_count_known(pl_scorer *s, pl_id key, size_t items);
 
 #endif

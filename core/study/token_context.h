@@ -5,15 +5,15 @@
 
 #include "core/lab/lab.h"
 
-/* Borrowed but for starts; it ends with the next call of pl_lab_tokens. */
+/* Borrowed except starts; valid until the next call of pl_lab_tokens. */
 typedef struct pl_token_context {
     const pl_tokenizer *tokenizer;
-    const pl_tokens *tokens; /* NULL: the text is not at hand, or is not what it was */
+    const pl_tokens *tokens; /* NULL: the text cannot be read, or has changed */
     size_t *starts;          /* [windows] */
     size_t windows, length;
 } pl_token_context;
 
-/* A text that is not at hand is no error: what is asked for is then not known.  Caller deinits. */
+/* A text that cannot be read is no error: its tokens are then unknown.  Caller deinits. */
 PL_NODISCARD pl_status pl_token_context_init(pl_context cx, pl_id calibration,
                                              pl_token_context *out, pl_error *err);
 void pl_token_context_deinit(pl_token_context *context);
@@ -25,8 +25,8 @@ int32_t pl_token_context_id(const pl_token_context *context, size_t position);
 bool pl_token_context_window(const pl_token_context *context, size_t position, size_t *window,
                              size_t *at);
 
-/* Appends "…in the [first] war…": the token and those of its window around it, made safe to show;
- * nothing where they are not known. */
+/* Appends "…in the [first] war…": the token and its neighbours in the window, safe to show; nothing
+ * where they are unknown. */
 void pl_token_context_words(const pl_token_context *context, size_t position, pl_buf *out);
 
 #endif

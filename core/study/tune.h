@@ -1,5 +1,5 @@
-/* core/study/tune.h -- parameters of the methods in use, chosen unit by unit by what they do: to
- * held-out text's inputs, or to the model.  Worker thread only, but for pl_tune_check and
+/* core/study/tune.h -- chooses parameters of the methods in use unit by unit: by the error on
+ * held-out inputs, or by the model's KL divergence.  Worker thread only, but for pl_tune_check and
  * pl_tune_set. */
 #ifndef PL_STUDY_TUNE_H
 #define PL_STUDY_TUNE_H
@@ -17,8 +17,8 @@ typedef struct pl_tune_param {
     size_t count;
 } pl_tune_param;
 
-/* The candidates are all combinations of the parameters' values, numbered from 1 with the last
- * parameter's value turning fastest; candidate 0 is what a layer has now. */
+/* The candidates are all combinations of the parameters' values, numbered from 1, the last
+ * parameter's value changing fastest; candidate 0 is a layer's present setting. */
 typedef struct pl_tuning {
     pl_tune_param params[PL_TUNE_PARAMS];
     size_t n_params;
@@ -26,7 +26,7 @@ typedef struct pl_tuning {
     bool any_slot;     /* whichever slot's method has the parameters, else `slot` */
     pl_slot slot;
     pl_unit unit;
-    bool whole;       /* not `unit`, but all layers alike */
+    bool whole;       /* one candidate for all layers; `unit` is not used */
     const char *glob; /* only layers whose name matches; NULL: all */
     bool by_kl;       /* else by the error on held-out windows of the calibration */
     bool sequential;  /* by_kl: each trial is solved in sequence, as `solve all` does */
@@ -42,37 +42,37 @@ typedef struct pl_tuned {
                         by KL: the model's, with this unit alone moved from what the others were at
                         that step */
     double *uniform; /* [candidates + 1] the same candidate for all units */
-    double start, found;    /* what all units lose together, before and as chosen */
-    size_t measured, known; /* numbers measured now, and found in the store */
+    double start, found;    /* the loss of all units together, before and as chosen */
+    size_t measured, known; /* numbers measured now; numbers found in the store */
 } pl_tuned;
 
-/* The first of the least of loss[n]; NaN is none, 0 where all are.  So where the candidates lose
- * alike, what stands first, the present setting, stays. */
+/* Index of the least of loss[n], of equal ones the first, so that the present setting stays where
+ * no candidate is better.  NaN counts as none; 0 where all are NaN. */
 size_t pl_tune_least(const double *loss, size_t n);
 
-/* Whether there are layers with these parameters, and every value is one of theirs.  PL_ERR_USAGE,
- * PL_ERR_STATE or PL_ERR_NOT_FOUND with a sentence. */
+/* Checks that there are layers with these parameters, and that they take every value.
+ * PL_ERR_USAGE, PL_ERR_STATE or PL_ERR_NOT_FOUND with a sentence. */
 PL_NODISCARD pl_status pl_tune_check(const pl_state *state, pl_tuning *tuning, pl_error *err);
 
 /* Held out: every layer is solved with every candidate on the calibration's windows 0, 2, 4, ...,
  * and the relative error of its rounded weights is taken on the inputs of the windows 1, 3, 5, ...
  *
- * By KL: coordinate search.  First one candidate for all; then, from the best of these, the units
- * of one block (a role: the unit) are tried one by one with every candidate, the best of each are
- * put together, and the best of all these trials is what the next block starts from.  The KL
- * divergence of the model on the text's tokens ids[count] never rises on that way.
+ * By KL: coordinate search.  First each candidate is tried for all units.  Then, from the best, the
+ * units of one block (or one role) are tried one by one with every candidate, then the best of each
+ * together; the next block starts from the best of all these trials.  So the model's KL divergence
+ * on the text's tokens ids[count] never rises.
  *
- * What was measured stays in the store, so that a cut-off run goes on.  Progress in "trials".
+ * Measurements stay in the store, so that an interrupted run goes on.  Progress in "trials".
  * PL_ERR_USAGE where a transform's parameter is to differ between layers of one input.  Caller
  * deinits *out. */
 PL_NODISCARD pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const int32_t *ids,
                                    size_t count, pl_tuned *out, pl_error *err);
 void pl_tuned_deinit(pl_tuned *tuned);
 
-/* Some of its trials, and the solves that trials by KL choose from, for a pool. */
+/* For a pool: some of the trials; the solves that trials by KL use. */
 extern const pl_unit_kind pl_unit_tune, pl_unit_tune_solves;
 
-/* Gives the layers their candidates, given[layers of the model], 0: as it is (pl_state_give). */
+/* Gives each layer its candidate, given[layers of the model], 0: none (pl_state_give). */
 PL_NODISCARD pl_status pl_tune_set(pl_state *state, const pl_tuning *tuning, const int *given,
                                    pl_error *err);
 

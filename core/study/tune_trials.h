@@ -1,5 +1,5 @@
-/* core/study/tune_trials.h -- trials of a search by KL divergence, each one a candidate for every
- * unit: their models, their keys, how they are measured.  Private to core/study. */
+/* core/study/tune_trials.h -- trials of a search by KL divergence, each of one candidate for every
+ * unit: their models, keys and measurements.  Private to core/study. */
 #ifndef PL_STUDY_TUNE_TRIALS_H
 #define PL_STUDY_TUNE_TRIALS_H
 
@@ -17,9 +17,9 @@ typedef struct pl_search {
     const pl_model *model;
     size_t units, k;         /* k: candidates + 1 */
     pl_quantized *quantized; /* [k] */
-    pl_hooks *hooks;         /* [k]; of the states as a whole */
+    pl_hooks *hooks;         /* [k]; of each candidate's whole state */
     size_t n_quantized;
-    size_t *base, *best; /* [units] what trials differ from, and the best of all trials */
+    size_t *base, *best; /* [units] candidates that trials start from; the best trial's */
     double base_loss, best_loss;
     bool has_base;  /* base_loss is known */
     size_t *trials; /* [most, units] */
@@ -29,27 +29,28 @@ typedef struct pl_search {
     size_t *wanted; /* [most] trials that the store does not have */
     size_t n_wanted;
     pl_id common;
-    pl_id results; /* of all candidates in the store, for units; zeros: not there */
+    pl_id results; /* key of all candidates' results in the store, for units; zeros: not there */
     pl_mixed of_base, of_trial;
     pl_hooks base_hooks, trial_hooks;
     pl_piece piece;
 } pl_search;
 
-/* Its arrays, for the tuner's units and states; hash: of what its numbers have in common. */
+/* Allocates the arrays for the tuner's units and states, and hashes what all its keys share. */
 PL_NODISCARD pl_status pl_search_init(pl_search *s, pl_tuner *t, pl_error *err);
 void pl_search_deinit(pl_search *s);
 
-/* Whether two units are tried together: those of a block. */
+/* Whether two units are tried together: they are of one block. */
 bool pl_search_together(const pl_search *s, size_t a, size_t b);
 
-/* Hooks of every candidate's model, whose layers are solved; not in sequence. */
+/* Makes the hooks of every candidate's model, whose layers are solved; not for trials in
+ * sequence. */
 PL_NODISCARD pl_status pl_search_hooks(pl_search *s, pl_error *err);
 
-/* Where there is a pool: the results that candidates are solved to, for its units. */
+/* Where there is a pool: puts the candidates' results into the store for its units. */
 PL_NODISCARD pl_status pl_search_tell_results(pl_search *s, pl_error *err);
 
-/* Measures s->trials[n_trials] around the base, to s->loss, or finds them in the store; the best of
- * all stays in s->best. */
+/* Measures s->trials[n_trials], or finds them in the store, to s->loss; keeps the best of all in
+ * s->best. */
 PL_NODISCARD pl_status pl_trials_measure(pl_search *s, pl_error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* core/study/units.h -- layers that are taken together where their cost is asked for or a setting
- * is given to them: one layer, a role, a block, a site. */
+/* core/study/units.h -- the groups of layers that are measured or set together: one layer, a role,
+ * a block, a site. */
 #ifndef PL_STUDY_UNITS_H
 #define PL_STUDY_UNITS_H
 
@@ -15,12 +15,12 @@ typedef enum pl_unit {
     PL_UNIT_SITE,  /* the layers that share one input */
 } pl_unit;
 
-/* For a command's choices, in that order. */
+/* A command's choices, in that order. */
 #define PL_UNIT_CHOICES "layer|role|block|site"
 
 enum { PL_NO_UNIT = -1 };
 
-/* What a measurement found, against the original on the same targets. */
+/* Measured against the original on the same targets. */
 typedef struct pl_loss {
     double kl, kl_max; /* mean and largest KL divergence, nats a token */
     double perplexity, perplexity_error;
@@ -33,14 +33,13 @@ typedef struct pl_unit_loss {
     size_t layer;  /* its first one */
     size_t layers; /* how many it has */
     pl_loss loss;
-    double estimate; /* of loss.kl, nats (pl_sensitivity_estimate); NaN: there is none */
+    double estimate; /* estimate of loss.kl, nats (pl_sensitivity_estimate); NaN: none */
     bool found;      /* it was in the store */
 } pl_unit_loss;
 
-/* The units of the layers that are rounded, in model order: unit_of[layers] is each one's index,
- * PL_NO_UNIT where it is in none; units[layers] get name, block, layer and layers.  *unsolved:
- * layers that nothing rounds yet.  PL_ERR_STATE, PL_ERR_NOT_FOUND where there is no unit; `who`
- * begins the sentence. */
+/* The units of the layers that are rounded, in model order: unit_of[layers]: a layer's unit or
+ * PL_NO_UNIT; units[layers] get name, block, layer and layers.  *unsolved: layers that nothing
+ * rounds yet.  PL_ERR_STATE, PL_ERR_NOT_FOUND where there is no unit; `who` begins the sentence. */
 PL_NODISCARD pl_status pl_find_units(const char *who, const pl_state *state, pl_unit unit,
                                      const char *glob, long *unit_of, pl_unit_loss *units,
                                      size_t *count, size_t *unsolved, pl_error *err);

@@ -1,5 +1,5 @@
-/* core/tensor/groups.h -- groups of adjacent columns: each has group_size of them, the last of a
- * row what is left; 0: a row is one group. */
+/* core/tensor/groups.h -- groups of adjacent columns: each has group_size columns, a row's last
+ * group what is left; group_size 0: a row is one group. */
 #ifndef PL_TENSOR_GROUPS_H
 #define PL_TENSOR_GROUPS_H
 

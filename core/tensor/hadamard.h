@@ -26,14 +26,14 @@ size_t pl_hadamard_largest(size_t n);
 
 /* n >= 1.  Immutable once made; the caller owns *out. */
 PL_NODISCARD pl_status pl_hadamard_create(size_t n, pl_hadamard **out, pl_error *err);
-/* The same of equal blocks of that order.  PL_ERR_USAGE where it does not divide n, or no matrix of
- * it is known. */
+/* The same in equal blocks of order `block`.  PL_ERR_USAGE where it does not divide n, or no matrix
+ * of that order is known. */
 PL_NODISCARD pl_status pl_hadamard_create_blocks(size_t n, size_t block, pl_hadamard **out,
                                                  pl_error *err);
 void pl_hadamard_destroy(pl_hadamard *h); /* NULL is fine */
 
-/* In place on each of the rows of x, ld apart: x <- x H / sqrt(block), and with H^T in H's place,
- * which is the inverse.  Rows are shared between the threads. */
+/* In place on each of the rows of x, ld apart: x <- x H / sqrt(block); transposed: x <- x H^T /
+ * sqrt(block), the inverse.  Rows are shared between the threads. */
 void pl_hadamard_rows(const pl_hadamard *h, float *x, size_t rows, size_t ld);
 void pl_hadamard_rows_transposed(const pl_hadamard *h, float *x, size_t rows, size_t ld);
 
@@ -45,12 +45,12 @@ void pl_hadamard_describe(const pl_hadamard *h, pl_buf *out);
 
 /* --- hadamard_make.c -------------------------------------------------------------------------- */
 
-/* Whether Paley's constructions give the order m, and the matrix [m, m] of 1 and -1; false where
- * they do not, or memory is out. */
+/* Whether Paley's constructions give the order m.  pl_paley_make: the matrix [m, m] of 1 and -1;
+ * false where they do not give it, or memory is out. */
 bool pl_paley_is_known(size_t m);
 bool pl_paley_make(size_t m, int8_t *h);
 
-/* Likewise of the orders whose matrix is stored (hadamard_stored.c). */
+/* The same for the orders whose matrix is stored (hadamard_stored.c). */
 bool pl_hadamard_is_stored(size_t m);
 bool pl_hadamard_make_stored(size_t m, int8_t *h);
 

@@ -1,7 +1,7 @@
 /* core/tensor/int8.h -- products of 8-bit codes, by oneDNN where the build has it (meson's option
  * onednn) and the processor multiplies bytes in one instruction (AVX-512 VNNI).
  *
- * What belongs to one thread at a time belongs to the worker, as BLAS does. */
+ * For one thread at a time (the worker), as BLAS is. */
 #ifndef PL_TENSOR_INT8_H
 #define PL_TENSOR_INT8_H
 
@@ -16,16 +16,16 @@ typedef struct pl_int8 pl_int8;
 const char *pl_int8_missing(void);
 
 /* The weights codes[rows, cols] with a scale a row, packed for inputs of exactly `tokens` rows;
- * `copies` of them lie apart in memory, so that a caller who takes one after the other reads none
- * from a cache.  PL_ERR_UNSUPPORTED with pl_int8_missing's words, PL_ERR_MEMORY, or
- * PL_ERR_NUMERIC where oneDNN refuses.  Caller destroys *out. */
+ * `copies` of them lie apart in memory: a caller that uses one after the other reads none from a
+ * cache.  PL_ERR_UNSUPPORTED with pl_int8_missing's words, PL_ERR_MEMORY, or PL_ERR_NUMERIC where
+ * oneDNN refuses.  Caller destroys *out. */
 PL_NODISCARD pl_status pl_int8_create(const int8_t *codes, const float *scales, size_t rows,
                                       size_t cols, size_t tokens, size_t copies, pl_int8 **out,
                                       pl_error *err);
 void pl_int8_destroy(pl_int8 *weights); /* NULL is fine */
 
 /* y[tokens, rows]: y[t, r] = x_scales[t] scales[r] sum_c x[t, c] codes[r, c], the sum exact in 32
- * bits, with the copy-th (modulo copies) of the weights. */
+ * bits, by copy number `copy` (modulo copies) of the weights. */
 PL_NODISCARD pl_status pl_int8_multiply(pl_int8 *weights, size_t copy, const int8_t *x,
                                         const float *x_scales, float *y, pl_error *err);
 

@@ -1,9 +1,9 @@
 /* core/tensor/kernel.h -- which of OpenBLAS's kernels fits this processor.
  *
- * OpenBLAS chooses by a list of processor models.  On one that is newer than the library it takes
- * kernels for the oldest, at a quarter of the speed; what the processor can do says better.  The
- * library reads OPENBLAS_CORETYPE only while it is loaded, so the choice belongs to a program's
- * start (app/start.c). */
+ * OpenBLAS chooses by a list of processor models.  For a processor newer than the library it takes
+ * the oldest model's kernels, at a quarter of the speed; the processor's instruction sets tell
+ * better ones.  The library reads OPENBLAS_CORETYPE only while it is loaded, so the choice belongs
+ * to a program's start (app/start.c). */
 #ifndef PL_TENSOR_KERNEL_H
 #define PL_TENSOR_KERNEL_H
 
@@ -22,8 +22,8 @@ pl_vectors pl_kernel_vectors(void);
 /* The kernels in use: openblas_get_corename(), e.g. "SkylakeX".  Static. */
 const char *pl_kernel_name(void);
 
-/* The value of OPENBLAS_CORETYPE that is better on such a processor than the named kernels, or
- * NULL.  A name that this file does not know is a newer library's, which is trusted. */
+/* The value of OPENBLAS_CORETYPE whose kernels are better on such a processor than the named ones,
+ * or NULL.  A name unknown here comes from a newer library and is trusted. */
 const char *pl_kernel_better(const char *name, pl_vectors vectors);
 
 /* Do the kernels in use compute what plain loops compute?  Products, a rank-k update, a Cholesky

@@ -4,9 +4,9 @@
 
 #include <stddef.h>
 
-/* n = n1 n2 with n1 <= n2 as near sqrt(n) as possible: n = (a - b)(a + b) for the smallest a (as
- * FlatQuant's code searches); where n is 2 (mod 4) there is none, and n1 is the largest divisor up
- * to sqrt(n), which is what the search finds for all other n, too. */
+/* n = n1 n2, n1 the largest divisor of n up to sqrt(n).  FlatQuant's code searches the smallest a
+ * with n = (a - b)(a + b): the same split where n1 and n2 are both odd or both even, as at the
+ * usual widths. */
 void pl_kron_split(size_t n, size_t *n1, size_t *n2);
 
 /* y[rows, n1 n2] = x (P1 (x) P2): a row as X~[n1, n2], row-major, becomes P1^T X~ P2, with

@@ -1,8 +1,8 @@
 /* core/tensor/lanes.h -- sixteen numbers as one value.
  *
- * Arrays of lanes that are summed up in a loop are taken apart into scalars by some compilers;
- * values of these types stay in registers, two or four of them where those are narrower.  memcpy
- * loads and stores them: no pointer needs to be aligned. */
+ * Some compilers take arrays that are summed in a loop apart into scalars; a value of these types
+ * stays in a register, or in two or four narrower ones.  memcpy loads and stores it, so no pointer
+ * needs to be aligned. */
 #ifndef PL_TENSOR_LANES_H
 #define PL_TENSOR_LANES_H
 

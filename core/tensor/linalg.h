@@ -24,21 +24,20 @@ PL_NODISCARD pl_status pl_linalg_set_threads(int n, pl_error *err);
 int pl_linalg_default_threads(void);
 int pl_linalg_threads(void);
 
-/* Processors of the affinity mask alone, at least 1: for so many OpenBLAS makes buffers while it is
- * loaded, unless its environment says fewer. */
+/* Processors of the affinity mask alone, at least 1.  When it is loaded, OpenBLAS makes buffers for
+ * that many threads, unless its environment names fewer. */
 int pl_linalg_processors(void);
 
-/* OpenBLAS waits for ever where it gets no memory for its buffers, so ask before: PL_ERR_MEMORY
- * names the limit of this process (RLIMIT_AS, RLIMIT_DATA) that leaves no room for computing with
- * so many threads, and what it would have to be.  buffered: threads that have theirs already. */
+/* OpenBLAS waits for ever if it gets no memory for its buffers, so ask before: PL_ERR_MEMORY names
+ * the limit of this process (RLIMIT_AS, RLIMIT_DATA) that leaves no room for so many threads, and
+ * the limit that would.  buffered: threads that have buffers already. */
 PL_NODISCARD pl_status pl_linalg_check_room(int threads, int buffered, pl_error *err);
 
-/* Which thread of the present OpenMP region this is, from 0: for scratch of its own. */
+/* The number of this thread in the present OpenMP region, from 0. */
 size_t pl_linalg_thread(void);
 
-/* Binds each OpenMP thread of the caller, which BLAS uses too, to a processor of its own among
- * those that it may use, until unpin gives all of them back; NULL where the system does not let it.
- */
+/* Binds each OpenMP thread of the caller (BLAS uses them, too) to a processor of its own, until
+ * pl_linalg_unpin lets it use all of them again; NULL where the system refuses. */
 typedef struct pl_pinned pl_pinned;
 pl_pinned *pl_linalg_pin(void);
 void pl_linalg_unpin(pl_pinned *pinned); /* NULL is fine */
@@ -77,9 +76,9 @@ void pl_symmetrize(size_t n, float *a);
  * reorthogonalization in float64 arithmetic, seeded start.  0 for a zero matrix. */
 PL_NODISCARD pl_status pl_lambda_max(const pl_sym *g, double *out, pl_task *task, pl_error *err);
 
-/* In place: A[n,n] = L L^T, lower triangle of A (float64, row-major) becomes L, the strict upper
- * one is left as it was.  Returns false if the matrix is not positive definite; *column is then
- * the 0-based column whose pivot failed. */
+/* In place: the lower triangle of A[n,n] (float64, row-major) becomes L, A = L L^T; the strict
+ * upper one stays.  Returns false if the matrix is not positive definite; *column is then the
+ * 0-based column whose pivot failed. */
 bool pl_cholesky(double *a, size_t n, size_t *column);
 
 /* Solves L y = b (lower triangle of l[n,n], row-major) for each of count right-hand sides, in
@@ -93,8 +92,8 @@ void pl_mul_lower(const double *l, size_t n, double *b, size_t count);
 /* In place inverse of A = L L^T from its factor: the whole symmetric A^-1 is written to a. */
 PL_NODISCARD pl_status pl_cholesky_inverse(double *l, size_t n, pl_error *err);
 
-/* C[m,n] = op(A) op(B) + beta C in float64, all row-major and contiguous; op transposes where it is
- * told to, so that op(A) is [m,k] and op(B) [k,n].  For small matrices. */
+/* C[m,n] = op(A) op(B) + beta C in float64, all row-major and contiguous; op(A) [m,k] is A or
+ * (transpose_a) A^T, op(B) [k,n] likewise.  For small matrices. */
 void pl_multiply(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const double *a,
                  const double *b, double beta, double *c);
 

@@ -37,17 +37,17 @@ void pl_lower_mul(const pl_lower *lower, double *b, size_t count);
 /* In place: L becomes L^-1. */
 PL_NODISCARD pl_status pl_lower_invert(pl_lower *lower, pl_task *task, pl_error *err);
 
-/* Both at once: A = L L^T becomes L^-1, which one panel has in half the time.  As
- * pl_lower_cholesky; where A is not positive definite, what is left of it is of no use. */
+/* Both in one: A = L L^T becomes L^-1, in half the time where there is one panel.  Errors as in
+ * pl_lower_cholesky; where A is not positive definite, *lower then holds nothing of use. */
 PL_NODISCARD pl_status pl_lower_cholesky_invert(pl_lower *lower, bool *positive, size_t *column,
                                                 pl_task *task, pl_error *err);
 
-/* out[n, n] = scale (L L^T)^-1 in float32, full; memory of *lower is given back on the way, and it
- * is destroyed, also on failure. */
+/* out[n, n] = scale (L L^T)^-1 in float32, both triangles.  Frees `lower` on the way, also on
+ * failure. */
 PL_NODISCARD pl_status pl_lower_inverse(pl_lower *lower, double scale, float *out, pl_task *task,
                                         pl_error *err);
 
-/* out[n, n] = J L J in float32, J reversing the order: upper triangular.  Destroys it likewise. */
+/* out[n, n] = J L J in float32, J reversing the order: upper triangular.  Frees `lower`. */
 void pl_lower_reverse(pl_lower *lower, float *out);
 
 #endif

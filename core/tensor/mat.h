@@ -37,7 +37,7 @@ static inline pl_view pl_view_rows(pl_view view, size_t first, size_t count)
 /* Index (row-major) of the first NaN or infinity, or rows*cols if all values are finite. */
 size_t pl_view_first_nonfinite(pl_view view);
 
-/* max |x_i| of so many values; a NaN counts as nothing. */
+/* max |x_i| of x[count]; NaN is skipped. */
 float pl_floats_largest(const float *x, size_t count);
 
 #endif

@@ -1,8 +1,8 @@
 /* core/tensor/sym.h -- a symmetric float32 matrix, as a square or as its packed upper triangle.
  *
  * Packed: the rows of the upper triangle one after the other, row i from its diagonal on, in half
- * the room.  Row i from the diagonal on lies in one piece either way, and whoever reads only that
- * need not know which it is. */
+ * the room.  Either way row i is contiguous from its diagonal on; code that reads no more than that
+ * works on both. */
 #ifndef PL_TENSOR_SYM_H
 #define PL_TENSOR_SYM_H
 
@@ -37,8 +37,8 @@ static inline float pl_sym_at(const pl_sym *a, size_t i, size_t j)
     return i < j ? pl_sym_row(a, i)[j - i] : pl_sym_row(a, j)[i - j];
 }
 
-/* The first element in row order of what is given that is not finite, to *row and *column;
- * false if there is none. */
+/* *row and *column: the first stored element, in row order, that is not finite; false if there is
+ * none. */
 bool pl_sym_find_nonfinite(const pl_sym *a, size_t *row, size_t *column);
 
 /* out[n, n], both triangles. */
@@ -47,8 +47,8 @@ void pl_sym_square(const pl_sym *a, float *out);
 /* Rows [first, first + count) and columns [first, n) to out[count, n - first]. */
 void pl_sym_band(const pl_sym *a, size_t first, size_t count, float *out);
 
-/* y[n] = A x[n] in float64; sums[pl_linalg_threads() * n] is room for it.  The last bits of a
- * packed one's depend on how many threads there are. */
+/* y[n] = A x[n] in float64; sums[pl_linalg_threads() * n] is room for it.  For a packed A the last
+ * bits depend on the thread count. */
 void pl_sym_multiply(const pl_sym *a, const double *x, double *y, double *sums);
 
 #endif
