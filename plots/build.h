@@ -19,7 +19,7 @@ PL_NODISCARD pl_status pl_figure_texts(pl_figure *figure, const char *title, con
 /* A heat map with storage for rows x cols values, all NaN, step 1. */
 PL_NODISCARD pl_status pl_figure_heat(pl_figure *figure, size_t rows, size_t cols,
                                       const char *label, pl_error *err);
-/* Gives it room for whose value each cell shows (pl_heat.at), all 0. */
+/* Gives a heat map storage for pl_heat.at, all 0. */
 PL_NODISCARD pl_status pl_figure_heat_several(pl_figure *figure, pl_error *err);
 
 /* A table with every head and cell NULL (drawn empty); fill them with pl_table_head, _text and
@@ -29,10 +29,10 @@ PL_NODISCARD pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t co
 /* Room for n names of an axis, all NULL; fill them with pl_figure_text. */
 PL_NODISCARD pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err);
 
-/* One more rule; one more fact (dropped where there is no room for it). */
+/* Adds a rule; pl_figure_fact adds a fact, dropped where there is no room for it. */
 PL_NODISCARD pl_status pl_figure_rule(pl_figure *figure, double at, bool vertical,
                                       const char *label, pl_error *err);
-/* A vertical one of work: on paper only where it is asked for. */
+/* Adds a vertical guide (pl_rule.guide): on paper only where guides=yes asks for it. */
 PL_NODISCARD pl_status pl_figure_guide(pl_figure *figure, double at, const char *label,
                                        pl_error *err);
 void pl_figure_fact(pl_figure *figure, const char *name, const char *format, ...) PL_PRINTF(3, 4);

@@ -10,8 +10,8 @@
 void pl_caption(const pl_state *state, const pl_request *requests, const pl_figure *figures,
                 size_t count, bool latex, pl_buf *out);
 
-/* "Channels: max |w| per input channel of ..., for before and ..., with ...": what is shown and the
- * facts alone, for a document that says the rest elsewhere.  At most 26 panels.  Appended. */
+/* "Channels: max |w| per input channel of ..., for before and ..., with ...": only what is shown
+ * and the facts, for a document that gives the rest elsewhere.  At most 26 panels.  Appended. */
 void pl_caption_short(const pl_state *state, const pl_request *requests, const pl_figure *figures,
                       size_t count, pl_buf *out);
 

@@ -17,16 +17,16 @@ PL_NODISCARD pl_status pl_compared_read(pl_lab *lab, const pl_state *state,
                                         pl_error *err);
 void pl_compared_free(pl_compared_rows *rows);
 
-/* A number of a row, NaN where it has none. */
+/* A number of a row; NaN where the row lacks it. */
 double pl_compared_number(const pl_compared_rows *rows, size_t row, const char *key);
 
-/* Whether a row's setting is a name of its own, and no list of methods. */
+/* Whether a row's setting is a name, not a list of methods. */
 bool pl_compared_is_named(const char *setting);
 
-/* "Hadamard + GPTQ, W4" of a list of methods, a row's own name where it has one; appended. */
+/* The row's name, or its methods as "Hadamard + GPTQ, W4"; appended. */
 void pl_compared_label(const pl_compared_rows *rows, size_t row, pl_buf *out);
 
-/* A row's tone where each has a series of its own: of at most PL_COMPARED_TONES rows. */
+/* A row's tone where each of at most PL_COMPARED_TONES rows has its own series. */
 enum { PL_COMPARED_TONES = PL_FIGURE_SERIES - 1 };
 pl_tone pl_compared_tone(size_t row);
 

@@ -1,5 +1,5 @@
-/* plots/drawn.h -- the weights that a figure of one layer draws: the kinds it was asked for, and
- * what kept settings have of that layer. */
+/* plots/drawn.h -- the weights that a figure of one layer draws: those it was asked for, and those
+ * of kept settings. */
 #ifndef PL_PLOTS_DRAWN_H
 #define PL_PLOTS_DRAWN_H
 
@@ -10,24 +10,24 @@ typedef struct pl_drawn {
     const pl_pin *pin; /* NULL: the state's own; else borrowed from the state */
     pl_tone tone;
     char label[96];
-    char suffix[32]; /* of the names of its facts: "", "_after", "_pin2" */
+    char suffix[32]; /* its facts' names end with this: "", "_after", "_pin2" */
 } pl_drawn;
 
-/* In drawing order: before, the pins, then what the state's methods made of it. */
+/* In drawing order: before, the pins, then the state's own results. */
 typedef struct pl_drawn_list {
     pl_drawn items[2 + PL_MAX_KEPT];
     size_t count; /* at least 1 */
-    size_t base;  /* what the others are compared with: before, or the only one of the state's */
-    size_t live;  /* the state's own last one; base where there is only one */
+    size_t base;  /* the item that others are compared with: before, or the state's only one */
+    size_t live;  /* the state's last item; base where it has only one */
     size_t lost;  /* pins left out because the store no longer has them */
 } pl_drawn_list;
 
-/* An unsolved layer has only its original weights: `both` is then one series, and any other kind
- * is the original under a label that says so. */
+/* An unsolved layer has only its original weights, under a label that says so where other ones were
+ * asked for; `both` is then one series. */
 void pl_drawn_find(pl_lab *lab, const pl_state *state, const pl_request *request,
                    pl_drawn_list *out);
 
-/* The weights of one of them; *w is made when it is empty, and used again else. */
+/* An item's weights; *w is allocated where it is empty, else reused. */
 PL_NODISCARD pl_status pl_drawn_weights(pl_lab *lab, const pl_state *state, size_t layer,
                                         const pl_drawn *drawn, pl_mat *w, pl_error *err);
 
@@ -38,7 +38,7 @@ void pl_drawn_facts(const pl_drawn_list *list, pl_figure *figure);
  * in commands, 0 is one group per row. */
 size_t pl_drawn_group_size(const pl_state *state, size_t layer);
 
-/* Names of the groups of cols channels: "0–127", ...; as an axis' names. */
+/* Gives an axis the groups of cols channels as names: "0–127", ... */
 PL_NODISCARD pl_status pl_drawn_group_names(pl_axis *axis, size_t cols, size_t group_size,
                                             pl_error *err);
 

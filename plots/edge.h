@@ -6,9 +6,9 @@
 #include "plots/layout.h"
 
 typedef struct pl_edge {
-    const pl_area *area;    /* whose right edge it is */
-    double y[PL_MAX_TICKS]; /* where the ticks layout->colour stand */
-    const char *label;      /* read upwards, wrapped as layout->bar_label */
+    const pl_area *area;    /* the scale stands at its right edge */
+    double y[PL_MAX_TICKS]; /* heights of the ticks layout->colour */
+    const char *label;      /* reads upwards, wrapped as layout->bar_label */
     double room;            /* between numbers and label, in layout->pad */
 } pl_edge;
 

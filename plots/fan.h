@@ -4,15 +4,15 @@
 
 #include "plots/kinds.h"
 
-/* Weights: each drawn series' columns.  Inputs: the stored sample of tokens, with max |x| over all
- * tokens as points where the sample is not all of them.  Signed values; of magnitudes on a log
- * axis.  Sorted: every series in the order of the first one's falling maxima, so that a channel
- * stands at the same place in all. */
+/* Weights: each drawn series' columns.  Inputs: the stored sample of tokens; where that is not all
+ * tokens, also max |x| over all, as points.  Values are signed; on a log axis magnitudes.  Sorted:
+ * all series in the order of the first one's falling maxima, so that a channel has one place. */
 PL_NODISCARD pl_status pl_fan_make(pl_context cx, const pl_request *request, pl_figure *out,
                                    pl_error *err);
 
-/* Series of spreads at x, one of each group of columns of w: group k at first + k, or, where order
- * is not NULL, group order[k].  Borrowed w; PL_ERR_NUMERIC names label, row and column. */
+/* A series of spreads, one for each group of columns of w: at x = first + k that of group k, or of
+ * group order[k] where order is not NULL.  w is borrowed; PL_ERR_NUMERIC names label, row and
+ * column. */
 typedef struct pl_spread_series {
     const char *label;
     pl_mark mark;

@@ -12,18 +12,19 @@
  * lower end. */
 void pl_fit_y(pl_figure *figure, bool log, double rule);
 
-/* Whether a log axis that nobody asked for suits the curves: the largest value of one is more than
+/* Whether a log axis suits curves whose scale nobody chose: one curve's largest value is more than
  * 20 times its median. */
 bool pl_fit_wants_log(const pl_figure *figure);
 
-/* The same for spreads of magnitudes on a log axis, whose smallest values mean nothing and may be
- * decades below the rest: the axis starts at their 1 % quantiles. */
+/* pl_fit_y for spreads of magnitudes on a log axis.  It starts at their 1 % quantiles: the smallest
+ * values mean nothing and may lie decades below the rest. */
 void pl_fit_magnitudes(pl_figure *figure);
 
-/* The positions first, first + 1, ... (n of them) with room beside the outer ones; whole ticks. */
+/* An axis for the n positions first, first + 1, ..., with room beside the outer ones;
+ * whole ticks. */
 void pl_fit_positions(pl_axis *axis, double first, size_t n);
 
-/* Values above 0 on a log axis, lo <= hi. */
+/* A log axis for values from lo to hi, 0 < lo <= hi. */
 void pl_fit_log(pl_axis *axis, double lo, double hi);
 
 #endif

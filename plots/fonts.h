@@ -1,5 +1,5 @@
-/* plots/fonts.h -- text for figures: a private font map that sees the figure's font, DejaVu Sans
- * for what that lacks, and nothing else.
+/* plots/fonts.h -- text for figures: a private font map that holds only the figure's font, and
+ * DejaVu Sans for characters it lacks.
  *
  * Neither the user's fonts nor fontconfig's files reach a figure, so that the same figure gives
  * the same bytes on every account.  Sizes are in points, positions in the caller's user space.
@@ -18,7 +18,7 @@ typedef struct pl_fonts pl_fonts;
 
 /* The fonts that a figure can have, in the order of fonts.c's table: each ships with Debian. */
 #define PL_FONT_NAMES "dejavu|stix|termes|liberation"
-/* Behind them, of documents alone: commands stand in DejaVu Sans Mono. */
+/* One more index, for commands in documents: DejaVu Sans Mono. */
 enum { PL_FONT_MONO = 4 };
 
 /* Caller owns *out (NULL on failure).  font: index among PL_FONT_NAMES.  as_paths: text is filled
@@ -31,8 +31,8 @@ void pl_fonts_destroy(pl_fonts *fonts);
 /* DejaVu Sans. */
 PL_NODISCARD pl_status pl_fonts_create(bool as_paths, pl_fonts **out, pl_error *err);
 
-/* How often Pango has warned so far, which nobody sees; PL_ERR_IO where it has since it was
- * `before`: what was drawn is then not as it should be. */
+/* The number of Pango's warnings so far, which are not shown.  check: PL_ERR_IO where there are
+ * more than `before`, since the drawing may then be wrong. */
 unsigned pl_fonts_troubles(void);
 PL_NODISCARD pl_status pl_fonts_check(unsigned before, pl_error *err);
 
@@ -40,8 +40,8 @@ PL_NODISCARD pl_status pl_fonts_check(unsigned before, pl_error *err);
 PL_NODISCARD pl_status pl_fonts_create_in(const char *const *folders, size_t n_folders, size_t font,
                                           bool as_paths, pl_fonts **out, pl_error *err);
 
-/* From now on what is drawn on an SVG surface is appended to `svg` as <text> elements in place of
- * glyphs, in points from the page's upper left corner; NULL ends that.  Borrowed. */
+/* From now on texts on an SVG surface are not drawn, but appended to `svg` as <text> elements, in
+ * points from the page's upper left corner; NULL ends that.  Borrowed. */
 void pl_fonts_collect(pl_fonts *fonts, pl_buf *svg);
 
 typedef struct pl_extent {
@@ -58,13 +58,13 @@ double pl_fonts_line_height(pl_fonts *fonts, double size);
 void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
                    double x, double y);
 
-/* The same in bold (DejaVu Sans Bold where it lies beside the other one, else the plain one),
- * whole: a panel's letter. */
+/* The same in bold, never shortened, for a panel's letter: DejaVu Sans Bold if it is installed
+ * beside the plain font, else that. */
 pl_extent pl_fonts_measure_bold(pl_fonts *fonts, const char *text, double size);
 void pl_fonts_draw_bold(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double x,
                         double y);
 
-/* A text between tags: <, > and & as entities.  Appended to out. */
+/* Escapes <, > and & for a text between tags.  Appended to out. */
 void pl_xml_put(pl_buf *out, const char *text, size_t size);
 
 #endif

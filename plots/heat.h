@@ -6,14 +6,11 @@
 
 #include <cairo.h>
 
-/* The largest value of each column of pixels of a row of cells; columns[i] is the value of
- * [edges[i], edges[i + 1]), x positions of data, rising.  A cell is in the column of its left edge,
- * and where none starts, in that of its middle, so that every cell is in some column.  NaN: no
- * value.  The same along rows. */
+/* For each column of pixels the largest of the cells in it.  columns[i] is for data x in [edges[i],
+ * edges[i + 1]), rising.  A cell counts for the column of its left edge; a column where no cell
+ * begins takes the cell at its middle.  NaN: no value.  Used for rows likewise. */
 void pl_heat_thin(const float *cells, size_t count, size_t stride, double first, double step,
                   const double *edges, size_t n, float *columns);
-
-/* Left edge of the first cell, x of data. */
 
 /* Cells inside the plot, thinned to device pixels (at most 600 dots an inch) with each dot showing
  * its largest cell; light grey hatching where there is no value. */

@@ -4,7 +4,7 @@
 
 #include "plots/layout.h"
 
-/* Weights of what a text would hide, per cell. */
+/* How bad it is to hide a cell. */
 #define PL_INK_BODY 1.0 /* the inside of a bar */
 #define PL_INK_EDGE 4.0 /* the value itself: the top of a bar, a line */
 #define PL_INK_TEXT 1e6 /* another text: never */

@@ -1,8 +1,9 @@
-/* plots/layout.h -- where everything of a figure goes on a page: geometry only.
+/* plots/layout.h -- where the parts of a figure go on a page: geometry only.
  *
  * All lengths are in points (1/72 in), y grows downwards.  Texts that do not fit are set smaller,
- * down to 5 pt, and over several lines; what then does not fit is said (needs).  On a thumbnail it
- * is dropped in a fixed order: title, axis labels, tick labels and colour bar. */
+ * down to 5 pt, and over several lines; `needs` tells the width that would hold those that still do
+ * not fit.  A thumbnail drops them, in this order: title, axis labels, tick labels and
+ * colour bar. */
 #ifndef PL_PLOTS_LAYOUT_H
 #define PL_PLOTS_LAYOUT_H
 
@@ -16,24 +17,23 @@ typedef struct pl_area {
     double x0, y0, x1, y1;
 } pl_area;
 
-/* How a figure is drawn, beside its data; all zero: alone on its page. */
+/* How a figure is drawn; all zero: alone on its page. */
 typedef struct pl_draw_options {
-    bool no_x_label, no_y_label; /* without label and numbers: the neighbour's axis is shared */
+    bool no_x_label, no_y_label; /* leave out label and numbers, which the neighbour's axis shows */
     const char *letter;          /* "a": bold in the upper left corner, or NULL */
     pl_area margins;     /* at least these left, top, right and bottom of the plot, points */
     double text;         /* size of labels and title, points; 0: 5 ... 10 by the page */
-    double inches;       /* the size that lines and gaps are for; 0: the panel's own */
+    double inches;       /* page size that lines and gaps suit; 0: the panel's */
     pl_colormap palette; /* of a heat map */
-    const pl_figure_options *author; /* legend, line width; NULL: as they are by default */
+    const pl_figure_options *author; /* legend, line width; NULL: defaults */
 } pl_draw_options;
 
-/* Room for the legend outside the plot: below the x axis' label, right of everything. */
+/* Room for a legend outside the plot: below the x axis' label, or at the right. */
 typedef struct pl_strip {
     double below, right;
 } pl_strip;
 
-/* From this size on, points, a figure says what it lacks; below, it leaves out what does not fit.
- */
+/* Points.  A figure of this size or more must hold all its texts; a smaller one is a thumbnail. */
 #define PL_THUMBNAIL (1.25 * 72)
 
 typedef struct pl_layout {
@@ -52,8 +52,8 @@ typedef struct pl_layout {
     bool upright;          /* x tick labels read upwards */
     pl_wrapped heading, x_label, y_label, bar_label; /* the texts around the plot */
     double x_label_y, y_label_x;                     /* the near edges of two of them */
-    double needs;         /* width in which its texts would fit, points; 0: they do */
-    const char *too_wide; /* the text that needs it; NULL: the plot beside its texts */
+    double needs;         /* width in which its texts would fit, points; 0: they fit */
+    const char *too_wide; /* the text that needs it; NULL: the plot, beside its texts */
     pl_area strip;        /* of the legend outside the plot; empty: the legend is inside */
     pl_area plot;         /* centres of the spines */
     pl_area bar;          /* the colour bar; empty: none */
@@ -61,7 +61,7 @@ typedef struct pl_layout {
     size_t n_x, n_y, n_colour;
 } pl_layout;
 
-/* With options (NULL: none) and room for a strip (NULL: none). */
+/* Lays a figure out; options and strip may be NULL. */
 void pl_layout_make(const pl_figure *figure, pl_fonts *fonts, double width, double height,
                     double pixel, const pl_draw_options *options, const pl_strip *strip,
                     pl_layout *out);
@@ -76,7 +76,8 @@ double pl_layout_tick_size(const pl_layout *layout, const pl_axis *axis);
 bool pl_layout_x_numbers(const pl_layout *layout);
 bool pl_layout_y_numbers(const pl_layout *layout);
 
-/* Data to page; values outside the axis land on its ends, or beyond them where it is cropped. */
+/* Data to page; values outside the axis go to its ends or, where the axis is cropped,
+ * beyond them. */
 double pl_layout_at_x(const pl_layout *layout, const pl_figure *figure, double value);
 double pl_layout_at_y(const pl_layout *layout, const pl_figure *figure, double value);
 /* A heat map's value to its height in the colour bar. */
@@ -86,7 +87,7 @@ double pl_layout_at_colour(const pl_layout *layout, const pl_heat *heat, double 
 double pl_layout_x_of(const pl_layout *layout, const pl_figure *figure, double at);
 double pl_layout_y_of(const pl_layout *layout, const pl_figure *figure, double at);
 
-/* A line width in whole pixels, at least one, and the centre of such a line nearest to `at`. */
+/* A line width in whole pixels, at least one.  snap: the nearest centre to `at` for such a line. */
 double pl_layout_width(const pl_layout *layout, double width);
 double pl_layout_snap(const pl_layout *layout, double at, double width);
 

@@ -10,12 +10,12 @@
  * too large or would hide another text everywhere. */
 bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_area *out);
 
-/* Where the author wants the legend; auto without options, but none where the figure has one series
- * of the data itself, whose axes say what it is, and the author has not asked for it. */
+/* Where the author wants the legend; auto without options.  None if there is one series, of the
+ * data itself, which the axes explain, and the author did not ask for a legend. */
 pl_legend_at pl_legend_of(const pl_figure *figure, const pl_draw_options *options);
 
-/* Weight of what a legend inside the plot would hide: 0 if it has a free place (or no label),
- * infinite if it has none that holds its labels whole. */
+/* Weight of the ink that a legend inside the plot would hide: 0 if there is a free place (or no
+ * label), infinite if no place holds its labels whole. */
 double pl_legend_hides(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                        const pl_ink *ink);
 

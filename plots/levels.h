@@ -1,7 +1,7 @@
-/* plots/levels.h -- the weights of one layer on the grid of its rounder: in units of their group's
- * scale, so that groups of different scales share one set of levels, and which level each goes to
- * when every group is rounded to nearest by its own scale, as RTN and, but for the updates on the
- * way, GPTQ do. */
+/* plots/levels.h -- the weights of one layer on the grid of its rounder, in units of their group's
+ * scale, so that all groups share one set of levels; and the level to which each weight rounds.
+ * Every group rounds to nearest with its own scale, as RTN does, and GPTQ apart from its
+ * updates. */
 #ifndef PL_PLOTS_LEVELS_H
 #define PL_PLOTS_LEVELS_H
 
@@ -12,13 +12,13 @@ enum { PL_LEVELS = 256 };
 
 typedef struct pl_levels {
     pl_grid grid;
-    pl_drawn_list list;  /* at most two of them: before, and what is handed to the rounder */
-    pl_mat w[2];         /* of the list's items, as they are or by pl_levels_take_units */
+    pl_drawn_list list;  /* at most two items: before, and what the rounder gets */
+    pl_mat w[2];         /* the items' weights, as they are or after pl_levels_take_units */
     float at[PL_LEVELS]; /* the levels in units of the scale, rising (plus the zero point) */
     size_t count;
-    double shares[2][PL_LEVELS]; /* of the weights that go to each, 0 ... 1 */
-    double outside[2];           /* of those beyond the first and the last level: they saturate */
-    char *title;                 /* "1.q_proj, int3" */
+    double shares[2][PL_LEVELS]; /* share of the weights that round to each, 0 ... 1 */
+    double outside[2]; /* share of those beyond the first or the last level, which saturate */
+    char *title;       /* "1.q_proj, int3" */
 } pl_levels;
 
 /* Reads the weights that the request draws.  `who` begins the sentence of PL_ERR_STATE where no
@@ -35,7 +35,8 @@ void pl_levels_each_group(pl_levels *levels, size_t item, pl_levels_use use, voi
 /* w <- w / scale + zero point in all items; fills shares and outside. */
 void pl_levels_take_units(pl_levels *levels);
 
-/* Where rounding goes over from level i to i + 1; of the last as far behind it as it is before. */
+/* The border between levels i and i + 1; behind the last level, as far from it as the border before
+ * it. */
 double pl_levels_edge(const pl_levels *levels, size_t i);
 
 /* The facts "levels", "saturated" and "entropy" of all items. */

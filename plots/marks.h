@@ -20,8 +20,8 @@ PL_NODISCARD pl_status pl_marks_bars(const pl_figure *figure, const pl_layout *l
                                      const pl_series *series, pl_bar **out, size_t *count,
                                      pl_error *err);
 
-/* The points of a polyline after thinning, in drawing order, likewise; single points are thinned
- * only where neighbours share a pixel. */
+/* The points of a polyline after thinning, in drawing order, as above; unconnected points are
+ * thinned only where neighbours share a pixel. */
 typedef struct pl_point {
     double x, y;
 } pl_point;
@@ -29,14 +29,15 @@ PL_NODISCARD pl_status pl_marks_points(const pl_figure *figure, const pl_layout 
                                        const pl_series *series, pl_point **out, size_t *count,
                                        pl_error *err);
 
-/* Of a series' markers, points. */
+/* Radius of a series' markers, points. */
 double pl_marks_radius(const pl_layout *layout, const pl_series *series);
 
-/* Draws all series, later ones in front.  Stems that stand apart get narrower to the front. */
+/* Draws all series, later ones in front.  Stems with gaps between them are narrower in later
+ * series. */
 PL_NODISCARD pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                                      pl_error *err);
 
-/* A sample of the series' look inside a box, for the legend. */
+/* A sample of the series inside a box, for the legend. */
 void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
                      pl_area box);
 

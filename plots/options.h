@@ -43,7 +43,7 @@ typedef struct pl_option_SIZE {
 typedef struct pl_option_COLOURS {
     bool given;
     size_t n;
-    uint32_t rgb[PL_FIGURE_SERIES]; /* of the series in their order, again from the first on */
+    uint32_t rgb[PL_FIGURE_SERIES]; /* of the series in order, repeated from the first */
     bool has_palette;
     pl_colormap palette; /* of a heat map */
 } pl_option_COLOURS;
@@ -75,7 +75,8 @@ typedef struct pl_figure_options {
 #define PL_OPTION_MEMBER(name, kind, whole, initial, choices, help) pl_option_##kind name;
     PL_FIGURE_OPTIONS(PL_OPTION_MEMBER)
 #undef PL_OPTION_MEMBER
-    unsigned inherited; /* bit i: row i is the page's, and means nothing where a panel lacks it */
+    unsigned inherited; /* bit i: row i came from the page and is ignored where a panel has no use
+                           for it */
 } pl_figure_options;
 
 /* legend= */
@@ -99,12 +100,12 @@ const pl_option_row *pl_figure_option(size_t index);
 PL_NODISCARD pl_status pl_figure_option_read(pl_figure_options *options, size_t index,
                                              const char *value, pl_error *err);
 
-/* What a panel does not set is as the page has it; but the page's title stays its own. */
+/* A panel takes from the page what it does not set itself, except the title. */
 void pl_figure_options_inherit(pl_figure_options *panel, const pl_figure_options *page);
 
-/* Puts titles, labels, ranges, names and colours into a figure, and takes its working lines out
- * where guides=yes is not set.  PL_ERR_USAGE names a range that the figure cannot have (a log axis
- * to 0, a table) and a name of no series. */
+/* Puts titles, labels, ranges, names and colours into a figure, and removes its guides unless
+ * guides=yes is set.  PL_ERR_USAGE names a range that the figure cannot have (a log axis to 0, a
+ * table) and a name of no series. */
 PL_NODISCARD pl_status pl_figure_options_apply(const pl_figure_options *options, pl_figure *figure,
                                                pl_error *err);
 

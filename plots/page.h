@@ -9,8 +9,8 @@
 #include "plots/figure.h"
 #include "plots/sheet.h"
 
-/* Of how figures are drawn: raised where the same commands give other bytes; a figure's file says
- * which drew it (none: 1). */
+/* Version of the drawing: raised when the same commands give other bytes.  A figure's file names it
+ * (none: 1). */
 #define PL_DRAWING "3"
 
 typedef struct pl_page {
@@ -26,9 +26,9 @@ typedef struct pl_provenance {
 } pl_provenance;
 
 /* Writes a grid of figures, atomically.  The format follows from the path's ending: .png, .pdf or
- * .svg; .csv gets the data behind the figures (pl_sheet_csv), .tex one table, both with the
- * provenance as comment lines in front; PL_ERR_USAGE names these endings for any other.  The size
- * (PNG: pixels, inches x dpi, rounded; CSV and TeX: 0; the others: points) goes to the out
+ * .svg; .csv holds the data behind the figures (pl_sheet_csv), .tex one table, both with the
+ * provenance as comment lines in front; PL_ERR_USAGE lists the endings where it is another one.
+ * The size (PNG: pixels, inches x dpi, rounded; CSV and TeX: 0; the others: points) goes to the out
  * parameters that are not NULL.  A PNG holds at most 200 million pixels and 32,000 a side.  Draws
  * in bands of bounded memory.  PL_ERR_NOT_FOUND names the Debian package of a font that is not
  * installed.  Thread-safe. */

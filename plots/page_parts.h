@@ -17,7 +17,7 @@ typedef struct pl_job {
     pl_fonts *fonts;
 } pl_job;
 
-/* Drawing in vector formats is snapped and thinned to this many dots an inch. */
+/* Vector formats are snapped and thinned to this many dots an inch. */
 #define PL_VECTOR_DPI 1200.0
 
 /* width x height device pixels. */
@@ -25,9 +25,8 @@ PL_NODISCARD pl_status pl_format_png(const pl_job *job, size_t width, size_t hei
 PL_NODISCARD pl_status pl_format_pdf(const pl_job *job, pl_error *err);
 PL_NODISCARD pl_status pl_format_svg(const pl_job *job, pl_error *err);
 
-/* A pl_buf takes what Cairo writes.  It always says that all is well, since Cairo 1.16 reads
- * through NULL when it finishes a PDF whose stream has failed: who has finished the surface asks
- * the pl_buf. */
+/* A pl_buf takes what Cairo writes.  It always reports success, since Cairo 1.16 dereferences NULL
+ * when it finishes a PDF whose stream has failed: check the pl_buf after finishing the surface. */
 cairo_status_t pl_take_drawn(void *buf, const unsigned char *bytes, unsigned size);
 
 /* Title (NULL: none), program and fixed dates of a PDF. */
@@ -38,9 +37,8 @@ void pl_pdf_metadata(cairo_surface_t *surface, const char *title);
 PL_NODISCARD pl_status pl_format_svg_inside(const pl_job *job, const char *prefix, pl_buf *out,
                                             pl_error *err);
 
-/* Gives the ids of an SVG text the names i0, i1 ... (where the prefix is "i") in order of
- * appearance, and their references with them: Cairo counts its ids per process.  Result appended to
- * out. */
+/* Renames the ids of an SVG text, and their references, to i0, i1 ... (for the prefix "i") in order
+ * of appearance, since Cairo counts its ids per process.  Result appended to out. */
 void pl_svg_renumber(const char *svg, size_t size, const char *prefix, pl_buf *out);
 
 #endif

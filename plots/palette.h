@@ -12,7 +12,7 @@
 
 typedef enum pl_colormap {
     PL_PALETTE_VIRIDIS, /* the default */
-    PL_PALETTE_CIVIDIS, /* alike to people with and without a colour vision deficiency */
+    PL_PALETTE_CIVIDIS, /* looks alike with and without a colour vision deficiency */
 } pl_colormap;
 
 enum { PL_PALETTE_SIZE = 256 };
@@ -21,7 +21,7 @@ enum { PL_PALETTE_SIZE = 256 };
  * NaN: the darkest. */
 uint32_t pl_palette_at(pl_colormap palette, double part);
 
-/* Where a value lies between the heat map's colours, 0 ... 1; NaN stays NaN. */
+/* A value's place in the heat map's range of colours, 0 ... 1; NaN stays NaN. */
 double pl_heat_part(const pl_heat *heat, double value);
 
 #endif

@@ -13,7 +13,7 @@ typedef struct pl_paragraph {
     size_t n, capacity; /* n at least 1 */
 } pl_paragraph;
 
-/* How its lines are set; points. */
+/* How lines are set; points. */
 typedef struct pl_setting {
     double size;
     bool bold;
@@ -28,7 +28,7 @@ PL_NODISCARD pl_status pl_paragraph_break(pl_fonts *fonts, const char *text,
                                           pl_error *err);
 void pl_paragraph_deinit(pl_paragraph *paragraph);
 
-/* One line of it at x, y without its indent. */
+/* Draws one line at x, y, without its indent. */
 void pl_paragraph_draw_line(pl_fonts *fonts, cairo_t *cr, const char *text,
                             const pl_paragraph *paragraph, size_t line, const pl_setting *setting,
                             double x, double y);

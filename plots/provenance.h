@@ -24,8 +24,8 @@ void pl_origin_deinit(pl_origin *origin);
 /* The value of a key, or NULL. */
 const char *pl_origin_value(const pl_origin *origin, const char *key);
 
-/* How far two PNG files' pictures are apart: pixels that differ (all, where the sizes do) and the
- * largest difference of a colour channel (0 ... 255). */
+/* Compares the pictures of two PNG files: the number of pixels that differ (all, if the sizes
+ * differ) and the largest difference of a colour channel (0 ... 255). */
 PL_NODISCARD pl_status pl_png_compare(const char *a, const char *b, size_t *pixels, size_t *differ,
                                       int *largest, pl_error *err);
 

@@ -14,10 +14,10 @@ typedef struct pl_raster {
     unsigned char *rgb; /* [height, width, 3] */
 } pl_raster;
 
-/* The pixels of the PNG that pl_page_write_sheet makes of width / dpi x height / dpi inches with
- * these options (NULL: none), of which those of the data are applied already; sides and dpi within
- * its bounds.  Caller deinits out; empty on failure.  PL_ERR_USAGE or PL_ERR_NUMERIC where the
- * figure cannot be drawn, or has no room for its texts.  Thread-safe. */
+/* The pixels of the PNG that pl_page_write_sheet makes at width / dpi x height / dpi inches with
+ * these options (NULL: none); those that change the data are applied already.  Sides and dpi are
+ * within its bounds.  Caller deinits out; empty on failure.  PL_ERR_USAGE or PL_ERR_NUMERIC where
+ * the figure cannot be drawn, or has no room for its texts.  Thread-safe. */
 PL_NODISCARD pl_status pl_raster_make(const pl_figure *figure, const pl_figure_options *options,
                                       size_t width, size_t height, double dpi, pl_raster *out,
                                       pl_error *err);
@@ -32,9 +32,9 @@ PL_NODISCARD pl_status pl_raster_draw(const pl_sheet *sheet, pl_fonts *fonts, ca
 void pl_raster_row(cairo_surface_t *band, size_t row, size_t width, unsigned char *rgb);
 
 /* Appends the sequence that shows the raster where the cursor stands: of the kitty graphics
- * protocol ("Terminal graphics protocol", sw.kovidgoyal.net/kitty/graphics-protocol), a PNG under
- * the number id, which takes an earlier image of that number's place, without an answer and without
- * moving the cursor; of sixel (DEC STD 070, 9), in at most 256 colours. */
+ * protocol ("Terminal graphics protocol", sw.kovidgoyal.net/kitty/graphics-protocol), a PNG with
+ * number id, in place of an earlier image of that number, without an answer and without moving the
+ * cursor; or of sixel (DEC STD 070, 9), in at most 256 colours. */
 PL_NODISCARD pl_status pl_raster_put_kitty(const pl_raster *raster, unsigned id, pl_buf *out,
                                            pl_error *err);
 /* PL_ERR_STATE where this build has no libsixel. */

@@ -1,8 +1,8 @@
-/* plots/relief.h -- a heat map standing up: its values as heights over channels and rows, in
- * parallel projection.
+/* plots/relief.h -- a heat map as a relief: values as heights over channels and rows, in parallel
+ * projection.
  *
  * Each row is a curtain from the floor to its profile.  Curtains are parallel, so painting them
- * from the back to the front hides what is hidden exactly. */
+ * from back to front hides exactly what lies behind. */
 #ifndef PL_PLOTS_RELIEF_H
 #define PL_PLOTS_RELIEF_H
 
@@ -10,19 +10,19 @@
 
 #include <cairo.h>
 
-/* Where things stand on the page: the point over channel part x, row part y (0 at the back, 1 in
- * front) and height part z, each 0 ... 1, is origin + x across + y forward - z up. */
+/* From the relief to the page: x along channels, y along rows (0 at the back, 1 in front) and
+ * height z, each 0 ... 1, give origin + x across + y forward - z up. */
 typedef struct pl_projection {
     double x, y; /* the floor's corner at the back, left */
     double across_x, across_y, forward_x, forward_y, up;
 } pl_projection;
 
-/* The projection that fills a page below `above` points, with the axes' numbers and labels around
- * it.  layout: with its sizes. */
+/* The projection that fills a page below its top `above` points, leaving room for the axes' numbers
+ * and labels.  layout: its sizes are set. */
 pl_projection pl_relief_project(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                                 double above);
 
-/* Point of the profile of heat row `row` at column `col`: what is drawn. */
+/* Where the profile of heat row `row` at column `col` is drawn. */
 void pl_relief_point(const pl_projection *p, const pl_heat *heat, size_t row, size_t col, double *x,
                      double *y);
 

@@ -7,7 +7,7 @@
 
 #include <cairo.h>
 
-/* How a series looks: as its tone, in the colour and width that the author has set. */
+/* A series' style: its tone's, with the author's colour and width. */
 pl_style pl_series_style(const pl_layout *layout, const pl_series *series);
 
 /* Lines across an area in the style's hatch; the caller clips. */

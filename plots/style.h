@@ -1,7 +1,7 @@
 /* plots/style.h -- how each tone looks: the colours of Okabe and Ito (2008) without their yellow
- * (1.3 : 1 against white), and five darker ones that keep their distance from all others in CIE
- * DE2000, also in the simulated vision of protanopes, deuteranopes and tritanopes; beside each
- * colour a line style, a fill, a width and a marker, so that a figure reads in grey, too. */
+ * (1.3 : 1 against white), and five darker ones, chosen to differ from all others in CIE DE2000,
+ * also as protanopes, deuteranopes and tritanopes see them.  Each colour has its own line style,
+ * fill, width and marker, so that a figure can be read in grey. */
 #ifndef PL_PLOTS_STYLE_H
 #define PL_PLOTS_STYLE_H
 
@@ -40,8 +40,8 @@ pl_style pl_style_darker(const pl_style *style);
 /* Strokes and clears the path; widths and dashes times scale. */
 void pl_style_stroke(cairo_t *cr, const pl_style *style, double scale, bool dashed);
 
-/* A marker of about that radius.  halo > 0: hollow, its line with white edges that wide and thin
- * black ones around those, to stand out from a heat map without hiding the cell. */
+/* A marker of about that radius.  halo > 0: hollow, with white edges of that width and thin black
+ * ones around them, to stand out from a heat map without hiding the cell. */
 void pl_style_marker(cairo_t *cr, const pl_style *style, double x, double y, double radius,
                      double halo);
 

@@ -1,5 +1,5 @@
 /* plots/table.h -- tables as papers print them: rules above, below the heads and at the end, none
- * between columns; the first column to the left, the others to the right. */
+ * between columns; the first column is aligned left, the others right. */
 #ifndef PL_PLOTS_TABLE_H
 #define PL_PLOTS_TABLE_H
 
@@ -8,15 +8,15 @@
 #include <cairo.h>
 
 typedef struct pl_grid {
-    double size;          /* of the text, points: the largest of 5 ... the page's that fits */
+    double size;          /* of the text, points: the largest that fits, from 5 to the page's */
     double line;          /* height of a row */
     double gap;           /* between columns */
     double x, y;          /* upper left corner of the table, below the title */
     double width;         /* of the rules */
     const double *widths; /* [cols] of the columns */
     size_t heads;         /* lines of the heads */
-    double needs;         /* the page's width that its cells need, where this one is too narrow */
-    size_t rows;          /* shown; the others are a sentence below */
+    double needs;         /* the width that its cells need, where the page is too narrow */
+    size_t rows;          /* rows shown; a sentence below counts the others */
 } pl_grid;
 
 /* Where a table goes on a page whose sizes layout holds.  widths: [cols], the caller's. */

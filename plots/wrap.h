@@ -1,5 +1,5 @@
-/* plots/wrap.h -- a text in the room that there is: on one line, smaller, or over several lines;
- * never cut. */
+/* plots/wrap.h -- fits a text into a given width: on one line, smaller, or on several lines; never
+ * cut. */
 #ifndef PL_PLOTS_WRAP_H
 #define PL_PLOTS_WRAP_H
 
@@ -12,10 +12,10 @@ enum { PL_WRAP_LINES = 5 };
 
 typedef struct pl_wrapped {
     double size;                    /* of its letters */
-    double width, height, line;     /* of all of it; of a line */
+    double width, height, line;     /* of all lines; height of a line */
     size_t first[PL_WRAP_LINES], n; /* where its lines begin; how many */
-    size_t length[PL_WRAP_LINES];   /* and their bytes */
-    double needs;                   /* more than `room`: it fits at no size; else 0 */
+    size_t length[PL_WRAP_LINES];   /* bytes of each line */
+    double needs; /* the width it needs, more than `room`, if it fits at no size; else 0 */
 } pl_wrapped;
 
 /* `text` in `room` points and at most `lines` (1 ... PL_WRAP_LINES) lines: at `size` on one line,
@@ -24,7 +24,7 @@ typedef struct pl_wrapped {
 void pl_wrap(pl_fonts *fonts, const char *text, double size, double room, size_t lines,
              pl_wrapped *out);
 
-/* Where the lines stand across: 0 at the left, 0.5 in the middle, 1 at the right of `width`. */
+/* place: how lines are aligned in `width`: 0 left, 0.5 centred, 1 right. */
 void pl_wrap_draw(pl_fonts *fonts, cairo_t *cr, const char *text, const pl_wrapped *wrapped,
                   double x, double y, double width, double place);
 

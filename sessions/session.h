@@ -16,26 +16,25 @@
 
 typedef struct pl_session pl_session;
 
-/* Creates the file (mode 0600) and its folder (0700) if missing, migrates an older schema (the old
- * file is kept whole until the migration commits), refuses a newer one, one with anything in it
- * that Planish has not put there, another application's database or a damaged file with a sentence
- * that names it.  A file whose making was cut off is made again.  One that another session writes
- * is only read: what is recorded from then on is kept in memory alone (pl_session_is_kept; where it
- * lies on a network file system it is refused instead).  A session is used by one thread, which
- * does not wait for the disk except where a function says so. */
+/* Creates the file (mode 0600) and its folder (0700) if missing, or makes a half-made file again;
+ * migrates an older schema (in one transaction).  Refuses, with a sentence that names it, a newer
+ * schema, a damaged file, another application's database, and a schema with anything that Planish
+ * has not put there.  If another session writes the file, it is only read, and what is recorded
+ * stays in memory (pl_session_is_kept); on a network file system it is refused instead.  One thread
+ * uses a session; it waits for the disk only where a function says so. */
 PL_NODISCARD pl_status pl_session_open(const char *path, pl_session **out, pl_error *err);
 
-/* The same of an existing file that is only read, whoever writes it, and stays as it is. */
+/* The same for an existing file, only to read, even if another program writes it. */
 PL_NODISCARD pl_status pl_session_read(const char *path, pl_session **out, pl_error *err);
 /* Whether what is recorded goes to the file. */
 bool pl_session_is_kept(const pl_session *session);
 
-/* Says what computes what is recorded from now on: Planish's version, OpenBLAS's kernels, threads.
- * Copied; written with the next command. */
+/* Sets what computes from now on: Planish's version, OpenBLAS's kernels, threads.  Copied; written
+ * with the next command. */
 PL_NODISCARD pl_status pl_session_set_maker(pl_session *session, const char *version,
                                             const char *kernel, int threads, pl_error *err);
 
-/* Waits until everything recorded is on disk, or returns what keeps the writer from it. */
+/* Waits until everything recorded is on disk, or returns the writer's failure. */
 PL_NODISCARD pl_status pl_session_flush(pl_session *session, pl_error *err);
 void pl_session_close(pl_session *session); /* waits for one attempt to flush; NULL is fine */
 const char *pl_session_path(const pl_session *session);
@@ -46,25 +45,23 @@ const char *pl_session_notice(const pl_session *session);
 
 /* Records a command that ended: its text as typed, ok, the result object or the error sentence
  * (either may be NULL), and the state after it (NULL, or equal to the present one: unchanged).
- * Returns at once; the texts are copied.  Where the writer's last attempt failed (the disk is
- * full), the record is kept all the same, everything is tried again, and that failure is returned.
- */
+ * Returns at once; the texts are copied.  If the writer's last attempt failed (the disk is full),
+ * returns that failure; the record is kept all the same, and writing is tried again. */
 PL_NODISCARD pl_status pl_session_record(pl_session *session, const char *command, bool ok,
                                          const json_t *result, const char *error,
                                          const json_t *state, pl_error *err);
 
-/* A long command begins: where nothing is recorded as its end, by a kill or a power cut, the next
- * to open the session is told.  Ended by the record of the same text.  What an earlier run had
- * begun is forgotten. */
+/* A long command begins; the record of the same text ends it.  If none comes (a kill, a power cut),
+ * pl_session_cut_off tells the next run.  Forgets what an earlier run had begun. */
 PL_NODISCARD pl_status pl_session_begin(pl_session *session, const char *command, pl_error *err);
-/* The newest command that a run before this one had begun and not ended, or NULL.  Good until the
- * next pl_session_begin. */
+/* The newest command that an earlier run had begun and not ended, or NULL.  Valid until the next
+ * pl_session_begin. */
 const char *pl_session_cut_off(const pl_session *session);
 
 /* A recorded command as pl_session_record was given it, and when. */
 typedef struct pl_session_command {
     int64_t number; /* from 1, without holes */
-    int64_t began; /* the state that it began in, where others ended before it; 0: the one before */
+    int64_t began;  /* the state it began in, if other commands ended meanwhile; else 0 */
     const char *text;
     bool ok;
     const char *result, *error; /* JSON; the sentence; or NULL */
@@ -76,8 +73,8 @@ PL_NODISCARD pl_status pl_session_commands(pl_session *session, size_t most,
                                            void (*each)(void *ctx, const pl_session_command *one),
                                            void *ctx, pl_error *err);
 
-/* The state after a command, as its number is: *id (0 and *out NULL where none was recorded yet).
- * Caller decrefs; out NULL: only its id.  Then one by its id. */
+/* The state after command number `command`: *id (0, and *out NULL, where none was recorded yet).
+ * Caller decrefs; out may be NULL.  of_id: a state by its id. */
 PL_NODISCARD pl_status pl_session_state_after(const pl_session *session, int64_t command,
                                               int64_t *id, json_t **out, pl_error *err);
 PL_NODISCARD pl_status pl_session_state_of_id(const pl_session *session, int64_t id, json_t **out,
@@ -85,54 +82,53 @@ PL_NODISCARD pl_status pl_session_state_of_id(const pl_session *session, int64_t
 /* How many commands are recorded. */
 int64_t pl_session_count(const pl_session *session);
 
-/* What computed a command, as pl_session_set_maker was told: false where nobody did.  version and
+/* What computed a command, as set by pl_session_set_maker; false where it was not set.  version and
  * kernel are the caller's to free. */
 PL_NODISCARD bool pl_session_maker(pl_session *session, int64_t command, char **version,
                                    char **kernel, int *threads);
 
-/* What a session says of itself under a name ("branch_of", "file:wiki.txt"); the caller's, NULL
- * where it says nothing. */
+/* A property of the session by name ("branch_of", "file:wiki.txt"); the caller's, or NULL. */
 char *pl_session_about(pl_session *session, const char *name);
 
 /* How a session is written as another file. */
 typedef enum pl_session_text {
     PL_TEXT_COMMAND,
-    PL_TEXT_RESULT, /* JSON, as the next */
+    PL_TEXT_RESULT, /* JSON, as a state is */
     PL_TEXT_STATE,
     PL_TEXT_SENTENCE,
 } pl_session_text;
 typedef struct pl_session_as {
     int64_t through; /* up to this command; 0: all */
-    /* What stands for a text, malloc'd; NULL where memory is out.  NULL: everything stays. */
+    /* Returns the replacement of a text, malloc'd, or NULL where memory is out.  NULL:
+     * texts stay. */
     char *(*rewrite)(void *ctx, pl_session_text kind, const char *text);
     void *ctx;
-    const char *const (*about)[2]; /* [n_about] names and values, beside those it has */
+    const char *const (*about)[2]; /* [n_about] further properties: names and values */
     size_t n_about;
 } pl_session_as;
 
-/* Flushes, and writes a session of its own with the same commands, results and states: one file,
- * whole or not at all (mode 0600), that replaces none.  The present state is that after the last
- * command; what had begun and not ended is not in it. */
+/* Flushes, and writes a new session with the same commands, results and states: one file (mode
+ * 0600), whole or not at all, never over an existing one.  Its present state is that after its last
+ * command; commands that have not ended are left out. */
 PL_NODISCARD pl_status pl_session_write_as(pl_session *session, const char *path,
                                            const pl_session_as *as, pl_error *err);
 
-/* The present state (*out NULL if none was recorded yet), read when the session was opened or
- * recorded since.  Caller decrefs. */
+/* The present state; *out NULL if none was recorded yet.  Caller decrefs. */
 PL_NODISCARD pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err);
 
-/* The state to go on from: where a command was cut off, the one that it had begun in; else the
- * newest in which layers are solved, on whatever branch; where there is none, the present one.  A
- * run that looked at the model and left does not hide what was solved before it. */
+/* The state to go on from: if a command was cut off, the one in which it began; else the newest
+ * with solved layers, so that a run that only looked at the model hides nothing; else the present
+ * one. */
 PL_NODISCARD pl_status pl_session_solved_state(pl_session *session, json_t **out, pl_error *err);
 
-/* Flushes, and writes the commands recorded as ok, in order, as a batch script (atomically); those
- * for which leaves_out is true are not in it. */
+/* Flushes, and writes the commands recorded as ok, in order, as a batch script (atomically),
+ * without those for which leaves_out is true. */
 PL_NODISCARD pl_status pl_session_export(pl_session *session, const char *path,
                                          bool (*leaves_out)(const char *command), pl_error *err);
 
 /* $XDG_STATE_HOME/planish/last.planish, else ~/.local/state/planish/last.planish; appended. */
 void pl_session_default_path(pl_buf *out);
-/* The folder that it is in. */
+/* Appends its folder. */
 void pl_session_put_folder(pl_buf *out);
 
 /* The version of SQLite that is loaded. */

@@ -9,7 +9,7 @@
 
 /* A recorded state; its identifier is its index plus one.  0 stands for "none". */
 typedef struct pl_session_node {
-    int64_t command; /* that it is the state after */
+    int64_t command; /* the command after which it is the state */
     char *json;      /* compact */
 } pl_session_node;
 
@@ -22,18 +22,18 @@ typedef struct pl_session_begun {
 struct pl_session {
     char *path;
     const char *notice;
-    int lock;         /* -1: what is done here is not kept, and db is a copy in memory */
+    int lock;         /* -1: nothing is kept, and db is a copy in memory */
     sqlite3 *db;      /* the writer's once it runs */
-    pl_made_by maker; /* said with the next command; {0}: it has been */
+    pl_made_by maker; /* to be written with the next command; {0}: it was */
 
-    /* The caller's thread only: the states, and where we are among them. */
+    /* For the caller's thread only: the states, and the present one. */
     pl_session_node *nodes;
     size_t n_nodes, capacity;
     int64_t head;
     int64_t commands;        /* recorded so far */
     pl_session_begun *begun; /* long commands that have not ended, [n_begun] oldest first */
     size_t n_begun;
-    size_t n_left; /* of which these were cut off: a run before this one had begun them */
+    size_t n_left; /* the first so many of them were cut off in an earlier run */
     int64_t last_begun;
 
     pthread_t writer;
