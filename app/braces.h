@@ -1,4 +1,4 @@
-/* app/braces.h -- a{b,c}d as abd and acd: several texts in one, as a shell has them. */
+/* app/braces.h -- a{b,c}d as abd and acd: several texts written as one, as in a shell. */
 #ifndef PL_APP_BRACES_H
 #define PL_APP_BRACES_H
 
@@ -8,8 +8,8 @@
 
 enum { PL_BRACES_MOST = 256 };
 
-/* All texts that `text` stands for, the last braces' choices first to change; the text itself where
- * it has none.  A choice may be empty and hold blanks, `;` and quotes, which mean nothing here.
+/* All texts that `text` stands for, the last braces' choices changing fastest; the text itself if
+ * it has no braces.  A choice may be empty; blanks, `;` and quotes in it have no meaning here.
  * PL_ERR_USAGE with a sentence for a brace that is not closed or not opened, braces within braces,
  * and more than PL_BRACES_MOST texts.  Caller frees (*out)[0 ... *count - 1] and *out, with
  * pl_braces_free. */

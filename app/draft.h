@@ -9,9 +9,9 @@
 struct pl_draft {
     pl_request request;
     pl_figure_options options;
-    size_t kept;                /* the kept setting it is of; SIZE_MAX: the present one */
+    size_t kept;                /* the kept setting that it shows; SIZE_MAX: the present one */
     double width_in, height_in; /* of its page */
-    const char *fields;         /* keys that the dialog offers, between blanks; static */
+    const char *fields;         /* keys that the dialog offers, separated by blanks; static */
 };
 typedef struct pl_draft pl_draft;
 

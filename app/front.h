@@ -13,32 +13,32 @@ struct pl_front {
     pl_lab *lab;
     const pl_pool *pool; /* of the lab, or NULL */
     pl_session *session; /* NULL: none */
-    bool named;          /* it is --session's, whatever model is open */
+    bool named;          /* --session named it: it stays, whatever model is open */
     int threads;         /* that compute */
-    pl_id print;         /* pl_source.print of the model that it is of, where it is not named */
+    pl_id print;         /* if it is not named: pl_source.print of its model */
     pl_state state;
-    pl_interrupts *interrupts; /* what cancels a running call; NULL: nothing does */
-    pl_error notice;           /* what of the session is not used; PL_OK where all of it is */
+    pl_interrupts *interrupts; /* cancels a running call; or NULL */
+    pl_error notice;           /* which part of the session is not used; PL_OK: none */
 };
 
-/* Starts the worker with its threads, opens the store and, if session is not NULL, that session,
- * whose last state is restored unless a model is named. */
+/* Starts the worker with its threads, and opens the store and `session` (NULL: none), whose last
+ * state is restored unless the options name a model. */
 PL_NODISCARD pl_status pl_front_open(const pl_options *options, const char *session, pl_front *out,
                                      pl_error *err);
 void pl_front_close(pl_front *front);
 
-/* Keeps a session (NULL: none) in place of the present one, which is closed. */
+/* Replaces the run's session by another one (NULL: none), and closes it. */
 void pl_front_keep(pl_front *front, pl_session *session);
-/* PL_ERR_STATE where there is no session, or one that is only read, with what to do instead; what:
- * the command that asks. */
+/* PL_ERR_STATE, with what to do instead, where there is no session or it is only read; what: the
+ * command that asks. */
 PL_NODISCARD pl_status pl_front_need_kept(const pl_front *front, const char *what, pl_error *err);
 
-/* Takes another state in the place of the present one, and notes what in it is of another model. */
+/* Replaces the present state, and notes what in the new one belongs to another model. */
 void pl_front_take_state(pl_front *front, pl_state *state);
 
-/* The state that a session's record describes: opens its model's headers, computes nothing.
- * same: NULL, or the same model, which may lie at another path now.  *out is initialised on success
- * only. */
+/* The state that a session's record describes: opens its model's headers, computes nothing. same:
+ * the same model, which may lie at another path now; or NULL.  *out is initialised on
+ * success only. */
 PL_NODISCARD pl_status pl_front_revive(const json_t *record, const pl_source *same, pl_state *out,
                                        pl_error *err);
 

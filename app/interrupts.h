@@ -6,19 +6,18 @@
 
 #include <stdbool.h>
 
-/* They end the process, with one sentence; what was ignored from the start (nohup, a script's &)
- * stays so. */
+/* They end the process, with one sentence; signals that were ignored from the start (nohup, a
+ * script's &) stay ignored. */
 void pl_interrupts_end_all(void);
 
-/* From here on SIGINT asks only that the running command stops.  A process has one; NULL where it
- * asks for nothing. */
+/* From here on SIGINT only asks the running command to stop.  A process has one. */
 typedef struct pl_interrupts pl_interrupts;
 PL_NODISCARD pl_status pl_interrupts_open(pl_interrupts **out, pl_error *err);
 void pl_interrupts_close(pl_interrupts *interrupts);
 
-/* Readable once somebody asked; -1 for NULL, which poll passes over. */
+/* Readable when SIGINT has come; -1 for NULL, which poll ignores. */
 int pl_interrupts_fd(const pl_interrupts *interrupts);
-/* Whether somebody asked since the last call. */
+/* Whether SIGINT has come since the last call. */
 bool pl_interrupts_take(pl_interrupts *interrupts);
 
 #endif

@@ -10,15 +10,15 @@
 typedef struct pl_lines {
     int fd;                    /* the caller's */
     const char *name;          /* for errors */
-    pl_interrupts *interrupts; /* whose news are void while nothing runs; NULL: none */
+    pl_interrupts *interrupts; /* dropped here, since no command runs; or NULL */
     pl_buf read;               /* what was read; its first `taken` bytes were handed out */
     size_t taken;
     bool ended;
 } pl_lines;
 
-/* Waits for the next line, and for the ones that a `\` at its end joins to it, and no longer: a
- * program at the other end may wait for the answer.  *line (caller frees) holds them, NULL at the
- * end.  PL_ERR_FORMAT for a NUL byte or more than 64 MB, PL_ERR_IO. */
+/* Waits for the next line, with the lines that a `\` at its end joins to it, and reads no further:
+ * a program at the other end may wait for the answer.  *line (caller frees); NULL at the end.
+ * PL_ERR_FORMAT for a NUL byte or more than 64 MB, PL_ERR_IO. */
 PL_NODISCARD pl_status pl_lines_next(pl_lines *lines, char **line, pl_error *err);
 void pl_lines_deinit(pl_lines *lines);
 

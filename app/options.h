@@ -22,7 +22,7 @@ typedef struct pl_options {
     size_t memory;     /* bytes, 0: default */
     int threads;       /* 0: default */
     bool json, keep_going, help, version, actions;
-    const struct pl_pool *pool; /* what no word sets: who computes beside this process, or NULL */
+    const struct pl_pool *pool; /* set by no option: computes beside this process; or NULL */
 } pl_options;
 
 /* PL_ERR_USAGE names the option. */
@@ -41,8 +41,8 @@ typedef struct pl_option {
     pl_option_kind kind;
     size_t field;               /* of pl_options */
     const char *const *choices; /* of a TEXT, NULL-terminated; NULL: any */
-    const char *argument;       /* what help calls the value: FILE, DIR, ...; NULL: it has none */
-    const char *help;           /* lines; NULL: another word for one that has some */
+    const char *argument;       /* the value's name in help: FILE, DIR, ...; NULL: no value */
+    const char *help;           /* lines; NULL: the option is another word for one with help */
 } pl_option;
 
 /* What --print prints (pages.h): "man", "bash", "zsh", "fish"; NULL-terminated. */
@@ -51,7 +51,7 @@ extern const char *const pl_page_names[];
 /* The options in the order of help; ends with name NULL.  --batch stands twice, for FILE and -. */
 extern const pl_option pl_option_table[];
 
-/* What MODEL may be, and what the program's exit status says: sentences in lines. */
+/* What MODEL may be, and what exit statuses mean: sentences in lines. */
 extern const char pl_options_model[], pl_options_exit[];
 
 /* What --help prints. */

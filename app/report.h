@@ -1,4 +1,4 @@
-/* app/report.h -- results as the commands and the screen say them. */
+/* app/report.h -- results as commands and screen show them. */
 #ifndef PL_APP_REPORT_H
 #define PL_APP_REPORT_H
 
@@ -6,20 +6,19 @@
 #include "core/base/table.h"
 #include "core/study/token_context.h"
 
-/* A perplexity with the digits that its spread leaves; 5 where that is not known.  At least one
- * digit is written, zeros stand for the others before the point. */
+/* The significant digits of a perplexity, by its standard error; 5 where that is unknown.  format:
+ * prints at least one digit, and zeros for the others before the point. */
 int pl_perplexity_digits(const pl_call *call);
 void pl_format_digits(double value, int digits, char *out, size_t capacity);
 
-/* What `solve` says of a layer, or of all.  sequential: they were solved on the inputs that the
- * layers solved before them give. */
+/* Puts a solve's report, of a layer or all, into a result.  sequential: solved in sequence. */
 void pl_put_solve(json_t *result, const pl_solve_report *report, bool sequential);
 
-/* Adds a solved layer to what the call hands on to its apply half. */
+/* Passes a solved layer on to the call's apply half. */
 PL_NODISCARD pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer,
                                       pl_id result, bool sequential, const pl_solve_report *report,
                                       pl_error *err);
-/* The same as a pl_solved_fn's ctx: the first failure stays in status and err. */
+/* The same as the ctx of a pl_solved_fn; status and err keep the first failure. */
 typedef struct pl_collector {
     pl_call *call;
     const pl_state *state;
@@ -29,23 +28,23 @@ typedef struct pl_collector {
 } pl_collector;
 void pl_collect_result(void *ctx, size_t layer, pl_id result, const pl_solve_report *report);
 
-/* What `solve` says and hands on once a layer is solved, for who has solved it by itself. */
+/* Both, for a layer that was solved alone. */
 PL_NODISCARD pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer,
                                      pl_id result, const pl_solve_report *report, pl_error *err);
 
-/* Adds where a token of the text stands: "window", "window_position", "context", where
- * its text is at hand; null where no window holds it. */
+/* Adds the place of a token in the text: "window", "window_position", and "context" if the text can
+ * be read; null where no window holds it. */
 void pl_put_token_context(json_t *line, const pl_token_context *context, size_t position);
 
-/* An array of objects as a table: a column for each plain key of the first, null is nothing.
- * Caller deinits out; empty on failure. */
+/* An array of objects as a table: a column for each plain key of the first object; null gives an
+ * empty cell.  Caller deinits out; empty on failure. */
 PL_NODISCARD pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err);
 
 /* PL_ERR_USAGE where there is a file= that does not end in .csv, .tex or .json. */
 PL_NODISCARD pl_status pl_rows_check_file(const pl_call *call, pl_error *err);
 
-/* Writes that table to the call's file=, which goes to the result; LaTeX behind a comment with the
- * commands that make it again, JSON as the rows are.  Without file= it does nothing. */
+/* Writes that table to the call's file=, and names the file in the result; LaTeX begins with a
+ * comment of commands that make it again; JSON is the rows.  Does nothing without file=. */
 PL_NODISCARD pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows,
                                      pl_task *task, pl_error *err);
 

@@ -1,8 +1,8 @@
 /* app/settings.h -- what the screen remembers from run to run: theme, marks, pixels, mouse, the
  * tour.
  *
- * A file of `name = value` lines, $XDG_CONFIG_HOME/planish/config; lines that are not understood
- * are kept as they are. */
+ * A file of `name = value` lines, $XDG_CONFIG_HOME/planish/config; unknown lines are kept
+ * unchanged. */
 #ifndef PL_APP_SETTINGS_H
 #define PL_APP_SETTINGS_H
 
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 typedef struct pl_settings {
-    char *path;     /* NULL: remembered nowhere */
+    char *path;     /* NULL: nothing is written */
     bool exists;    /* the file was there */
     char theme[16]; /* "" for the usual one */
     char marks[16]; /* "" for auto */
@@ -26,8 +26,8 @@ typedef struct pl_settings {
 void pl_settings_path(const char *name, pl_buf *out);
 
 /* Reads a file; one that is not there gives the defaults.  Copies path (NULL is fine).  On failure
- * the settings are the defaults, remembered nowhere: a file that cannot be read is not written
- * over. */
+ * the settings are the defaults, with path NULL, so that a file that cannot be read is not
+ * overwritten. */
 PL_NODISCARD pl_status pl_settings_read(const char *path, pl_settings *out, pl_error *err);
 
 /* Atomically, with the folder. */

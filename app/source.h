@@ -1,4 +1,4 @@
-/* app/source.h -- models as their paths name them. */
+/* app/source.h -- opens models by their paths. */
 #ifndef PL_APP_SOURCE_H
 #define PL_APP_SOURCE_H
 
@@ -8,8 +8,8 @@
 PL_NODISCARD pl_status pl_open_source(const char *path, const char *inputs, pl_source **out,
                                       pl_error *err);
 
-/* Appends a path that holds from any working folder, since a session may be opened from another
- * one.  What names no file (an id org/name) stays as it is. */
+/* Appends the absolute path, since a session may be opened from another working folder.  What names
+ * no file (an id org/name) is appended unchanged. */
 void pl_put_absolute(const char *path, pl_buf *out);
 
 #endif

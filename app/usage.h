@@ -1,10 +1,10 @@
-/* app/usage.h -- checks a call against the table, and says what is wrong with near names. */
+/* app/usage.h -- checks a call against the table; errors suggest similar names. */
 #ifndef PL_APP_USAGE_H
 #define PL_APP_USAGE_H
 
 #include "app/command.h"
 
-/* PL_ERR_USAGE: unknown keys, missing or surplus words, keys given twice (but PL_KEY_FILES). */
+/* PL_ERR_USAGE: unknown keys, missing or surplus words, repeated keys (except PL_KEY_FILES). */
 PL_NODISCARD pl_status pl_usage_check(const pl_call *call, pl_error *err);
 
 PL_NODISCARD pl_status pl_usage_unknown_command(const char *name, pl_error *err);

@@ -1,9 +1,8 @@
 /* views/canvas.h -- a raster of dots finer than cells: braille 2x4, blocks 1x8, ASCII 1x2 a cell.
  *
- * A bar fills its dots from the bottom; a cap is one dot at a bar's end, for a series that is seen
- * through another.  A run is a vertical piece of a line.  A symbol takes a whole cell.  Where they
- * meet in a cell, the style of the symbol, then the run's, then the bar's wins, and no dot is lost
- * (braille). */
+ * A bar fills its dots from the bottom; a cap is one dot at a bar's end, for a series behind
+ * another.  A run is a vertical piece of a line.  A symbol takes a whole cell.  Where they meet in
+ * a cell, the symbol's style wins, then the run's, then the bar's; braille keeps all dots. */
 #ifndef PL_VIEWS_CANVAS_H
 #define PL_VIEWS_CANVAS_H
 
@@ -23,7 +22,7 @@ typedef struct pl_canvas_cell {
     uint8_t bar, cap; /* dots from the bottom: bit 0 ... per column of dots, see canvas.c */
     uint8_t run;
     uint16_t bar_style, cap_style, run_style, symbol_style;
-    uint32_t run_code; /* instead of dots where they are no braille, 0: by height */
+    uint32_t run_code; /* character in place of dots without braille; 0: by height */
     uint32_t symbol;   /* 0: none */
 } pl_canvas_cell;
 
@@ -38,14 +37,14 @@ PL_NODISCARD pl_status pl_canvas_init(pl_canvas *canvas, pl_marks marks, int row
                                       pl_error *err);
 void pl_canvas_deinit(pl_canvas *canvas);
 
-/* Column of dots x (from the left), its `height` lowest dots. */
+/* The `height` lowest dots of column x (from the left). */
 void pl_canvas_bar(pl_canvas *canvas, int x, int height, unsigned style);
 
 /* One dot, `y` counted from the bottom. */
 void pl_canvas_cap(pl_canvas *canvas, int x, int y, unsigned style);
 
-/* Dots y0 ... y1 (either order) of column x; code: what stands for them where dots are no braille,
- * 0: a line at their height. */
+/* Dots y0 ... y1 (either order) of column x; code: the character in their place without braille, 0:
+ * a line at their height. */
 void pl_canvas_run(pl_canvas *canvas, int x, int y0, int y1, unsigned style, uint32_t code);
 
 /* A character in the cell of a dot. */

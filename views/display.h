@@ -26,14 +26,14 @@ typedef struct pl_display {
 /* "main", "second", "table"; "" where there is no such pane. */
 const char *pl_display_pane_name(size_t pane);
 
-/* What a state says; what it does not say, or in a way that is not understood, is as a screen
- * starts: channels, histogram beside it when split, outliers. */
+/* The display that a state holds; what is missing or wrong in it is as a screen starts: channels,
+ * histogram beside it when split, outliers. */
 pl_display pl_display_of(const pl_state *state);
 
-/* Whether the second pane is shown; alone, for what draws each frame. */
+/* Whether the second pane is shown: quicker than pl_display_of, for every frame. */
 bool pl_display_is_split(const pl_state *state);
 
-/* PL_ERR_MEMORY; the state then is as it was. */
+/* On failure (PL_ERR_MEMORY) the state is unchanged. */
 PL_NODISCARD pl_status pl_display_set(pl_state *state, const pl_display *display, pl_error *err);
 
 #endif

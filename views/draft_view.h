@@ -1,5 +1,5 @@
-/* views/draft_view.h -- the figure dialog: the fields of a line that is being typed, and the figure
- * that it draws, as characters or as an image. */
+/* views/draft_view.h -- the figure dialog: the fields of the line being typed, and its figure, as
+ * characters or as an image. */
 #ifndef PL_VIEWS_DRAFT_VIEW_H
 #define PL_VIEWS_DRAFT_VIEW_H
 
@@ -18,10 +18,10 @@ typedef struct pl_draft_view {
                                  out */
     const pl_figure *figures; /* [n_figures] with the options: none, one, or a row of two, */
     size_t n_figures;
-    const char *title;     /* which may have a title over both; or NULL */
+    const char *title;     /* title over both, or NULL */
     const pl_table *table; /* in its place, or NULL */
-    bool legend, below;    /* it has one; that stands below the plot */
-    bool stale;            /* the figure is not the line's */
+    bool legend, below;    /* it has a legend; the legend is below the plot */
+    bool stale;            /* the figure is of an earlier line */
     const char *wrong;     /* what is wrong with the line, or "" */
     const char *note;      /* why there is no figure; or NULL */
     pl_rect list;          /* out: where the fields were drawn */

@@ -5,8 +5,8 @@
 
 #include "views/plot.h"
 
-/* Draws into the rectangle's lines, at most rect.h; said: what the crosshair says before the
- * values; facts: in a line of their own, if one is left.  Returns how many lines it took. */
+/* Draws into the rectangle's lines, at most rect.h; said: put before the values at the crosshair;
+ * facts: add the facts in a line of their own, if one is left.  Returns how many lines it took. */
 int pl_figure_legend(const pl_figure *figure, const pl_plot_options *options, const char *said,
                      bool facts, pl_surface *surface, pl_rect rect);
 

@@ -1,12 +1,12 @@
 /* views/figure_view.h -- what the views that draw a figure share: title, legend with the values at
- * the crosshair, facts, plot or table, what is missing; crosshair, zoom and rows by keys.  What a
- * place on the x axis means is the figure's own look (plots/look.h). */
+ * the crosshair, facts, plot or table, what is missing; crosshair, zoom and rows by keys.  The
+ * figure's look (plots/look.h) says what a place on the x axis means. */
 #ifndef PL_VIEWS_FIGURE_VIEW_H
 #define PL_VIEWS_FIGURE_VIEW_H
 
 #include "views/view.h"
 
-/* What a look's functions are told of the model. */
+/* The argument of a look's functions. */
 pl_looked pl_figure_looked(const pl_screen_model *model, const pl_figure *figure);
 
 /* The view of the pane's kind. */

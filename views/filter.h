@@ -1,4 +1,4 @@
-/* views/filter.h -- which layers are listed: by name, or by what is known of them.
+/* views/filter.h -- which layers are listed: by name, score, tag or whether they are solved.
  *
  *   filter     = term { ("and" | "or") term }          "and" binds tighter
  *   term       = ["not"] ( "(" filter ")" | comparison | "solved" | name )
@@ -27,8 +27,8 @@ typedef struct pl_filter_layer {
     const char *tags; /* "fragile later", or NULL */
 } pl_filter_layer;
 
-/* A text of blanks gives *out NULL: everything is listed.  PL_ERR_USAGE says where the text stops
- * making sense and what was expected.  Caller owns *out. */
+/* An empty or blank text gives *out NULL: everything is listed.  PL_ERR_USAGE says where the text
+ * is wrong and what was expected.  Caller owns *out. */
 PL_NODISCARD pl_status pl_filter_parse(const char *text, pl_filter **out, pl_error *err);
 void pl_filter_destroy(pl_filter *filter); /* NULL is fine */
 

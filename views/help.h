@@ -15,10 +15,10 @@ typedef struct pl_help_view {
     int width;      /* of the page as it was drawn last */
     bool typing;    /* a word to find is being typed */
     char word[48];  /* it, or "" */
-    bool not_found; /* it does not come (again) */
+    bool not_found; /* the word does not occur (again) */
 } pl_help_view;
 
-/* Opens it with the keys of all panes (keys NULL: as the table is) and the given help of the
+/* Opens it with the keys of all panes (keys NULL: the built-in table) and the given help of
  * commands and methods. */
 PL_NODISCARD pl_status pl_help_open(pl_help_view *view, const pl_keymap *keys, const char *commands,
                                     pl_error *err);

@@ -1,4 +1,4 @@
-/* views/jobs.h -- the list of jobs over the panes: what runs, waits, and has ended. */
+/* views/jobs.h -- the list of jobs over the panes: running, waiting and ended ones. */
 #ifndef PL_VIEWS_JOBS_H
 #define PL_VIEWS_JOBS_H
 

@@ -15,8 +15,8 @@ typedef struct pl_keymap pl_keymap;
 PL_NODISCARD pl_status pl_keymap_create(pl_keymap **out, pl_error *err);
 void pl_keymap_destroy(pl_keymap *map); /* NULL is fine */
 
-/* Takes the lines of `text` in.  Every line that is wrong is left out and said in *wrong, one
- * sentence a line: "keys: line 3: ..." with `name` in front.  Only memory fails. */
+/* Reads the lines of `text`.  A wrong line is left out and described in *wrong, one sentence a
+ * line, "NAME: line 3: ...".  Fails only for lack of memory. */
 PL_NODISCARD pl_status pl_keymap_read(pl_keymap *map, const char *name, const char *text,
                                       pl_buf *wrong, pl_error *err);
 
@@ -30,7 +30,7 @@ pl_action pl_keymap_action(const pl_keymap *map, uint32_t key, pl_pane pane);
 const char *pl_keymap_key_of(const pl_keymap *map, pl_action action, pl_pane pane);
 
 /* A sentence with the keys as they are mapped: "{solve} solves" becomes "Space solves" ("solve" in
- * braces is the action's name); an action without a key there is named as a command, ":solve". */
+ * braces is the action's name); an action without a key there becomes a command, ":solve". */
 void pl_keymap_say(const pl_keymap *map, pl_pane pane, const char *sentence, char *out,
                    size_t capacity);
 

@@ -1,4 +1,4 @@
-/* views/keys.h -- the one table of keys: what a key does in which pane, and what help says of it.
+/* views/keys.h -- the table of keys: what a key does in which pane, and what help says about it.
  *
  * Footer hints, the help view and the palette are made from it; views/keymap.h changes it by a
  * file. A new key is one line in keys.c; a new action one in the enum and one in keys.c's names. */
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Keys that are no character, above Unicode. */
+/* Keys that are not characters: numbers above Unicode. */
 enum {
     PL_K_NONE = 0x110000,
     PL_K_UP,
@@ -36,7 +36,7 @@ enum { PL_KEY_ESC = 27, PL_KEY_ENTER = '\r' };
 
 typedef enum pl_mouse_kind {
     PL_MOUSE_NONE,
-    PL_MOUSE_PRESS, /* of the left button; it is held until the release */
+    PL_MOUSE_PRESS, /* left button; held until the release */
     PL_MOUSE_DRAG,
     PL_MOUSE_RELEASE,
     PL_MOUSE_WHEEL_UP,
@@ -48,7 +48,7 @@ typedef enum pl_mouse_kind {
 typedef struct pl_mouse {
     pl_mouse_kind kind;
     int y, x;   /* cell of the screen, from 0 */
-    bool twice; /* a press right behind another one there */
+    bool twice; /* a second press at the same place */
 } pl_mouse;
 
 /* One key press: a character or a PL_K_ value; alt: Escape came right before it. */
@@ -124,23 +124,23 @@ typedef struct pl_binding {
     unsigned where;   /* bits 1 << pl_pane */
     const char *name; /* how the key is called: "Ctrl-R" */
     const char *hint; /* two words for the footer, NULL: not hinted */
-    const char *help; /* NULL: another key of the same action is explained */
+    const char *help; /* NULL: help explains another key of the same action */
 } pl_binding;
 
 enum { PL_EVERYWHERE = (1 << PL_PANE_COUNT) - 1 };
 
-/* The table as it is without a file.  Ends with help and name NULL. */
+/* The built-in table.  Ends with help and name NULL. */
 const pl_binding *pl_bindings(void);
 
-/* "solve-all": what a file of keys calls an action; "none" for PL_ACT_NONE. */
+/* An action's name in a file of keys, "solve-all"; "none" for PL_ACT_NONE. */
 const char *pl_action_name(pl_action action);
 /* PL_ACT_NONE for a name that no action has. */
 pl_action pl_action_find(const char *name);
 
-/* "Ctrl-R", "Shift-\u2190", "Space", "x": what help calls a key. */
+/* A key's name in help: "Ctrl-R", "Shift-\u2190", "Space", "x". */
 enum { PL_KEY_NAME = 16 };
 void pl_key_name(uint32_t key, char out[PL_KEY_NAME]);
-/* The key of a name as help prints it, or in ASCII ("Up", "Shift-Left"); 0 if there is none. */
+/* The key with a name as in help, or in ASCII ("Up", "Shift-Left"); 0 if there is none. */
 uint32_t pl_key_find(const char *name);
 
 /* "Layers", "Main view", ... */

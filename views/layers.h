@@ -4,15 +4,16 @@
 
 #include "views/panel.h"
 
-/* Lists the layers that pass (views/filter.h); "" lists all.  PL_ERR_USAGE leaves the list as it
- * is. */
+/* Lists only the layers that the filter matches (views/filter.h); "" lists all.  On PL_ERR_USAGE
+ * the list stays as it is. */
 PL_NODISCARD pl_status pl_layers_filter(pl_screen_model *model, const char *text, pl_error *err);
 
-/* `/`: the filter is typed in the prompt's line from now on; every key goes to pl_layers_type. */
+/* `/`: starts typing the filter in the prompt's line; from now on every key goes to
+ * pl_layers_type. */
 void pl_layers_type_start(pl_screen_model *model);
 void pl_layers_type(pl_screen_model *model, pl_press press, pl_intent *intent);
 
-/* The line; sets the surface's cursor.  Returns the columns the text took. */
+/* Draws that line and sets the surface's cursor; returns the columns that the text took. */
 int pl_layers_draw_typing(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
 
 #endif

@@ -1,7 +1,7 @@
 /* views/palette.h -- the palette: a few letters find an action, a command, a method, a layer.
  *
- * The event loop fills it (app/workbench/palette.c), also with sessions (steps.c), and does what is
- * chosen. */
+ * The event loop fills it (app/workbench/palette.c; with sessions, steps.c) and carries out the
+ * choice. */
 #ifndef PL_VIEWS_PALETTE_H
 #define PL_VIEWS_PALETTE_H
 
@@ -14,10 +14,10 @@
 
 typedef struct pl_palette_item {
     char *label, *detail; /* "solve-all", "solve all layers" */
-    char *name;           /* what is typed whole brings it to the top; or NULL */
+    char *name;           /* typing all of it brings the item to the top; or NULL */
     char *key;            /* "X", or NULL */
-    pl_action action;     /* what to do, or PL_ACT_NONE and: */
-    char *command;        /* run it; with `ask`, open the prompt with it */
+    pl_action action;     /* the choice; PL_ACT_NONE: a command */
+    char *command;        /* which is run or, with `ask`, put into the prompt */
     bool ask;
 } pl_palette_item;
 
@@ -40,19 +40,19 @@ typedef struct pl_palette {
     pl_rect list; /* where its lines were drawn */
 } pl_palette;
 
-/* Copies the texts.  Memory running out leaves the item away. */
+/* Copies the texts; drops the item where memory is out. */
 void pl_palette_add(pl_palette *palette, const pl_palette_item *item);
 /* Opens it on all items. */
 PL_NODISCARD pl_status pl_palette_open(pl_palette *palette, pl_error *err);
 void pl_palette_close(pl_palette *palette);
 
-/* What Enter has chosen, or NULL; it is good until the palette is closed.  Esc closes. */
+/* The item that Enter has chosen, or NULL; valid until the palette is closed.  Esc closes it. */
 const pl_palette_item *pl_palette_key(pl_palette *palette, pl_press press);
 
 /* Chooses the line under the mouse; false where there is none. */
 bool pl_palette_point(pl_palette *palette, pl_mouse mouse);
 
-/* Columns of an item's detail, where it has no key, on a screen of so many. */
+/* Columns for an item's detail on a screen of `cols` columns, if the item has no key. */
 int pl_palette_detail_cols(int cols);
 
 /* A box in the rectangle; sets the surface's cursor. */

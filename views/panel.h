@@ -11,26 +11,26 @@
 /* What a key asks of the event loop. */
 typedef struct pl_intent {
     char command[600]; /* a command to run; "" for none */
-    bool live;         /* a knob was turned: solve the selected layer behind the command */
+    bool live;         /* a knob was turned: solve the selected layer after the command */
     char prompt[600];  /* open the prompt with this text; "" for none */
     int focus;         /* pane to go to, -1: stay */
-    int knob;          /* which knob was turned by a step, so that a turn is one step to undo; 0:
-                          none, a value was typed */
-    const char *say;   /* a static sentence for the message line; NULL: none */
-    bool mark;         /* mark a channel in all views: */
-    size_t channel;    /* this one; SIZE_MAX: none */
-    bool counted;      /* model->count has been heeded; else the action is repeated */
-    bool wait; /* what the mouse points at is on its way: give the report again after a frame */
+    int knob; /* the knob that was turned, so that undo takes a whole turn back; 0: none, or a value
+                 was typed */
+    const char *say; /* a static sentence for the message line; NULL: none */
+    bool mark;       /* mark a channel in all views: */
+    size_t channel;  /* this one; SIZE_MAX: none */
+    bool counted;    /* model->count was used; else the action is repeated */
+    bool wait; /* what the mouse points at is not there yet: repeat the report after a frame */
 } pl_intent;
 
 typedef struct pl_panel {
     void (*draw)(pl_screen_model *model, pl_surface *surface, pl_rect rect);
     /* True if the action was the panel's. */
     bool (*act)(pl_screen_model *model, pl_action action, pl_intent *intent);
-    /* Sees every key before the table does; true if it was taken.  NULL: none. */
+    /* Gets every key before the table does; true if it took it.  NULL: none. */
     bool (*type)(pl_screen_model *model, pl_press press, pl_intent *intent);
-    /* What the mouse does in the pane, which is that rectangle.  True if it went down on something
-     * that Enter is for. */
+    /* A report of the mouse in the pane, whose rectangle is rect.  True if the button went down on
+     * something that Enter acts on. */
     bool (*mouse)(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent);
 } pl_panel;
 
@@ -44,8 +44,8 @@ const pl_panel *pl_panel_of(pl_pane pane);
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                     const char *title, const char *right);
 
-/* What a title of that width says of the selected layer behind `prefix`, so that `right` finds its
- * place: name and shape, as much of them as fits.  A model must be open. */
+/* The selected layer's name and shape for a title of that width, behind `prefix`, cut so that
+ * `right` fits.  A model must be open. */
 void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int width,
                           const char *right, char *out, size_t capacity);
 
@@ -53,25 +53,27 @@ void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int 
 size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows);
 
 /* The same for a list that the wheel may have scrolled: it stays there until another row is
- * selected.  *held: 0, or the row that was selected when it was scrolled, and 1. */
+ * selected.  *held: 0, or 1 + the row that was selected then. */
 size_t pl_panel_scroll_held(size_t top, size_t row, size_t *held, size_t count, int rows);
 
-/* There is a calibration to solve with, or the model brings its own. */
+/* Whether there is a calibration to solve with, or the model brings its own. */
 bool pl_can_solve(const pl_state *state);
-/* What to do where not, for pl_keymap_say: "{calibrate} calibrates"; a bare model needs inputs. */
+/* What to do if not, for pl_keymap_say: "{calibrate} calibrates"; for a bare model, to
+ * give inputs. */
 const char *pl_calibrate_hint(const pl_state *state);
 
 /* The picture if it is of the selected layer, else NULL. */
 const pl_picture *pl_present_picture(const pl_screen_model *model);
-/* There is none yet, but it is on its way. */
+/* Whether there is no picture yet, but one is being made. */
 bool pl_picture_comes(const pl_screen_model *model);
 
-/* One line each; a message takes as many as its rectangle has.  It returns how many it filled. */
+/* Header and footer are one line; a message fills up to its rectangle's lines and returns
+ * how many. */
 void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
 int pl_message_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
 void pl_footer_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
 
-/* The tuner: turns the selected parameter by so many steps, from whatever pane. */
+/* Turns the tuner's selected parameter by so many steps, in any pane. */
 bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent);
 
 #endif

@@ -4,9 +4,9 @@
  * the list and the focused pane, narrow ones the plot and the focused pane below it, small ones the
  * focused pane alone; below PL_PANES_MIN_* there is room for a notice only.
  *
- * A split screen shows the second pane beside the main one, or below it where it is high rather
- * than wide; where there is room for neither, it takes the layer list's place until the user
- * selects that list. A zoomed pane has the whole body. */
+ * A split screen shows the second pane beside the main one or, if the screen is high rather than
+ * wide, below it; without room for either, in place of the layer list until the user focuses that.
+ * A zoomed pane has the whole body. */
 #ifndef PL_VIEWS_PANES_H
 #define PL_VIEWS_PANES_H
 
@@ -16,7 +16,7 @@ typedef enum pl_pane {
     PL_PANE_LAYERS,
     PL_PANE_MAIN,   /* shows any view (views/view.h) */
     PL_PANE_SECOND, /* another one beside it, when the screen is split */
-    PL_PANE_TABLE,  /* and one below: the table of outliers to begin with */
+    PL_PANE_TABLE,  /* one below: at first the table of outliers */
     PL_PANE_TUNER,
     PL_PANE_COUNT,
 } pl_pane;
@@ -53,12 +53,12 @@ typedef struct pl_panes {
     pl_rect header, message, prompt;
     pl_rect body;                      /* between header and message: for help */
     pl_rect panes[PL_PANE_COUNT];      /* h == 0: not shown */
-    bool reachable[PL_PANE_COUNT];     /* shown, or shown as soon as it has the focus */
+    bool reachable[PL_PANE_COUNT];     /* shown, or would be with the focus */
     pl_rect dividers[PL_MAX_DIVIDERS]; /* vertical lines, w == 1 */
     int n_dividers;
 } pl_panes;
 
-/* Any size from 1x1.  focus: which pane a screen without room for all shows.  zoom: the pane that
+/* Any size from 1x1.  focus: the pane shown where there is no room for all.  zoom: the pane that
  * has the body, PL_PANE_COUNT for none. */
 pl_panes pl_panes_make(int rows, int cols, pl_pane focus, bool split, pl_pane zoom);
 

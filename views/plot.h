@@ -11,27 +11,27 @@
 typedef struct pl_plot_options {
     pl_marks marks;
     int colours;    /* of the terminal: 256, 8 or 0 */
-    bool stale;     /* the data is being replaced: drawn faint */
+    bool stale;     /* data of an earlier state: drawn faint */
     bool crosshair; /* marks an x */
-    bool line;      /* and draws a line through it, which is no spike */
+    bool line;      /* and draws a line through it (its style is none of the data's) */
     double cursor;  /* x of the crosshair */
     size_t row;     /* its row of a heat map */
     bool marked;    /* the channel that is marked in all views: */
     double mark;    /* its x, where that is not the crosshair */
-    pl_rect *area;  /* where data was drawn is put here; NULL: nobody asks */
+    pl_rect *area;  /* out: where data was drawn; or NULL */
 } pl_plot_options;
 
 pl_style pl_plot_style(pl_tone tone);
 
-/* A line of so few points shows each of them. */
+/* A line with at most this many points shows each of them. */
 enum { PL_PLOT_FEW = 24 };
 
 /* The character that stands for series i in legends and, where neither colour nor braille tells
  * series apart, in the plot. */
 uint32_t pl_plot_symbol(const pl_figure *figure, size_t i, const pl_plot_options *options);
 
-/* Whether series i of stems or steps is drawn as bars; the others are outlines that show through:
- * the last one of several that is no pinned baseline has the bars. */
+/* Whether series i of stems or steps is drawn as bars: the last one that is no pinned baseline.
+ * The others are outlines in front of them. */
 bool pl_plot_is_bars(const pl_figure *figure, size_t i);
 
 /* figure->x.lo/hi is the range of x shown, figure->y.lo/hi that of y (of a heat map: of rows).
@@ -39,8 +39,8 @@ bool pl_plot_is_bars(const pl_figure *figure, size_t i);
 PL_NODISCARD pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options,
                                     pl_surface *surface, pl_rect rect, pl_error *err);
 
-/* The colours of a heat map with their ends' values, from column col of a row; returns the columns
- * it took, 0 if it does not fit `room`. */
+/* Draws a heat map's colours between their end values, from column col of a row; returns the
+ * columns it took, 0 if `room` is too small. */
 int pl_plot_colour_bar(const pl_heat *heat, const pl_plot_options *options, pl_surface *surface,
                        pl_rect rect, int row, int col, int room);
 

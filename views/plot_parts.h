@@ -13,14 +13,14 @@ typedef struct pl_plot {
     pl_rect rect; /* the whole */
     pl_rect area; /* where data is drawn */
     pl_canvas canvas;
-    unsigned flags; /* or-ed to every style */
+    unsigned flags; /* added to every style */
 } pl_plot;
 
-/* Share of an axis below a value; outside 0 ... 1 for values out of range, negative for what a log
+/* A value's place along an axis, 0 ... 1; beyond for values out of range, negative for what a log
  * axis cannot show. */
 double pl_plot_share(const pl_axis *axis, double value);
 
-/* Column of dots of an x; may be out of range. */
+/* The column of dots at an x; may be out of range. */
 int pl_plot_dot_x(const pl_plot *p, double x);
 
 /* Dot of a y from the bottom, clamped to the canvas; at least 0. */
@@ -30,7 +30,7 @@ int pl_plot_dot_y(const pl_plot *p, double y);
 int pl_plot_row(const pl_plot *p, double y);
 int pl_plot_col(const pl_plot *p, double x);
 
-/* The columns of dots [*from, *to] that one unit of x around x takes; false if out of range. */
+/* The columns of dots [*from, *to] of one unit of x, centred at x; false if out of range. */
 bool pl_plot_columns(const pl_plot *p, double x, int *from, int *to);
 
 void pl_plot_series(pl_plot *p, size_t i);

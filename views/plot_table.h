@@ -6,7 +6,7 @@
 #include "views/surface.h"
 
 /* Heads in the first line.  *row (kept within the table) is selected, *top the first one shown;
- * focused: the selected row is seen from afar. */
+ * focused: highlights the selected row. */
 void pl_plot_table_draw(const pl_table *table, size_t *row, size_t *top, bool focused, bool stale,
                         pl_surface *surface, pl_rect rect);
 

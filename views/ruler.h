@@ -1,5 +1,5 @@
-/* views/ruler.h -- the ruler under a knob: where in its range a parameter stands, and where in it
- * the value does anything. */
+/* views/ruler.h -- the ruler under a knob: where a parameter's value lies in its range, and which
+ * part of the range has an effect. */
 #ifndef PL_VIEWS_RULER_H
 #define PL_VIEWS_RULER_H
 
@@ -14,8 +14,9 @@ typedef struct pl_ruler {
     double from, to; /* the useful part; NaN: not known, or all of it */
 } pl_ruler;
 
-/* strength: of this parameter, or NULL; it narrows the ruler to where something happens.  columns:
- * of the layer, 0 if none is open.  A choice has no ruler (low == high). */
+/* strength: if the parameter is one, its meaning on the layer, which narrows the ruler to the
+ * useful part; or NULL.  columns: the layer's, 0 if none is open.  A choice has no ruler (low ==
+ * high). */
 pl_ruler pl_ruler_make(const pl_param *param, double value, const pl_strength *strength,
                        size_t columns);
 

@@ -22,14 +22,14 @@ typedef struct pl_layers_view {
     bool sorted; /* by the column; else in model order */
     pl_column column;
     bool rising;
-    pl_column chosen[PL_COLUMN_COUNT]; /* columns to show behind the sorted one; none: by room */
+    pl_column chosen[PL_COLUMN_COUNT]; /* columns behind the sorted one; none: as many as fit */
     size_t n_chosen;
     size_t top, held; /* held: pl_panel_scroll_held */
     char filter[128]; /* as typed; "" lists all */
     bool typing;      /* it is being typed, in the prompt's line */
-    char typed[128];  /* then: the text so far, in force as far as it can be understood */
+    char typed[128];  /* then the text so far; it filters as far as it can be understood */
     char last[128];   /* the filter before, which up recalls */
-    char wrong[160];  /* why it cannot, or "" */
+    char wrong[160];  /* why it cannot be understood, or "" */
 } pl_layers_view;
 
 typedef struct pl_tuner_view {
@@ -42,7 +42,7 @@ typedef struct pl_tuner_view {
     char wrong[200]; /* why it was not taken, or "" */
 } pl_tuner_view;
 
-/* What a pane of the display shows of its view, and where the user is in it. */
+/* Which part of its view a pane shows, and where the user is in it. */
 typedef struct pl_pane_memo {
     double first, shown;         /* zoom: the range of x; shown 0: all */
     double row_first, row_shown; /* the same along y, for heat maps */
@@ -50,7 +50,7 @@ typedef struct pl_pane_memo {
     bool placed;                 /* the crosshair has been moved by hand */
     double cursor;               /* its x; channel views follow state->channel instead */
     pl_rect area;                /* where the plot's data was drawn; h == 0: nowhere */
-    bool dragging;               /* a range is being drawn with the mouse: */
+    bool dragging;               /* a range is being selected with the mouse, */
     pl_mouse from, to;           /* from here to there */
 } pl_pane_memo;
 
@@ -59,10 +59,10 @@ typedef struct pl_shown {
     bool stale;              /* of an earlier state: a newer one is on its way */
     bool working;            /* a job is making it */
     double seconds;          /* since that job was asked for */
-    double share;            /* how far it is, 0 ... 1; 0 where it is not known */
+    double share;            /* share of it that is done, 0 ... 1; 0: unknown */
     const char *error;       /* why there is none, or NULL */
-    const char *needs;       /* what it waits for: "{solve} solves" (pl_keymap_say), or NULL */
-    pl_pane_memo memo;       /* changed by the view */
+    const char *needs; /* what the user must do first: "{solve} solves" (pl_keymap_say), or NULL */
+    pl_pane_memo memo; /* changed by the view */
 } pl_shown;
 
 enum { PL_SHOWN = PL_DISPLAY_PANES + PL_MAX_KEPT, PL_MAX_JOBS_SHOWN = 4 };
@@ -70,7 +70,7 @@ enum { PL_SHOWN = PL_DISPLAY_PANES + PL_MAX_KEPT, PL_MAX_JOBS_SHOWN = 4 };
 typedef struct pl_job_line {
     char name[48], what[24];
     double amount, total, seconds; /* of the pass that runs; since the job began */
-    double share;                  /* of the whole job, 0 ... 1; 0: nothing is known */
+    double share;                  /* of the whole job, 0 ... 1; 0: unknown */
 } pl_job_line;
 
 typedef enum pl_job_phase {
@@ -99,12 +99,12 @@ typedef struct pl_log_line {
     char *result; /* the result or error in one line; never NULL */
 } pl_log_line;
 
-/* Perplexity as it was last measured of the solved model. */
+/* The perplexity last measured of the solved model. */
 typedef struct pl_measured {
     double before, before_error, after, after_error; /* before: the original's; NaN: not measured */
     size_t solved;                                   /* layers solved then */
     bool stale;                                      /* it is of another setting */
-    char of[PL_KEPT_NAME];                           /* then: its name, "" where it is not kept */
+    char of[PL_KEPT_NAME]; /* then that setting's name, "" if it is not kept */
 } pl_measured;
 
 typedef enum pl_message_kind {
@@ -120,7 +120,7 @@ typedef struct pl_screen_model {
     bool stale;                   /* the picture shows an earlier state */
     bool calibrated;              /* the picture has, or will have, inputs */
     const pl_strength *strength;  /* of the selected layer's preconditioner, or NULL */
-    double best_strength;         /* of its values seen, of the least rounded error; 0: not known */
+    double best_strength;         /* the value with the least rounded error so far; 0: unknown */
     const pl_measured *measured;  /* perplexity, or NULL */
     bool measuring;               /* it is being measured */
     const pl_solve_report *plain; /* the rounder alone on this layer, or NULL */
@@ -134,14 +134,14 @@ typedef struct pl_screen_model {
     size_t n_jobs;
     const char *message;
     pl_message_kind message_kind;
-    bool message_seen; /* a key has been pressed since: a long one gives the footer back */
+    bool message_seen; /* a key was pressed since: a long message then yields to the footer */
     pl_pane focus;
     pl_panes panes;  /* as they were drawn last */
     pl_pane pressed; /* where the mouse's button went down; PL_PANE_COUNT: it is up */
     pl_marks marks;
     int colours;                /* of the terminal: 256, 8 or 0 */
     const pl_keymap *keys;      /* NULL: the table as it is */
-    size_t count;               /* how often the action is meant (`10j`), 0: not said */
+    size_t count;               /* repeat count (`10j`); 0: none was typed */
     const pl_job_row *all_jobs; /* running, queued, then recently ended */
     size_t n_all_jobs;
     const pl_log_line *log; /* oldest first */
@@ -149,9 +149,9 @@ typedef struct pl_screen_model {
     pl_shown shown[PL_SHOWN]; /* main, second, table; then the main view in each kept setting */
 
     struct {
-        pl_rect place; /* of the main pane's plot in the frame; h == 0: it has none */
-        pl_rect of;    /* the place that an image was made for, h == 0: there is none */
-        bool shown;    /* it is that: the cells are left to the image */
+        pl_rect place; /* the main pane's plot in the frame; h == 0: none */
+        pl_rect of;    /* the place that the image was made for; h == 0: no image */
+        bool shown;    /* both are the same: the cells are left to the image */
     } image;
 
     struct {

@@ -1,8 +1,7 @@
 /* views/surface.h -- the cells that panels draw on.
  *
- * Panels never call ncurses: they write text with a style into a rectangle of a surface, clipped
- * to it, and terminal.c puts the cells that changed on the screen.  So every panel is tested
- * without a terminal. */
+ * Panels never call ncurses: they write text with a style into a rectangle of a surface, clipped to
+ * it; terminal.c puts changed cells on the screen.  So panels are tested without a terminal. */
 #ifndef PL_VIEWS_SURFACE_H
 #define PL_VIEWS_SURFACE_H
 
@@ -15,11 +14,11 @@ typedef struct pl_rect {
     int y, x, h, w;
 } pl_rect;
 
-/* What a piece of text is; the terminal decides how that looks with 256, 8 or no colours. */
+/* What a text means; the theme decides how it looks with 256, 8 or no colours. */
 typedef enum pl_style {
     PL_STYLE_TEXT,
-    PL_STYLE_FAINT,  /* frames, units, what matters less */
-    PL_STYLE_STRONG, /* numbers one reads first */
+    PL_STYLE_FAINT,  /* frames, units, minor things */
+    PL_STYLE_STRONG, /* numbers to be read first */
     PL_STYLE_TITLE,
     PL_STYLE_FOCUS, /* the title of the focused pane */
     PL_STYLE_BAR,   /* header line */
@@ -61,7 +60,7 @@ typedef struct pl_surface {
     int rows, cols;
     pl_cell *cells;         /* [rows, cols] */
     int cursor_y, cursor_x; /* where the terminal's cursor is shown; -1: hidden */
-    bool ascii;             /* text is turned into plain ASCII as it is put */
+    bool ascii;             /* texts are converted to plain ASCII */
 } pl_surface;
 
 /* {0} is a valid empty surface.  Cleared.  On failure it is empty. */
@@ -83,7 +82,7 @@ int pl_put_right(pl_surface *surface, pl_rect rect, int row, int end, unsigned s
 int pl_put_cut(pl_surface *surface, pl_rect rect, int row, int col, int columns, unsigned style,
                const char *utf8);
 
-/* The same, but a text that is longer ends where a phrase does, if one fits (pl_text_phrase). */
+/* The same, but a longer text is cut at the end of a phrase, if one fits (pl_text_phrase). */
 int pl_put_phrase(pl_surface *surface, pl_rect rect, int row, int col, int columns, unsigned style,
                   const char *utf8);
 

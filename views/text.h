@@ -1,7 +1,7 @@
 /* views/text.h -- UTF-8 text measured in terminal columns.
  *
- * Widths are wcwidth's of the present LC_CTYPE, the same that ncurses uses.  Strings are UTF-8 and
- * already free of control characters (core/base/text.h); what is left of them counts one column. */
+ * Widths are wcwidth's of the present LC_CTYPE, the same that ncurses uses.  Strings are UTF-8
+ * without control characters (core/base/text.h removes them); a remaining one counts one column. */
 #ifndef PL_VIEWS_TEXT_H
 #define PL_VIEWS_TEXT_H
 
@@ -13,7 +13,7 @@
 /* The next code point, *s moved behind it; U+FFFD for an invalid byte; 0 at the end. */
 uint32_t pl_text_next(const char **s);
 
-/* 0 (combining), 1 or 2; 1 for what cannot be shown. */
+/* 0 (combining), 1 or 2; 1 if it cannot be shown. */
 int pl_char_width(uint32_t code);
 
 size_t pl_text_width(const char *utf8);
@@ -26,8 +26,8 @@ size_t pl_text_fit(const char *utf8, size_t columns);
  * than a line is broken within; 0 only if not even one character fits. */
 size_t pl_text_wrap(const char *utf8, size_t columns, size_t *next);
 
-/* Bytes of the longest beginning that fits columns and ends where a phrase does: all of it, or what
- * stands before a comma, a bracket, "of", "in", "per" ...; 0 if there is none. */
+/* Bytes of the longest beginning that fits columns and ends a phrase: all of it, or up to a comma,
+ * a bracket, "of", "in", "per" ...; 0 if there is none. */
 size_t pl_text_phrase(const char *utf8, size_t columns);
 
 /* Plain ASCII for terminals without UTF-8: a real minus, a times sign, arrows and powers of ten

@@ -1,8 +1,8 @@
 /* views/theme.h -- what a style looks like: four themes, for 256, 8 and no colours.
  *
  * dark and light are for backgrounds of their kind; safe takes Okabe and Ito's colours (2008),
- * which the colour-blind tell apart, on either; none has no colours.  The background is the
- * terminal's own wherever a look has none. */
+ * which the colour-blind tell apart, on either; none has no colours.  A look without a background
+ * keeps the terminal's. */
 #ifndef PL_VIEWS_THEME_H
 #define PL_VIEWS_THEME_H
 

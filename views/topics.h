@@ -1,6 +1,6 @@
-/* views/topics.h -- what the numbers and words of the screen, of text and of JSON mean: one table,
- * from which `?` and `help` tell it.  Columns, parameters, methods, views and commands explain
- * themselves in their own tables. */
+/* views/topics.h -- one table of what the numbers and words on the screen, in text and in JSON
+ * mean, for `?` and `help`.  Columns, parameters, methods, views and commands have their
+ * explanations in their own tables. */
 #ifndef PL_VIEWS_TOPICS_H
 #define PL_VIEWS_TOPICS_H
 
@@ -8,9 +8,9 @@
 
 typedef struct pl_topic {
     const char *name;
-    const char *also; /* other names of it, "|" between them: those of JSON; NULL: none */
+    const char *also; /* other names, separated by "|", as JSON has them; NULL: none */
     const char *text; /* sentences without the last full stop */
-    bool rare;        /* a key of JSON that the screen does not show: not in the lists of help */
+    bool rare;        /* a key of JSON alone: left out of the lists of help */
 } pl_topic;
 
 /* Ends with name NULL. */

@@ -1,8 +1,8 @@
 /* views/tour.h -- the first-run tour: five things to do, one line at the screen's edge.
  *
- * It takes no key: a step is done when the user has done it.  A screen of PL_TOUR_ROWS rows or more
- * gives it a line of its own above the message; a smaller one shows it where the message leaves
- * room. */
+ * It takes no key: a step is done when the user has done it.  A screen of at least PL_TOUR_ROWS
+ * rows has a line for it above the message; a smaller one shows it where the message
+ * leaves room. */
 #ifndef PL_VIEWS_TOUR_H
 #define PL_VIEWS_TOUR_H
 
@@ -20,7 +20,7 @@ typedef enum pl_tour_step {
     PL_TOUR_DONE,
 } pl_tour_step;
 
-/* What a step asks for, with the keys as they are mapped. */
+/* What a step asks the user to do, with the keys as mapped. */
 void pl_tour_text(pl_tour_step step, const pl_keymap *keys, char *out, size_t capacity);
 
 /* At the right end of a line, behind column `used`; nothing where it does not fit. */

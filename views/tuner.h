@@ -17,23 +17,23 @@ enum { PL_TUNER_ROWS = PL_SLOT_COUNT * (PL_MAX_PARAMS + 1) };
 /* A slot's spec for the selected layer; the general one while no model is open. */
 const pl_spec *pl_tuner_spec(const pl_screen_model *model, pl_slot slot);
 
-/* The parameter's value; of one that a solve finds, what it has found, NaN before that. */
+/* The parameter's value; if a solve finds it, the value found, NaN before that. */
 double pl_tuner_value(const pl_screen_model *model, const pl_tuner_row *row);
 
-/* The parameters that apply, and those that a solve finds; what the format fixes is none. */
+/* The parameters that apply, and those that a solve finds, but not those that the format fixes. */
 size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_ROWS]);
 const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row);
 
-/* The methods are others: the cursor, where nobody has moved it, is on the strength; else it stays
- * on its parameter, though rows before it go or come, or on the method that has it no more.  From a
- * parameter that rules no more, since a solve finds it or the other by it, it goes to the one that
- * does. */
+/* After a change of methods: a cursor that nobody has moved goes to the strength; else it stays on
+ * its parameter, or on the method if that has lost the parameter.  Where a solve now finds that
+ * parameter from another one, it goes to the other one. */
 void pl_tuner_follow(pl_screen_model *model);
 
 /* The value `steps` positions of the knob away, within the parameter's range. */
 double pl_tuner_step(const pl_param *param, double value, int steps);
 
-/* "beta=0.001 > 3" of "astro beta=0.001 > gptq bits=3", or in less than that width "0.001 > 3". */
+/* Shortens "astro beta=0.001 > gptq bits=3" to "beta=0.001 > 3" or, where that is too wide, to
+ * "0.001 > 3". */
 void pl_short_label(const char *label, int width, char *out, size_t capacity);
 
 bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent);

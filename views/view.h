@@ -1,8 +1,8 @@
 /* views/view.h -- what the main, the second and the table pane can show.
  *
- * Every figure (plots/kinds.h) is a view, drawn from what the worker has made with the figure's own
- * look, so that `plot` exports what is shown; two of them have drawings of their own, since they
- * show the live picture.  The log of commands and jobs is a view without a figure. */
+ * Every figure (plots/kinds.h) is a view: the worker makes it, and its look says how to handle it,
+ * so that `plot` exports what is shown.  Two of them have their own drawing, since they show the
+ * live picture.  The log of commands and jobs is a view without a figure. */
 #ifndef PL_VIEWS_VIEW_H
 #define PL_VIEWS_VIEW_H
 
@@ -26,7 +26,7 @@ typedef struct pl_screen_view {
                   pl_intent *intent);
 } pl_screen_view;
 
-/* NULL-terminated, in the order in which `v` goes through them.  The UI thread's. */
+/* NULL-terminated, in the order in which `v` goes through them.  UI thread only. */
 const pl_screen_view *const *pl_views(void);
 const pl_screen_view *pl_view_find(const char *name);
 size_t pl_view_place(const pl_screen_view *view); /* its index there */
@@ -37,19 +37,20 @@ const char *pl_view_names(void);
  * NULL for PL_PANE_LAYERS and PL_PANE_TUNER. */
 const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane);
 
-/* What a pane's view is set to: order, scale and form; all zeros for those two. */
+/* A pane's order, scale and form; zeros for PL_PANE_LAYERS and PL_PANE_TUNER. */
 pl_pane_view pl_view_settings(const pl_state *state, pl_pane pane);
 
-/* Index of a form among a kind's ("maxima|fan"), -1 if it is none of them; of "" it is 0.  The
- * name of the form that is shown, "" for kinds without. */
+/* Index of a form among a kind's ("maxima|fan"); 0 for "", -1 for an unknown one.  form_name: the
+ * name of a form, "" for kinds without forms. */
 int pl_view_form(const pl_kind *kind, const char *name);
 void pl_view_form_name(const pl_kind *kind, int form, char out[PL_VIEW_NAME]);
 
-/* The form that a pane shows its view in: of a name that another view has left there, the first. */
+/* The form in which a pane shows its view: the first where the name left there belongs to another
+ * view. */
 int pl_view_shown_form(const pl_state *state, pl_pane pane);
 
-/* The request for the figure of a pane's view, the one that `plot` exports; false for views that
- * have none. */
+/* The request for the figure of a pane's view, as `plot` exports it; false for views without a
+ * figure. */
 bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out);
 
 /* Whether the main pane shows its view in several settings side by side (compare.c). */
@@ -59,8 +60,8 @@ void pl_view_compare_draw(pl_screen_model *model, pl_surface *surface, pl_rect r
 /* The pane that has the screen, PL_PANE_COUNT for none. */
 pl_pane pl_zoomed_pane(const pl_state *state);
 
-/* Keys that change the display whatever pane has the focus: next view, form, split, zoom.  True if
- * the action was one of these; the change is a command in *intent. */
+/* Keys that change the display in any pane: next view, form, split, zoom.  True if the action was
+ * one of these; the change is a command in *intent. */
 bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *intent);
 
 extern const pl_screen_view pl_view_channels, pl_view_outliers, pl_view_log;
@@ -70,10 +71,10 @@ size_t pl_view_index(pl_pane pane);
 
 /* --- whole.c --------------------------------------------------------------------------------- */
 
-/* Where the panes are for what the model shows. */
+/* Where the panes are on a screen of that size. */
 pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols);
 
-/* The whole screen: header, panes, message and footer; the prompt line is the caller's when it is
+/* The whole screen: header, panes, message and footer; the caller draws the prompt line when it is
  * open. */
 void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open);
 

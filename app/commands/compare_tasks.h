@@ -1,5 +1,5 @@
-/* app/commands/compare_tasks.h -- `compare on=tasks`: what each setting scores on published tasks.
- */
+/* app/commands/compare_tasks.h -- `compare on=tasks`: the scores of each setting on published
+ * tasks. */
 #ifndef PL_APP_COMMANDS_COMPARE_TASKS_H
 #define PL_APP_COMMANDS_COMPARE_TASKS_H
 
@@ -8,24 +8,25 @@
 /* The values of on=, as compare's table of keys has them. */
 enum { PL_COMPARE_ON_TEXT, PL_COMPARE_ON_TASKS };
 
-/* A difference is called real beyond so many standard errors. */
+/* A difference of more standard errors than this is called real. */
 #define PL_COMPARE_REAL 2.0
 
 typedef struct pl_compare_tasks {
-    pl_task_files files; /* none: no tasks are asked for */
+    pl_task_files files; /* empty: no tasks were asked for */
     json_t *first;       /* samples of the first setting */
     pl_id id;            /* of the items */
 } pl_compare_tasks;
 
-/* The keys on=, tasks=, shots=, limit=, examples= of a `compare`; said: they are appended as a
- * figure's file has them.  PL_ERR_USAGE where on=tasks has no tasks=, and where one of the others
- * is there without it.  Caller deinits, also after a failure. */
+/* The keys on=, tasks=, shots=, limit=, examples= of a `compare`; Appended to said as a figure's
+ * file holds them.  PL_ERR_USAGE where on=tasks comes without tasks=, or another of these keys
+ * without on=tasks.  Caller deinits, also after a failure. */
 PL_NODISCARD pl_status pl_compare_tasks_read(const pl_call *call, pl_compare_tasks *out,
                                              pl_buf *said, pl_error *err);
 void pl_compare_tasks_deinit(pl_compare_tasks *tasks);
 
-/* Scores a side of a state: *rows as of pl_task_compare, with `differs`, beside the first setting
- * that was scored AFTER.  *found stays true where the store had all items.  Caller decrefs. */
+/* Scores a side of a state: *rows as of pl_task_compare, with `differs`, against the first setting
+ * that was scored with PL_WHICH_AFTER.  *found stays true if the store had all items.  Caller
+ * decrefs. */
 PL_NODISCARD pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_context cx,
                                               pl_which which, bool *found, json_t **rows,
                                               pl_error *err);
@@ -34,10 +35,10 @@ PL_NODISCARD pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_contex
  * differences of the means alone. */
 void pl_compare_tasks_columns(const json_t *row, bool paper, json_t *line);
 
-/* A line for each task and setting, as a person reads it; nothing where there are no tasks. */
+/* A line for each task and setting, for a person; nothing without tasks. */
 void pl_compare_tasks_put(const pl_call *call, pl_buf *out);
 
-/* "; highest mean acc 0.43: row 2", appended; the only task's, where it is alone. */
+/* "; highest mean acc 0.43: row 2", appended; with one task, that task's score. */
 void pl_compare_tasks_put_line(const pl_call *call, pl_buf *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* app/commands/figure_file.h -- what `plot`, `figure` and `rebuild` share: from words and keys to a
- * written file with its provenance. */
+/* app/commands/figure_file.h -- what `plot`, `figure` and `rebuild` share: making a file with
+ * provenance from words and keys. */
 #ifndef PL_APP_COMMANDS_FIGURE_FILE_H
 #define PL_APP_COMMANDS_FIGURE_FILE_H
 
@@ -8,7 +8,7 @@
 #include "plots/options.h"
 #include "plots/page.h"
 
-/* What both `plot` and `figure` take. */
+/* The keys that both `plot` and `figure` take. */
 #define PL_PAGE_KEYS                                                                               \
     {"file", PL_KEY_NEW_FILE, NULL, NULL,                                                          \
      "figure: .png, .pdf, .svg; its data: .csv; a table: .csv, .tex; - stdout"},                   \
@@ -35,22 +35,21 @@
 #define PL_OPTION_KEY(name, kind, whole, initial, choices, help)                                   \
     {#name, PL_OPTION_KEY_##kind, initial, choices, help},
 
-/* The author's options among a call's keys; of_panel: those of the whole file are refused.  Their
- * text for the provenance is appended to `keys`. */
+/* Reads the author's options from a call's keys; of_panel: refuses those of the whole file.
+ * Appends them to `keys`, for the provenance. */
 PL_NODISCARD pl_status pl_figure_options_of(const pl_call *call, bool of_panel,
                                             pl_figure_options *out, pl_buf *keys, pl_error *err);
 
-/* PL_ERR_STATE where the file is there and overwrite=no. */
+/* PL_ERR_STATE where the file exists and overwrite=no. */
 PL_NODISCARD pl_status pl_figure_check_overwrite(const pl_call *call, const char *file,
                                                  pl_error *err);
 
-/* pl_command.on_screen of `plot`, `figure` and `report`: asks before a file that is there is
- * replaced. */
+/* pl_command.on_screen of `plot`, `figure` and `report`: asks before it replaces a file. */
 PL_NODISCARD pl_status pl_figure_on_screen(pl_screen *screen, pl_call *call, bool *taken,
                                            pl_error *err);
 
-/* The panel that a call's words and keys describe; the kind is word `first`.  Keys that the kind
- * does not use are refused by name. */
+/* The panel that a call's words and keys describe; word `first` is the kind.  PL_ERR_USAGE names a
+ * key that the kind does not use. */
 PL_NODISCARD pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *state,
                                          pl_request *out, pl_error *err);
 
@@ -58,19 +57,19 @@ PL_NODISCARD pl_status pl_figure_request(const pl_call *call, size_t first, cons
 PL_NODISCARD pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out,
                                       pl_error *err);
 
-/* The commands that reach what the panels show, one a line, without the one that draws them:
- * appended. */
+/* Appends the commands that make what the panels show, one a line, without the one that
+ * draws them. */
 PL_NODISCARD pl_status pl_figure_commands(pl_context cx, const pl_request *requests, size_t count,
                                           pl_buf *out, pl_error *err);
 
-/* Names and identity of a text, so that another text of that name is noticed: appended. */
+/* Appends the names and identity of a text, so that another text of that name is noticed. */
 PL_NODISCARD pl_status pl_figure_put_text(const char *const *paths, size_t count, pl_buf *out,
                                           pl_error *err);
 
 /* Makes the panels and writes the file of file=.  options: of each panel; page: of the whole file,
- * which the panels of a grid inherit.  command: the text that goes to the provenance behind the
- * commands that reach the state, without size and output.  The result gets file, width_px,
- * height_px, and with caption=yes caption and latex. */
+ * which the panels of a grid inherit.  command: the drawing command for the provenance, without
+ * size and output.  The result gets file, width_px, height_px, and with caption=yes caption and
+ * latex. */
 PL_NODISCARD pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *requests,
                                        pl_figure_options *options, const pl_figure_options *page,
                                        size_t rows, size_t cols, const char *command,

@@ -1,7 +1,6 @@
 /* app/commands/list.h -- the commands, in the order they are listed to a user: one line each.
  *
- * COMMAND(name) is app/commands/name.c's row pl_command_name, which says all that is to be known
- * of it. */
+ * COMMAND(name) is app/commands/name.c's row pl_command_name, which says everything about it. */
 #ifndef PL_APP_COMMANDS_LIST_H
 #define PL_APP_COMMANDS_LIST_H
 

@@ -13,12 +13,12 @@ typedef struct pl_report_draft {
     pl_paper paper;
     size_t layer;       /* SIZE_MAX: of all */
     bool inputs;        /* there is a calibration */
-    pl_layer_row *rows; /* [layers of the model]; of a layer's report only its own is filled */
+    pl_layer_row *rows; /* [layers of the model]; a layer's report fills only that layer's row */
     pl_document document;
     pl_buf commands; /* of the figures: "Figure 1\0commands\0..." */
 } pl_report_draft;
 
-/* Of a layer's result as it is now; NaN: not known. */
+/* A number of a layer's present result; NaN: unknown. */
 double pl_report_number(const pl_report_draft *draft, size_t layer, pl_column column);
 
 /* --- names with values ------------------------------------------------------------------------ */
@@ -31,7 +31,7 @@ typedef struct pl_pairs {
     size_t n;
 } pl_pairs;
 
-/* A number by printf's format, with a real minus; one that is not finite is left out. */
+/* Adds a number by printf's format, with a real minus sign, if it is finite. */
 void pl_pair_number(pl_pairs *p, const char *name, const char *format, double value);
 /* Adds them as a table and empties them; nothing where there are none. */
 PL_NODISCARD pl_status pl_report_add_pairs(pl_report_draft *draft, pl_pairs *p, const char *head,
@@ -49,7 +49,7 @@ PL_NODISCARD pl_status pl_report_worst(pl_report_draft *draft, pl_error *err);
 PL_NODISCARD pl_status pl_report_predictors(pl_report_draft *draft, pl_error *err);
 PL_NODISCARD pl_status pl_report_outliers(pl_report_draft *draft, pl_side side, pl_error *err);
 PL_NODISCARD pl_status pl_report_layers(pl_report_draft *draft, pl_error *err);
-/* Notes and tags, of all layers or the report's own; nothing where there are none. */
+/* Notes and tags, of all layers or the report's layer. */
 PL_NODISCARD pl_status pl_report_remarks(pl_report_draft *draft, pl_error *err);
 PL_NODISCARD pl_status pl_report_makers(pl_report_draft *draft, pl_error *err);
 
@@ -61,19 +61,20 @@ PL_NODISCARD pl_status pl_report_measuring(const pl_report_draft *draft, pl_buf 
 
 typedef enum pl_chapter { PL_CHAPTER_OUTLIERS, PL_CHAPTER_CHANGES, PL_CHAPTERS } pl_chapter;
 
-/* How many figures the chapter will have at most, and those figures, with their commands. */
+/* The largest number of figures that a chapter may have.  pl_report_figures adds them, with their
+ * commands. */
 size_t pl_report_figure_count(const pl_report_draft *draft, pl_chapter chapter);
 PL_NODISCARD pl_status pl_report_figures(pl_report_draft *draft, pl_chapter chapter, pl_error *err);
 
-/* The `compare` whose rows the figures show, appended with a line's end, where it ran under the
- * present calibration, activations and cache; else its figures' own commands alone have it. */
+/* Appends the `compare` whose rows the figures show, as a line, if it ran under the present
+ * calibration, activations and cache; else only the figures' own commands contain it. */
 void pl_report_comparing(const pl_report_draft *draft, pl_buf *out);
 
-/* Whether the state's sweep belongs to the report, and is of the present methods. */
+/* Whether the state's sweep is of the present methods and of the report's layer or all. */
 bool pl_report_is_swept(const pl_report_draft *draft);
 
-/* Whether bits were allocated under the present methods, in a report of all; said (or NULL): the
- * command is appended, without a line's end. */
+/* Whether this report is of all layers, and bits were allocated under the present methods; the
+ * command is appended to said (or NULL), without a line's end. */
 bool pl_report_is_allocated(const pl_report_draft *draft, pl_buf *said);
 
 /* The commands of all figures. */

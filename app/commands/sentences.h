@@ -1,5 +1,5 @@
-/* app/commands/sentences.h -- results as sentences for the message line, for pl_command.put_line.
- */
+/* app/commands/sentences.h -- results as sentences for the message line, for
+ * pl_command.put_line. */
 #ifndef PL_APP_COMMANDS_SENTENCES_H
 #define PL_APP_COMMANDS_SENTENCES_H
 
@@ -21,7 +21,7 @@ void pl_line_select(const pl_call *call, pl_buf *out);
 void pl_line_solve(const pl_call *call, pl_buf *out);
 void pl_line_sweep(const pl_call *call, pl_buf *out);
 
-/* Behind what was set, appended: "; 28 layers of this setting are in the store", or nothing. */
+/* Appends "; 28 layers of this setting are in the store", or nothing. */
 void pl_put_stored(const pl_call *call, pl_buf *out);
 
 #endif

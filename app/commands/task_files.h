@@ -1,6 +1,6 @@
 /* app/commands/task_files.h -- the files of published tasks that a call names, and their scores.  A
- * call that scores them has the keys shots=, examples= and limit=, and task= where one file can say
- * what the others are. */
+ * call that scores them has the keys shots=, examples= and limit=; task= if all files are of one
+ * task. */
 #ifndef PL_APP_COMMANDS_TASK_FILES_H
 #define PL_APP_COMMANDS_TASK_FILES_H
 
@@ -8,7 +8,7 @@
 #include "core/study/tasks.h"
 
 typedef struct pl_task_files {
-    pl_task_set sets[PL_MAX_TEXTS], examples; /* examples.kind NULL: none are given */
+    pl_task_set sets[PL_MAX_TEXTS], examples; /* examples.kind NULL: no examples= was given */
     size_t count, shots, limit;
 } pl_task_files;
 
@@ -21,9 +21,8 @@ void pl_task_files_deinit(pl_task_files *files);
 /* Items of all files within the limit. */
 double pl_task_files_items(const pl_task_files *files);
 
-/* Scores one side on all files: `all` has the context, the side, arguments and progress, and
- * gets the counts of all files.  *samples: those of the files one behind the other; caller decrefs.
- */
+/* Scores one side on all files.  all: in: context, side, arguments and progress; out: the counts of
+ * all files.  *samples: of all files, in order; caller decrefs. */
 PL_NODISCARD pl_status pl_task_files_score(const pl_task_files *files, pl_task_run *all,
                                            json_t **samples, pl_error *err);
 

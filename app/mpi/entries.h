@@ -12,7 +12,7 @@ typedef struct pl_entry_name {
 typedef struct pl_entries {
     pl_entry_name *list; /* [count], the owner's to free */
     size_t count, room;
-    bool failed; /* there was no memory for one */
+    bool failed; /* an entry is missing for lack of memory */
 } pl_entries;
 
 bool pl_entries_have(const pl_entries *of, const char *kind, pl_id key);

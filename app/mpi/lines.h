@@ -1,4 +1,4 @@
-/* app/mpi/lines.h -- TCP connections of all ranks to rank 0: that one breaks says that its rank is
+/* app/mpi/lines.h -- TCP connections of all ranks to rank 0; a broken one means that its rank is
  * dead. */
 #ifndef PL_APP_MPI_LINES_H
 #define PL_APP_MPI_LINES_H
@@ -11,7 +11,7 @@
 
 enum { PL_LINE_ADDRESSES = 16, PL_LINE_TOKEN = 16 };
 
-/* Where rank 0 listens, as it is told to the others through MPI; the token keeps strangers out. */
+/* Where rank 0 listens; it tells the others through MPI.  The token keeps strangers out. */
 typedef struct pl_line_offer {
     uint16_t port; /* 0: nowhere */
     uint16_t count;
@@ -26,7 +26,7 @@ PL_NODISCARD pl_status pl_lines_listen(int ranks, pl_line_offer *out, int *liste
 /* A descriptor, or -1 where none of the addresses answers within a few seconds. */
 int pl_lines_connect(const pl_line_offer *offer, int rank);
 
-/* Takes so many connections, which are there already, to line[rank]. */
+/* Accepts `expected` connections, which are waiting already, into line[rank]. */
 void pl_lines_accept(int listening, const pl_line_offer *offer, int expected, int *line, int ranks);
 
 #endif

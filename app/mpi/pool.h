@@ -1,8 +1,7 @@
-/* app/mpi/pool.h -- the pool of rank 0: its units are computed by all ranks, itself among them.
+/* app/mpi/pool.h -- the pool of rank 0, whose units all ranks compute, rank 0 among them.
  *
- * A thread of its own serves the others: it hands out units, gives entries of the store and takes
- * those that were made.  A rank that dies loses the unit it was at, which goes back to the queue.
- */
+ * A thread serves the others: it hands out units, sends entries of the store, and receives new
+ * ones.  The unit of a rank that dies goes back to the queue. */
 #ifndef PL_APP_MPI_POOL_H
 #define PL_APP_MPI_POOL_H
 

@@ -1,10 +1,9 @@
-/* app/mpi/ranks.h -- the processes of one mpirun, and what goes between them.  The one includer of
- * mpi.h.
+/* app/mpi/ranks.h -- the processes of one mpirun, and their messages.  The only includer of mpi.h.
  *
  * MPI carries the data.  It does not say when a rank dies (Debian's Open MPI 4.1 without ULFM: a
  * send to a dead rank succeeds, a receive from it waits for ever), and waiting in it costs a whole
- * processor.  So every rank but 0 also holds a TCP connection to rank 0: its end is the rank's
- * death, and a byte through it says that a message is coming.  Who waits sleeps in poll().
+ * processor.  So every rank but 0 also holds a TCP connection to rank 0: when it ends, the rank is
+ * dead, and a byte on it announces a message.  Waiting ranks sleep in poll().
  *
  * Each rank calls this from one thread at a time. */
 #ifndef PL_APP_MPI_RANKS_H
@@ -20,25 +19,24 @@ enum { PL_RANK_HOST = 64 };
 typedef struct pl_ranks {
     int rank, count;
     int local;     /* ranks on this host */
-    int threads;   /* for each rank: the same everywhere, since sums depend on them */
-    bool recovers; /* mpirun goes on where a rank dies */
+    int threads;   /* of each rank: the same everywhere, since sums depend on it */
+    bool recovers; /* mpirun goes on when a rank dies */
     int *line;     /* rank 0: [count] descriptors, -1: none or dead.  Others: line[0] */
     char (*host)[PL_RANK_HOST]; /* rank 0: [count] */
     bool lost;                  /* a rank has died */
 } pl_ranks;
 
-/* Starts MPI and the lines.  threads: asked for, 0: the processors that the ranks of a host may
- * use, shared among them, and the least of that over all hosts.  PL_ERR_UNSUPPORTED without threads
- * in MPI. */
+/* Starts MPI and the lines.  threads: for each rank; 0: a host's processors divided by its ranks,
+ * the least over all hosts.  PL_ERR_UNSUPPORTED without threads in MPI. */
 PL_NODISCARD pl_status pl_ranks_start(int *argc, char ***argv, int threads, pl_ranks *out,
                                       pl_error *err);
 
-/* Ends MPI and the process with this status: without a word to ranks that are dead. */
+/* Ends MPI and the process with this status, without waiting for dead ranks. */
 _Noreturn void pl_ranks_exit(pl_ranks *ranks, int status);
 
-/* Whether a line is there. */
+/* Whether there is a line to the rank. */
 bool pl_ranks_alive(const pl_ranks *ranks, int rank);
-/* Closes the line of a rank: from here on it is dead. */
+/* Closes the line to a rank, which counts as dead from here on. */
 void pl_ranks_drop(pl_ranks *ranks, int rank);
 
 /* Waits until messages come, a rank dies, or fd (-1: none) is readable; at most for so many

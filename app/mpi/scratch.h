@@ -1,6 +1,6 @@
-/* app/mpi/scratch.h -- a folder for one process below $TMPDIR (else /tmp), which goes with it.
+/* app/mpi/scratch.h -- a folder for one process below $TMPDIR (else /tmp), removed at its end.
  *
- * One that died leaves its folder; the next one on the host removes it. */
+ * A process that dies leaves its folder; the next one on the host removes it. */
 #ifndef PL_APP_MPI_SCRATCH_H
 #define PL_APP_MPI_SCRATCH_H
 

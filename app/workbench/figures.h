@@ -1,5 +1,5 @@
-/* app/workbench/figures.h -- a figure for each visible pane whose view draws one, made on the
- * worker and kept until a newer one has come. */
+/* app/workbench/figures.h -- a figure for each visible pane whose view has one, made on the worker
+ * and kept until a newer one arrives. */
 #ifndef PL_APP_WORKBENCH_FIGURES_H
 #define PL_APP_WORKBENCH_FIGURES_H
 
@@ -11,18 +11,18 @@ void pl_figures_free(pl_screen *screen);
 /* Another model is open. */
 void pl_figures_drop(pl_screen *screen);
 
-/* Asks for what the visible panes lack; cancels what nobody looks at. */
+/* Asks for the figures that visible panes lack; cancels those that are no longer visible. */
 void pl_figures_pump(pl_screen *screen);
-/* Whether a figure waits for the state to rest: the loop must look again soon. */
+/* Whether a figure waits until the state stops changing: the loop must call pump again soon. */
 bool pl_figures_rest(const pl_screen *screen);
 /* Takes a job's figure. */
 void pl_figures_take(pl_screen *screen, pl_screen_job *job, const pl_job_event *event);
-/* Figures that failed or were cancelled are made again. */
+/* Makes figures that failed or were cancelled again. */
 void pl_figures_retry(pl_screen *screen);
 
-/* The request of the main pane's figure as `plot` draws it, and what it depends on, with and
- * without the marked channel; ready: it can be made now.  False: it is no figure, or one that a
- * solve or a comparison has the place of. */
+/* The request of the main pane's figure as `plot` draws it, and the identity of what it depends on,
+ * with (key) and without (base) the marked channel; ready: it can be made now.  False where the
+ * pane shows no figure, or a live picture or comparison in its place. */
 bool pl_figures_paper(const pl_screen *screen, pl_request *out, pl_id *key, pl_id *base,
                       bool *ready);
 

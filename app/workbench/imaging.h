@@ -4,11 +4,10 @@
 
 #include "app/workbench/jobs.h"
 
-/* Appends the range of an axis that a pane is zoomed to (pl_pane_memo) as "LO:HI", as `plot` reads
- * it. */
+/* Appends a pane's zoom (pl_pane_memo) along an axis as "LO:HI", for `plot`. */
 void pl_imaging_put_zoom(const pl_axis *axis, double first, double shown, pl_buf *out);
 
-/* A pl_screen_job; its image is empty where the figure is a table. */
+/* Runs a pl_screen_job; its image stays empty if the figure is a table. */
 PL_NODISCARD pl_status pl_imaging_run(void *job, pl_task *task, pl_error *err);
 
 /* Whether this build can make images of a protocol. */

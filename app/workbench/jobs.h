@@ -1,5 +1,5 @@
-/* app/workbench/jobs.h -- what the screen lets the worker do: each with a copy of the state, in
- * order of submission. */
+/* app/workbench/jobs.h -- the screen's jobs on the worker, each with a copy of the state, in order
+ * of submission. */
 #ifndef PL_APP_WORKBENCH_JOBS_H
 #define PL_APP_WORKBENCH_JOBS_H
 
@@ -51,27 +51,27 @@ typedef struct pl_screen_job {
     pl_layer_row rows[PL_SCORES_PIECE];
     pl_solve_report report;   /* plain */
     pl_request request;       /* figure */
-    pl_figure figure, beside; /* beside: of a figure that is typed, the second of a row */
+    pl_figure figure, beside; /* beside: of the figure dialog: the second panel of a row */
     pl_id figure_key, figure_base;
     pl_pixels_page page; /* pixels: figure_key and figure_base are the image's */
     pl_rect place;
-    pl_figure_options options; /* of the author, all zero where none is set */
+    pl_figure_options options; /* the author's; zeros where none is set */
     pl_buf image;
-    uint64_t line;     /* typed line it belongs to, 0: none */
+    uint64_t line;     /* number of its typed line; 0: none */
     pl_job_line shown; /* name and progress, for the header */
     double started;
     bool urgent;
-    /* Live: frames on the way; whoever exchanges the newest for NULL owns it. */
+    /* Live: intermediate frames; whoever exchanges the newest for NULL owns it. */
     pl_worker *worker;
     pl_live *live;
     _Atomic(pl_picture *) frame;
     size_t frames;        /* taken */
     pl_strength strength; /* meaning */
-    bool learn_first;     /* live: not solved, since the transform is to be learned first */
+    bool learn_first;     /* live: not solved, since the transform must be learned first */
     struct pl_screen_job *next;
 } pl_screen_job;
 
-/* Of the job's own state, with the task that the worker runs it as. */
+/* The context of a job: its own state, and the task that the worker runs. */
 static inline pl_context pl_job_context(const pl_screen_job *job, pl_task *task)
 {
     return (pl_context){job->lab, &job->state, task};
@@ -87,8 +87,8 @@ typedef struct pl_jobs {
     size_t capacity;
 } pl_jobs;
 
-/* A job with a copy of the state; submitting takes it over, failing destroys it (its call is left
- * alone).  run gets the job. */
+/* A job with a copy of the state.  submit takes it over and, on failure, destroys it, but not its
+ * call; run gets the job. */
 PL_NODISCARD pl_status pl_jobs_create(const pl_jobs *jobs, pl_job_kind kind, const char *name,
                                       const pl_state *state, pl_screen_job **out, pl_error *err);
 PL_NODISCARD pl_status pl_jobs_submit(pl_jobs *jobs, pl_screen_job *job, pl_urgency urgency,
@@ -97,24 +97,25 @@ PL_NODISCARD pl_status pl_jobs_submit(pl_jobs *jobs, pl_screen_job *job, pl_urge
 /* NULL is fine. */
 void pl_jobs_destroy(pl_screen_job *job);
 
-/* The first of a kind; of that number; the first command that brings this; or NULL. */
+/* The first job of a kind; the job of that number; the first command that brings `what`;
+ * or NULL. */
 pl_screen_job *pl_jobs_find(const pl_jobs *jobs, pl_job_kind kind);
 pl_screen_job *pl_jobs_of_id(const pl_jobs *jobs, uint64_t id);
 pl_screen_job *pl_jobs_bringing(const pl_jobs *jobs, pl_brings what);
-/* The newest that the user has asked for, or NULL. */
+/* The newest job that the user has asked for, or NULL. */
 pl_screen_job *pl_jobs_newest(const pl_jobs *jobs);
-/* Whether a slow command runs; which, or NULL. */
+/* Whether a slow command runs; its job, or NULL. */
 bool pl_jobs_slow_run(const pl_jobs *jobs);
 const pl_screen_job *pl_jobs_slow(const pl_jobs *jobs);
 void pl_jobs_cancel(const pl_jobs *jobs, const pl_screen_job *job);
 
-/* Takes an event in: progress is noted.  A job that has ended is given out, no longer listed; the
- * caller destroys it. */
+/* Handles an event: notes progress.  Returns a job that has ended, which is no longer listed and
+ * the caller destroys; else NULL. */
 pl_screen_job *pl_jobs_take(pl_jobs *jobs, const pl_job_event *event);
-/* Remembers an ended job for the list; why: of a failure. */
+/* Keeps an ended job in the list; why: the failure's sentence. */
 void pl_jobs_remember(pl_jobs *jobs, const pl_screen_job *job, pl_status status, const char *why);
 
-/* The list, good until the next call; *count 0 where memory is out. */
+/* The list, valid until the next call; *count is 0 where memory is out. */
 const pl_job_row *pl_jobs_list(pl_jobs *jobs, size_t *count);
 
 /* Cancels all, waits until nothing runs, and frees the list. */

@@ -1,5 +1,5 @@
-/* app/workbench/keys.h -- what a key does: the prompt, overlays, the focused pane and the table, in
- * this order. */
+/* app/workbench/keys.h -- who handles a key: the prompt, overlays, the focused pane, then the
+ * table. */
 #ifndef PL_APP_WORKBENCH_KEYS_H
 #define PL_APP_WORKBENCH_KEYS_H
 
@@ -9,7 +9,7 @@
 
 void pl_screen_key(pl_screen *screen, pl_press press);
 
-/* Does what a key or the mouse has asked for. */
+/* Carries out what a key or the mouse asks for. */
 void pl_screen_follow_intent(pl_screen *screen, const pl_intent *intent);
 
 #endif

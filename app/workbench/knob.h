@@ -1,32 +1,32 @@
-/* app/workbench/knob.h -- live solves: frames on their way, what the next turn needs, and what a
- * strength means. */
+/* app/workbench/knob.h -- live solves: intermediate frames, preparing the next turn, and the
+ * meaning of a strength. */
 #ifndef PL_APP_WORKBENCH_KNOB_H
 #define PL_APP_WORKBENCH_KNOB_H
 
 #include "app/workbench/parts.h"
 
-/* On the worker: the job's solve with frames on the way, then the whole picture. */
+/* On the worker: the job's solve with intermediate frames, then the whole picture. */
 PL_NODISCARD pl_status pl_knob_run_solve(pl_screen_job *job, pl_task *task, pl_error *err);
 /* On the worker: PL_JOB_KIND_READY and _MEANING. */
 PL_NODISCARD pl_status pl_knob_run_idle(pl_screen_job *job, pl_task *task, pl_error *err);
 
-/* Gives a job the worker's knob.  False when memory is out. */
+/* Lends a job the worker's pl_live.  False when memory is out. */
 bool pl_knob_lend(pl_screen *screen, pl_screen_job *job);
-/* Shows what running live jobs have to show; whether there was anything. */
+/* Shows the newest frames of running live jobs; whether there were any. */
 bool pl_knob_take_frames(pl_screen *screen);
 
-/* What is to be done while nothing else is: PL_JOB_KIND_READY, _MEANING, or _COUNT for nothing. */
+/* The job for an idle worker: PL_JOB_KIND_READY, _MEANING, or _COUNT for none. */
 pl_job_kind pl_knob_idle_kind(const pl_screen *screen);
 void pl_knob_begin_idle(pl_screen *screen, pl_job_kind kind);
 void pl_knob_end_idle(pl_screen *screen, const pl_screen_job *job, pl_status status);
 
-/* What the selected layer's strength means, NULL where that is not known or it has none. */
+/* The meaning of the selected layer's strength; NULL where it is unknown, or there is no
+ * strength. */
 const pl_strength *pl_knob_strength(const pl_screen *screen);
 
-/* A search or sweep has seen the least rounded error of a layer at this strength. */
+/* Notes the strength at which a search or sweep found a layer's least rounded error. */
 void pl_knob_note_best(pl_screen *screen, size_t layer, double value);
-/* The strength at which a search or sweep of the selected layer, under the methods that are set,
- * has seen the least rounded error; 0 where none has. */
+/* That strength for the selected layer under the present methods; 0: unknown. */
 double pl_knob_best(const pl_screen *screen);
 
 /* Another model is open; the screen is left. */

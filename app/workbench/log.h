@@ -1,4 +1,4 @@
-/* app/workbench/log.h -- the commands of this run with what they gave. */
+/* app/workbench/log.h -- this run's commands and their results. */
 #ifndef PL_APP_WORKBENCH_LOG_H
 #define PL_APP_WORKBENCH_LOG_H
 
@@ -13,11 +13,11 @@ typedef struct pl_call_log {
     bool light; /* the last one is a key's command */
 } pl_call_log;
 
-/* A command has ended that began so many seconds ago.  light: a key's, which takes the place of
- * the last line if that was the same command's and a key's, too. */
+/* Adds a command that has just ended and took so many seconds.  light: a key made it; it replaces
+ * the last line if that is of the same command, also made by a key. */
 void pl_call_log_add(pl_call_log *log, const char *command, const char *result, bool ok,
                      double seconds, bool light);
-/* The same of one that began at `at` (seconds since 1970). */
+/* The same for a command that began at `at` (seconds since 1970). */
 void pl_call_log_add_at(pl_call_log *log, const char *command, const char *result, bool ok,
                         double seconds, bool light, int64_t at);
 /* All of it as text. */

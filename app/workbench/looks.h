@@ -5,7 +5,7 @@
 #include "app/command.h"
 #include "views/theme.h"
 
-/* As the options and the settings want them. */
+/* Sets them from options and settings. */
 void pl_screen_set_looks(pl_screen *screen);
 
 /* Shows a theme, says which and remembers it; PL_THEME_COUNT: the terminal's usual one. */
@@ -13,10 +13,10 @@ void pl_screen_choose_theme(pl_screen *screen, pl_theme theme);
 void pl_screen_next_theme(pl_screen *screen);
 /* "braille", "blocks" or "ascii"; NULL: what the locale and the terminal can show. */
 void pl_screen_choose_marks(pl_screen *screen, const char *marks);
-/* "yes", "auto" or "no": whether the main pane's figure is an image where the terminal shows them;
- * "yes" says what it has answered. */
+/* "yes", "auto" or "no": whether the main pane's figure is an image if the terminal shows images;
+ * "yes" also reports the terminal's answer. */
 void pl_screen_choose_pixels(pl_screen *screen, const char *wanted);
-/* Whether planish or the terminal's own selection has the mouse. */
+/* Whether planish gets the mouse, or the terminal's own selection. */
 void pl_screen_choose_mouse(pl_screen *screen, bool on);
 
 #endif

@@ -1,4 +1,4 @@
-/* app/workbench/measuring.h -- perplexity as it was last measured of the solved model. */
+/* app/workbench/measuring.h -- the last measured perplexity of the solved model. */
 #ifndef PL_APP_WORKBENCH_MEASURING_H
 #define PL_APP_WORKBENCH_MEASURING_H
 
@@ -7,18 +7,18 @@
 
 typedef struct pl_measuring {
     pl_measured measured;
-    char command[600]; /* that measured last, "" for none yet */
+    char command[600]; /* the command that measured last; "": none yet */
 } pl_measuring;
 
 /* Another model is open. */
 void pl_measuring_reset(pl_measuring *measuring);
 
-/* A call that brings a perplexity (pl_brings) has measured; false where it was not of the solved
+/* Takes the perplexity of a call that brings one (pl_brings); false if it is not of the solved
  * model.  said: the result as a sentence, appended. */
 bool pl_measuring_take(pl_measuring *measuring, const pl_call *call, pl_buf *said);
 
-/* The perplexity of the state's setting; where there is none, the newest of another one, marked
- * stale and with its name; NULL: nothing has been measured. */
+/* The perplexity of the state's setting, or else the newest of another setting, marked stale and
+ * with its name; NULL: nothing was measured. */
 const pl_measured *pl_measuring_of(pl_measuring *measuring, const pl_state *state);
 
 #endif

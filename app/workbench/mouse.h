@@ -1,4 +1,4 @@
-/* app/workbench/mouse.h -- what the mouse does: overlays, then the panes (views/mouse.h). */
+/* app/workbench/mouse.h -- who handles the mouse: overlays, then the panes (views/mouse.h). */
 #ifndef PL_APP_WORKBENCH_MOUSE_H
 #define PL_APP_WORKBENCH_MOUSE_H
 
@@ -7,8 +7,8 @@
 
 void pl_screen_take_mouse(pl_screen *screen, pl_mouse mouse);
 
-/* After a frame: gives the panes what came before the numbers it points at.  A key drops it.  True
- * where some of it was taken, and a new frame shows that. */
+/* After a frame: repeats reports that came before what they point at was drawn.  A key drops them.
+ * True if a pane took one, so that a new frame is needed. */
 bool pl_screen_take_early_mouse(pl_screen *screen);
 
 #endif

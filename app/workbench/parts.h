@@ -1,7 +1,7 @@
 /* app/workbench/parts.h -- the screen's struct, part by part.
  *
- * The parts of the upper half have headers of their own, whose functions alone write them; those of
- * the lower half are plain, and the comment says who writes them. */
+ * Parts with headers of their own are written only by functions declared there; for the others a
+ * comment says which file writes them. */
 #ifndef PL_APP_WORKBENCH_PARTS_H
 #define PL_APP_WORKBENCH_PARTS_H
 
@@ -34,10 +34,10 @@ typedef struct pl_strength_key {
     pl_id calibration;
 } pl_strength_key;
 
-/* What the knob's next turn needs of the worker, and what strengths mean (knob.c). */
+/* What the worker has ready for the knob's next turn, and what strengths mean (knob.c). */
 typedef struct pl_knob {
     pl_live *live;                 /* the worker's */
-    const pl_source *ready_source; /* of the layer that the worker is ready for */
+    const pl_source *ready_source; /* source of the layer that the worker is ready for */
     size_t ready_layer;
     struct {
         pl_strength_key key;
@@ -48,27 +48,27 @@ typedef struct pl_knob {
         pl_strength_key key;
         pl_spec round;
         double value;
-    } bests[PL_STRENGTHS]; /* of the least rounded error, as a search or sweep saw it; newest first
-                            */
+    } bests[PL_STRENGTHS]; /* where the rounded error was least, newest first */
     size_t n_bests;
-    pl_strength_key asked; /* the last one asked for, so that a failure is not repeated */
+    pl_strength_key asked; /* the last meaning asked for, so that a failure is not repeated */
 } pl_knob;
 
-/* How often what is learned has changed: its figures are made anew (learning.c). */
+/* Counts changes of a transform being learned, after which its figures are made again
+ * (learning.c). */
 typedef struct pl_learned {
     uint64_t count;
     double at; /* when it was counted last */
 } pl_learned;
 
-/* The tour's present step, and what it began with (tour.c). */
+/* The tour's present step, and how the screen was when it began (tour.c). */
 typedef struct pl_tour_state {
     pl_tour_step step;
-    bool turned; /* the side has been another one since */
+    bool turned; /* the side has changed since */
     pl_side side;
     size_t layer;
 } pl_tour_state;
 
-/* Where the screen is drawn (loop.c), with which colours (looks.c). */
+/* Where (loop.c) and with which colours (looks.c) the screen is drawn. */
 typedef struct pl_face {
     pl_terminal *terminal;
     pl_surface surface;
@@ -76,28 +76,28 @@ typedef struct pl_face {
     bool mouse, pixels;
 } pl_face;
 
-/* The main pane's figure as an image (pixels.c; looks.c begins to wait for an answer). */
+/* The main pane's figure as an image (pixels.c; looks.c starts waiting for an answer). */
 typedef struct pl_pixels {
-    double asked;    /* since when an answer is waited for that is to be said; 0: it is not */
-    bool unanswered; /* that none has come in time has been said */
-    uint64_t job;    /* that makes `wanted`; 0: none */
-    pl_id wanted;    /* of the image that should be there */
+    double asked;    /* when a question was sent whose answer must be reported; 0: none */
+    bool unanswered; /* it was reported that no answer came in time */
+    uint64_t job;    /* the job that makes `wanted`; 0: none */
+    pl_id wanted;    /* identity of the image that should be shown */
     bool failed;     /* it cannot be made */
-    pl_buf bytes;    /* of the image that was made last; empty: none */
-    uint64_t serial; /* of how many */
-    pl_id key, base; /* what it is of; without the marked channel */
-    pl_rect place;   /* it was made for */
+    pl_buf bytes;    /* the last image made; empty: none */
+    uint64_t serial; /* counts the images made */
+    pl_id key, base; /* identity of what it shows, with and without the marked channel */
+    pl_rect place;   /* that it was made for */
     pl_graphics protocol;
 } pl_pixels;
 
 /* The figure of the line that is being typed (draft.c). */
 typedef struct pl_drafting {
     bool open;
-    char *line, *valid; /* as it was read last; as it could be read last */
+    char *line, *valid; /* the line read last; the last valid one */
     const pl_command *command;
     pl_draft draft;            /* of `valid` */
     char wrong[PL_ERROR_TEXT]; /* with `line`, or "" */
-    pl_id wanted, key;         /* of what the figure should be made, is made */
+    pl_id wanted, key;         /* identity of the wanted figure; of the one made */
     uint64_t job;              /* 0: none runs */
     bool made, failed;         /* with this sentence: */
     char failure[PL_ERROR_TEXT];
@@ -105,26 +105,26 @@ typedef struct pl_drafting {
     pl_figure figures[PL_KIND_ROW]; /* [panels] with the options of `valid` that suit them */
     size_t panels;
     char *title;         /* over a row of two; or NULL */
-    bool dirty;          /* `figures` are to be made from `bases` */
-    const pl_key *fresh; /* the field that the cursor has come to, still empty; or NULL */
+    bool dirty;          /* `figures` must be made from `bases` */
+    const pl_key *fresh; /* the field with the cursor, while it is empty; or NULL */
     pl_rect list;        /* where its fields were drawn, */
     size_t top;          /* from this one on */
 } pl_drafting;
 
-/* What lies over the panes (keys.c, palette.c, show.c). */
+/* Overlays over the panes (keys.c, palette.c, show.c). */
 typedef struct pl_overlays {
     pl_help_view help;
     pl_palette palette;
     pl_jobs_view jobs;
 } pl_overlays;
 
-/* Keys that belong to the next one (keys.c). */
+/* Keys that are the beginning of a longer input (keys.c). */
 typedef struct pl_typing {
     size_t count;    /* digits typed so far: 10 of `10j` */
-    bool went_first; /* the last key was g: a second one belongs to it */
+    bool went_first; /* the last key was g, the first of gg */
 } pl_typing;
 
-/* The press before, so that a second one is known (mouse.c). */
+/* The last press, to recognise a double one (mouse.c). */
 typedef struct pl_clicks {
     double at; /* 0: there is none */
     int y, x;
@@ -137,7 +137,7 @@ typedef struct pl_early {
     size_t n;
 } pl_early;
 
-/* Whether the loop draws, and whether it ends (loop.c; say.c, tour.c, keys.c and lines.c ask). */
+/* Whether the loop must draw or end (loop.c; set also by say.c, tour.c, keys.c and lines.c). */
 typedef struct pl_loop {
     bool dirty, quit;
     int signal;
@@ -149,12 +149,12 @@ typedef struct pl_asking {
     char *line;     /* of commands, run on y */
 } pl_asking;
 
-/* A long command that was stopped or cut off (resume.c; results.c writes how far a job has come).
- */
+/* A long command that was stopped or cut off (resume.c; results.c writes how far a job has
+ * come). */
 typedef struct pl_resume {
     char *line;        /* NULL: there is none */
-    bool restore;      /* it was an earlier run's, whose state is to be brought back first */
-    pl_job_line shown; /* of the job whose call ends now */
+    bool restore;      /* it is an earlier run's, whose state must be restored first */
+    pl_job_line shown; /* progress of the job whose call ends now */
 } pl_resume;
 
 struct pl_screen {

@@ -1,4 +1,4 @@
-/* app/workbench/results.h -- what the worker's jobs bring to the screen. */
+/* app/workbench/results.h -- takes the results of the worker's jobs. */
 #ifndef PL_APP_WORKBENCH_RESULTS_H
 #define PL_APP_WORKBENCH_RESULTS_H
 

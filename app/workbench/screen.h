@@ -13,15 +13,15 @@ typedef struct pl_screen_options {
     pl_worker *worker;   /* borrowed; the screen takes all its events while it runs */
     pl_lab *lab;         /* borrowed; used on the worker only */
     pl_state *state;     /* taken over and changed; holds the last state when the screen is left */
-    const char *history; /* file of what was typed at the prompt, or NULL */
+    const char *history; /* file of the lines typed at the prompt, or NULL */
     const char *marks;   /* "braille", "blocks", "ascii", or NULL: by locale and terminal */
     const char *theme;   /* "dark", ..., or NULL: as remembered, else by the background */
     const char *mouse;   /* "yes", "no", or NULL: as remembered, else yes */
     const pl_keymap *keys; /* borrowed; NULL: the table as it is */
-    pl_settings *settings; /* borrowed, changed and written; NULL: nothing is remembered */
+    pl_settings *settings; /* borrowed, changed and written; NULL: none are kept */
     bool first_run;        /* the tour is shown */
     const char *notice;    /* first message, or NULL */
-    bool restored;         /* the state is the session's already */
+    bool restored;         /* the state comes from the session already */
     const char *failure;   /* first message, shown as a warning, or NULL */
 
     /* The session; each may be NULL.  Called on the UI thread; none may take long. */
@@ -32,31 +32,31 @@ typedef struct pl_screen_options {
     void (*ended)(void *ctx, const pl_call *call, const pl_error *err, const pl_state *state);
     /* The state has changed by undo, redo or restore. */
     void (*changed)(void *ctx, const char *how, const pl_state *state);
-    /* A command of the session that an earlier run had begun and not ended, or NULL. */
+    /* The command that an earlier run of the session had begun and not ended, or NULL. */
     const char *(*cut_off)(void *ctx);
-    /* What there is to say of the session after one of the two, "" where nothing is; the string is
-     * the callee's, the screen empties it. */
+    /* A sentence about the session after restore or take, or ""; the callee's string, which the
+     * screen empties. */
     char *(*told)(void *ctx);
     /* The last session's state to *state (initialised by the callee on success). */
     pl_status (*restore)(void *ctx, const pl_state *present, pl_state *state, pl_error *err);
-    /* All sessions into a result; one by its number or name, as restore does. */
+    /* sessions: lists all into a result.  take: as restore, the one with that number or name. */
     pl_status (*sessions)(void *ctx, json_t *result, pl_error *err);
     pl_status (*take)(void *ctx, const char *which, pl_state *state, pl_error *err);
-    /* What a command does with the session that is kept: *moved, as of pl_session_act. */
+    /* Carries out a pl_session_act. */
     pl_status (*act)(void *ctx, pl_call *call, pl_session_act act, pl_state *state, bool *moved,
                      pl_error *err);
-    /* The newest commands of the session that is kept, oldest first. */
+    /* The session's newest commands, oldest first. */
     pl_status (*commands)(void *ctx, size_t most,
                           void (*each)(void *to, const pl_session_command *one), void *to,
                           pl_error *err);
     pl_status (*save)(void *ctx, const pl_state *state, pl_error *err);
-    /* The session's commands to a batch script. */
+    /* Writes the session's commands as a batch script. */
     pl_status (*script)(void *ctx, const char *path, pl_error *err);
 } pl_screen_options;
 
-/* Runs until the user leaves.  *exit_status: 0, or 128 + the signal that ended it.  The terminal is
- * restored and no job of the screen runs any more when it returns.  PL_ERR_STATE if there is no
- * usable terminal. */
+/* Runs until the user leaves.  *exit_status: 0, or 128 + the signal that ended it.  On return the
+ * terminal is restored, and no job of the screen runs.  PL_ERR_STATE if there is no usable
+ * terminal. */
 PL_NODISCARD pl_status pl_screen_run(const pl_screen_options *options, int *exit_status,
                                      pl_error *err);
 

@@ -1,4 +1,4 @@
-/* app/workbench/show.h -- a frame: what the panes and overlays show. */
+/* app/workbench/show.h -- draws a frame: panes and overlays. */
 #ifndef PL_APP_WORKBENCH_SHOW_H
 #define PL_APP_WORKBENCH_SHOW_H
 
@@ -6,9 +6,9 @@
 
 PL_NODISCARD pl_status pl_screen_show(pl_screen *screen, pl_error *err);
 
-/* Text over the panes; a failure is said. */
+/* Shows a text over the panes; a failure becomes a message. */
 void pl_screen_show_text(pl_screen *screen, const char *title, const char *text);
-/* The keys, then the text, over the panes. */
+/* Shows the keys, then the text, over the panes. */
 void pl_screen_show_keys(pl_screen *screen, const char *text);
 void pl_screen_show_jobs(pl_screen *screen);
 void pl_screen_show_log(pl_screen *screen);

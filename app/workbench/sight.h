@@ -1,5 +1,5 @@
-/* app/workbench/sight.h -- the picture of the layer that is looked at, and the rounder alone on it
- * to compare with. */
+/* app/workbench/sight.h -- the picture of the selected layer, and the rounder alone on it for
+ * comparison. */
 #ifndef PL_APP_WORKBENCH_SIGHT_H
 #define PL_APP_WORKBENCH_SIGHT_H
 
@@ -8,10 +8,10 @@
 
 typedef struct pl_sight {
     pl_picture *picture; /* NULL until the first has come */
-    pl_id plan;          /* that it shows */
+    pl_id plan;          /* the plan that it shows */
     char error[PL_ERROR_TEXT];
     pl_solve_report plain;
-    pl_id plain_plan; /* of the state without preconditioner that `plain` is, or will be, of */
+    pl_id plain_plan; /* of `plain`, made or asked for: the state without preconditioner */
     size_t plain_layer;
     bool have_plain;
 } pl_sight;
@@ -22,12 +22,13 @@ void pl_sight_reset(pl_sight *sight);
 /* Takes the picture over. */
 void pl_sight_take(pl_sight *sight, pl_picture *picture, pl_id plan);
 void pl_sight_fail(pl_sight *sight, const char *message);
-/* Whether a solved layer is looked at. */
+/* Whether the picture is of a solved layer. */
 bool pl_sight_is_solved(const pl_sight *sight);
 
-/* False if the rounder alone has been asked for with this plan already; else it is now. */
+/* Whether the rounder alone must be solved for this plan: false if it was asked for before; else
+ * notes it. */
 bool pl_sight_asks_plain(pl_sight *sight, pl_id plan, size_t layer);
-/* What became of it; a cancelled one may be asked for again. */
+/* Takes its result; a cancelled one may be asked for again. */
 void pl_sight_take_plain(pl_sight *sight, const pl_solve_report *report, pl_id plan, size_t layer,
                          pl_status status);
 

@@ -1,5 +1,5 @@
-/* app/workbench/undo.h -- states before and after the present one, and which commands are one step.
- */
+/* app/workbench/undo.h -- states before and after the present one, and which commands count as one
+ * step. */
 #ifndef PL_APP_WORKBENCH_UNDO_H
 #define PL_APP_WORKBENCH_UNDO_H
 
@@ -15,21 +15,22 @@ typedef struct pl_states {
 typedef struct pl_undo {
     pl_states before, after;
     const pl_command *last; /* of the newest step, or NULL */
-    int knob;               /* the one turned last, negative while that turn goes on; 0: none */
+    int knob;               /* the knob turned last, negative while that turn goes on; 0: none */
     double knob_at;
 } pl_undo;
 
-/* A command has changed the state: `before` (taken over) is a step, unless the command goes on with
- * the last one or adds nothing to take back. */
+/* After a command: `before` (taken over) becomes a step, unless the command continues the last step
+ * or has nothing to undo. */
 void pl_undo_add(pl_undo *undo, const pl_command *command, pl_state *before, bool changed);
-/* A step that no command made; takes before over. */
+/* Adds a step that no command made; takes `before` over. */
 void pl_undo_add_state(pl_undo *undo, pl_state *before);
 
-/* Goes one step back or forward, but for what is looked at, which stays: *state becomes that one's,
- * *old (to compare with; it stays the stack's) what it was.  False where there is none. */
+/* Goes one step back or forward, except for the looks, which stay.  *old: the state before, to
+ * compare with; the stack keeps it.  False where there is no step. */
 bool pl_undo_step(pl_undo *undo, bool back, pl_state *state, pl_state *old);
 
-/* Around a command made by turning a knob (0: none): presses within a second are one turn. */
+/* To be called around a command that turns a knob (0: none): presses within a second are
+ * one turn. */
 void pl_undo_begin_turn(pl_undo *undo, int knob);
 void pl_undo_end_turn(pl_undo *undo, int knob);
 

@@ -4,11 +4,11 @@
 
 #include "app/options.h"
 
-/* Runs until the user leaves; the process's exit status. */
+/* Runs until the user leaves; returns the process's exit status. */
 int pl_workbench_run(const pl_options *options);
 
-/* The library that edits the `:` line, with its version, and what it makes of the licence of the
- * program as a whole. */
+/* The library that edits the `:` line, with its version; the licence that it gives the program as a
+ * whole. */
 const char *pl_workbench_line_library(void);
 const char *pl_workbench_line_licence(void);
 
