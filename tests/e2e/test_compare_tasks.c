@@ -143,7 +143,7 @@ static void test_differences_are_paired(void **ctx)
     expect_less(0, error);
     pl_check_close(run_number(row, "difference"), mean, 1e-8, 1e-9);
     pl_check_close(run_number(row, "difference_stderr"), error, 1e-8, 0);
-    assert_true(json_is_true(json_object_get(row, "differs")) == (fabs(mean) > 2 * error));
+    assert_int_equal(json_is_true(json_object_get(row, "differs")), fabs(mean) > 2 * error);
     assert_true(json_is_null(json_object_get(first, "difference")));
     assert_true(json_is_null(json_object_get(first, "differs")));
     /* One task has no mean beside it; CSV has a column a number. */

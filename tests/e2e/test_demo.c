@@ -369,7 +369,7 @@ static void check_bits(const json_t *solved, const json_t *layers, const json_t 
     for (size_t i = 0; i < LAYERS; i++) {
         const json_t *layer = json_array_get(layers, i);
         const bool rounded = !json_is_null(json_object_get(layer, "bits_per_weight"));
-        assert_true(rounded == !json_is_null(json_object_get(layer, "method")));
+        assert_int_equal(rounded, !json_is_null(json_object_get(layer, "method")));
         if (rounded) {
             const double count = run_number(layer, "rows") * run_number(layer, "cols");
             const double groups = ceil(run_number(layer, "cols") / 128);

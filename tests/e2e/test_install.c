@@ -126,8 +126,8 @@ static void test_version_names_libraries_and_licence(void **ctx)
         assert_non_null(strstr(r.out, names[i]));
     }
     /* A line editor under a licence of its own is said to rule. */
-    assert_true((strstr(r.out, "Readline ") != NULL) ==
-                (strstr(r.out, "GNU General Public License, version 3 or later") != NULL));
+    assert_int_equal(strstr(r.out, "Readline ") != NULL,
+                     strstr(r.out, "GNU General Public License, version 3 or later") != NULL);
     run_free(&r);
     r = RUN("--print", "info");
     run_check_failed(&r, 2, "--print info: expected man, bash, zsh or fish");

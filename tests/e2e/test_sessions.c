@@ -94,7 +94,7 @@ static void test_a_replaced_model_is_named_and_its_results_are_not_used(void **c
     assert_int_equal(rename(model, moved), 0);
     copy_demo(model);
     r = OPEN("-c", measure);
-    assert_true(run_number(run_last(&r), "perplexity") == first);
+    expect_close(run_number(run_last(&r), "perplexity"), first, 0);
     assert_string_equal(r.err, "");
     run_free(&r);
 
@@ -291,9 +291,9 @@ static void test_what_was_printed_is_in_the_session(void **ctx)
             const size_t printed = interrupt(session, script.data, after[i], signals[s]);
             expect_at_most(after[i], printed);
             char *said = run_read(run_path("stderr"), NULL);
-            assert_true(
-                (strstr(said, "planish: interrupted; results that were finished are kept") !=
-                 NULL) == (signals[s] != SIGKILL));
+            assert_int_equal(
+                strstr(said, "planish: interrupted; results that were finished are kept") != NULL,
+                signals[s] != SIGKILL);
             free(said);
             check_recorded(session, printed);
         }
@@ -360,7 +360,7 @@ static void test_several_programs_share_a_store(void **ctx)
     run r = RUN("--json", "--threads", "1", "--store", "shared", "-c",
                 "calibrate windows=2; method astro; method gptq bits=3; solve all; "
                 "perplexity which=after windows=2");
-    assert_true(run_number(run_last(&r), "perplexity") == first);
+    expect_close(run_number(run_last(&r), "perplexity"), first, 0);
     assert_string_equal(r.err, "");
     run_free(&r);
 }

@@ -65,8 +65,8 @@ static void numbers_of_settings_side_by_side(void **state)
     check_row(row_of(all, "strong"), first);
     check_row(row_of(all, "W4"), second);
     check_row(row_of(all, "now"), first); /* gone back to: nothing was solved again */
-    assert_true(run_number(back, "layers_in_store") == 28);
-    assert_true(run_number(row_of(all, "now"), "layers_solved") == 28);
+    expect_close(run_number(back, "layers_in_store"), 28, 0);
+    expect_close(run_number(row_of(all, "now"), "layers_solved"), 28, 0);
     const double most = run_number(row_of(all, "W4"), "worst_rounded_relative_error");
     expect_at_most(fabs(most - worst(second, "rounded_error")), 1e-12);
     assert_string_equal(json_string_value(json_object_get(row_of(all, "W4"), "methods")),
@@ -102,10 +102,10 @@ static void every_change_takes_results_back(void **state)
     run r = run_demo("method rtn bits=3; solve all sequential=no; set bits=2; set bits=3; "
                      "allocate bits=3.3 metric=error unit=role choices=2,3; set bits=2; "
                      "allocate bits=2.3 metric=error choices=2; layers top=1 sort=rounded_error");
-    assert_true(run_number(run_result(&r, 2), "layers_in_store") == 0);
-    assert_true(run_number(run_result(&r, 3), "layers_in_store") == 28);
-    assert_true(run_number(run_result(&r, 4), "layers_in_store") == 28);
-    assert_true(run_number(run_result(&r, 6), "layers_in_store") == 28);
+    expect_close(run_number(run_result(&r, 2), "layers_in_store"), 0, 0);
+    expect_close(run_number(run_result(&r, 3), "layers_in_store"), 28, 0);
+    expect_close(run_number(run_result(&r, 4), "layers_in_store"), 28, 0);
+    expect_close(run_number(run_result(&r, 6), "layers_in_store"), 28, 0);
     const json_t *row = json_array_get(json_object_get(run_result(&r, 7), "layers"), 0);
     expect_less(0, run_number(row, "rounded_error"));
     run_free(&r);
@@ -122,11 +122,11 @@ static void what_a_transform_was_learned_for_belongs_to_the_plan(void **state)
                 "method flatquant scope=block steps=1; solve 0.q_proj; "
                 "method rtn bits=4 on=*.1.mlp.down_proj; method rtn bits=4 on=*.0.mlp.down_proj; "
                 "method rtn bits=8 on=*.0.mlp.down_proj");
-    assert_true(run_number(run_result(&r, 5), "layers_in_store") == 0);
-    assert_true(run_number(run_result(&r, 6), "layers_in_store") == 1);
-    assert_true(run_number(run_result(&r, 10), "layers_in_store") == 1);
-    assert_true(run_number(run_result(&r, 11), "layers_in_store") == 0);
-    assert_true(run_number(run_result(&r, 12), "layers_in_store") == 1);
+    expect_close(run_number(run_result(&r, 5), "layers_in_store"), 0, 0);
+    expect_close(run_number(run_result(&r, 6), "layers_in_store"), 1, 0);
+    expect_close(run_number(run_result(&r, 10), "layers_in_store"), 1, 0);
+    expect_close(run_number(run_result(&r, 11), "layers_in_store"), 0, 0);
+    expect_close(run_number(run_result(&r, 12), "layers_in_store"), 1, 0);
     run_free(&r);
 }
 
@@ -136,10 +136,10 @@ static void going_back_solves_nothing(void **state)
     run r = run_demo("method rtn bits=3; solve 1.q_proj; solve 2.q_proj; activations bits=4; "
                      "method rtn bits=4; solve 1.q_proj; keep four; activations none; "
                      "method rtn bits=3; layers on=1.q_proj; use four; keep; unkeep four; keep");
-    assert_true(run_number(run_result(&r, 8), "layers_in_store") == 2);
+    expect_close(run_number(run_result(&r, 8), "layers_in_store"), 2, 0);
     const json_t *row = json_array_get(json_object_get(run_result(&r, 9), "layers"), 0);
     assert_string_equal(json_string_value(json_object_get(row, "method")), "rtn");
-    assert_true(run_number(run_result(&r, 10), "layers_in_store") == 1);
+    expect_close(run_number(run_result(&r, 10), "layers_in_store"), 1, 0);
     row = json_array_get(json_object_get(run_result(&r, 11), "kept"), 0);
     assert_string_equal(json_string_value(json_object_get(row, "label")),
                         "rtn bits=4, activations 4 bits");

@@ -77,7 +77,7 @@ static void check_groups(golden_case *c)
     pl_grid_begin(&c->grid, (pl_view){c->x, c->rows, c->cols, c->cols});
     const json_t *tensor = json_object_get(c->json, "tensor_scale");
     if (tensor != NULL) {
-        assert_true(pl_grid_tensor_scale(&c->grid) == (float)json_number_value(tensor));
+        expect_close(pl_grid_tensor_scale(&c->grid), (float)json_number_value(tensor), 0);
     }
     for (size_t r = 0; r < c->rows; r++) {
         for (size_t k = 0; k < groups; k++) {

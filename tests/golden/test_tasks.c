@@ -78,8 +78,8 @@ static void check_rows(const json_t *rows, const json_t *results)
         }
         snprintf(key, sizeof key, "%s_stderr", metric);
         assert_non_null(json_object_get(expected, metric));
-        assert_true(json_number_value(json_object_get(row, "before")) ==
-                    json_number_value(json_object_get(expected, metric)));
+        expect_close(json_number_value(json_object_get(row, "before")),
+                     json_number_value(json_object_get(expected, metric)), 0);
         pl_check_close(json_number_value(json_object_get(row, "before_stderr")),
                        json_number_value(json_object_get(expected, key)), 1e-15, 0);
     }

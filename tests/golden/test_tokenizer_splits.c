@@ -146,7 +146,7 @@ static void every_name_can_be_read(void **state)
     for (char *name = strtok_r(names.data, " ", &rest); name != NULL;
          name = strtok_r(NULL, " ", &rest)) {
         pl_tokenizer *t = read_gguf(&temp, name);
-        assert_true(pl_pre_find(name) != NULL);
+        assert_non_null(pl_pre_find(name));
         pl_tokenizer_destroy(t);
         count++;
     }

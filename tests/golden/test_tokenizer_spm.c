@@ -50,7 +50,7 @@ static void check_file(const pl_tokenizer *t, const char *name, size_t expected,
     for (size_t i = 0; i < count; i++) {
         found = (found ^ (uint64_t)ids[i]) * UINT64_C(0x100000001b3);
     }
-    assert_true(found == hash);
+    assert_int_equal(found, hash);
     free(ids);
     free(text);
 }

@@ -138,7 +138,7 @@ static void admm_is_bracketed(void **state)
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         fixture x;
         setup_with_optimum(&x, 100 + c, cases[c].spread, cases[c].tokens, cases[c].beta);
-        assert_true((x.normal.ridge > 0.0) == (cases[c].tokens < N));
+        assert_int_equal(x.normal.ridge > 0.0, cases[c].tokens < N);
         for (int kind = 0; kind < 2; kind++) {
             const pl_linf_report report = check_bracket(&x, kind == 0 ? 0.0 : 0.3);
             if (cases[c].spread < 1.0) {
@@ -193,9 +193,9 @@ static void scales_with_the_weights(void **state)
     }
     y.problem.beta = 8.0 * x.problem.beta;
     const pl_linf_report small = solve(&x, PL_SOLVER_ADMM, 7), large = solve(&y, PL_SOLVER_ADMM, 7);
-    assert_true(small.rho == large.rho);
+    expect_close(small.rho, large.rho, 0);
     for (size_t i = 0; i < ROWS * N; i++) {
-        assert_true(y.w[i] == 8.0f * x.w[i]);
+        expect_close(y.w[i], 8.0f * x.w[i], 0);
     }
     pl_check_close(large.objective, 64.0 * small.objective, 1e-9, 0);
     pl_factors_destroy(x.factors);

@@ -219,7 +219,7 @@ static void test_before_its_numbers(void **state)
     pl_pty_wait_text(pty, "0.self_attn.o_proj", patience());
     expect_focus("Outlier channels");
     whole_frame();
-    assert_true(pl_pty_row(pty, 17, 0, 1)[0] == '>');
+    assert_int_equal(pl_pty_row(pty, 17, 0, 1)[0], '>');
     char said[32];
     snprintf(said, sizeof said, " %d: ", atoi(pl_pty_row(pty, 17, 1, 6)));
     pl_pty_wait_text(pty, said, patience());

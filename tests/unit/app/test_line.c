@@ -168,7 +168,7 @@ static void the_library_says_its_licence(void **state)
     (void)state;
     const bool readline = strncmp(pl_line_library(), "Readline ", 9) == 0;
     assert_true(readline || strncmp(pl_line_library(), "editline ", 9) == 0);
-    assert_true(readline == (strstr(pl_line_licence(), "GNU General Public License") != NULL));
+    assert_int_equal(readline, strstr(pl_line_licence(), "GNU General Public License") != NULL);
 }
 
 int main(void)

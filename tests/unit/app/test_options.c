@@ -72,7 +72,7 @@ static void test_every_option(void **ctx)
     assert_string_equal(o.batch, "f");
     assert_string_equal(o.session, "s=t");
     assert_int_equal(o.threads, 3);
-    assert_true(o.memory == (size_t)8 << 30);
+    assert_int_equal(o.memory, (size_t)8 << 30);
     assert_true(o.version);
     assert_true(o.help);
     assert_string_equal(accept(WORDS("--", "-model")).model, "-model");
@@ -83,10 +83,10 @@ static void test_every_option(void **ctx)
 static void test_sizes(void **ctx)
 {
     (void)ctx;
-    assert_true(accept(WORDS("--memory", "512M")).memory == (size_t)512 << 20);
-    assert_true(accept(WORDS("--memory", "1.5GiB")).memory == (size_t)3 << 29);
-    assert_true(accept(WORDS("--memory", "2g")).memory == (size_t)2 << 30);
-    assert_true(accept(WORDS("--memory", "1048576")).memory == 1048576);
+    assert_int_equal(accept(WORDS("--memory", "512M")).memory, (size_t)512 << 20);
+    assert_int_equal(accept(WORDS("--memory", "1.5GiB")).memory, (size_t)3 << 29);
+    assert_int_equal(accept(WORDS("--memory", "2g")).memory, (size_t)2 << 30);
+    assert_int_equal(accept(WORDS("--memory", "1048576")).memory, 1048576);
     check_words_refused(WORDS("--memory", "8X"), "--memory 8X: expected a size");
     check_words_refused(WORDS("--memory", "nan"), "expected a size");
     check_words_refused(WORDS("--memory", "inf"), "expected a size");

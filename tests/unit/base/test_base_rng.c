@@ -22,18 +22,18 @@ static void known_first_numbers(void **state)
     (void)state;
     pl_rng rng;
     pl_rng_init(&rng, 0);
-    assert_true(rng.s[0] == UINT64_C(0xe220a8397b1dcdaf)); /* SplitMix64's first from seed 0 */
-    assert_true(rng.s[1] == UINT64_C(0x6e789e6aa1b965f4));
+    assert_int_equal(rng.s[0], UINT64_C(0xe220a8397b1dcdaf)); /* SplitMix64's first from seed 0 */
+    assert_int_equal(rng.s[1], UINT64_C(0x6e789e6aa1b965f4));
     uint64_t s[4];
     memcpy(s, rng.s, sizeof s);
     for (int i = 0; i < 100; i++) {
-        assert_true(pl_rng_next(&rng) == reference_next(s));
+        assert_int_equal(pl_rng_next(&rng), reference_next(s));
     }
     /* xoshiro256**'s first outputs from the state 1, 2, 3, 4 (published test vector). */
     rng = (pl_rng){{1, 2, 3, 4}};
-    assert_true(pl_rng_next(&rng) == 11520);
-    assert_true(pl_rng_next(&rng) == 0);
-    assert_true(pl_rng_next(&rng) == 1509978240);
+    assert_int_equal(pl_rng_next(&rng), 11520);
+    assert_int_equal(pl_rng_next(&rng), 0);
+    assert_int_equal(pl_rng_next(&rng), 1509978240);
 }
 
 static void below_is_even(void **state)
@@ -50,7 +50,7 @@ static void below_is_even(void **state)
     for (int i = 0; i < 6; i++) {
         pl_check_close(seen[i], 10000, 0.05, 0);
     }
-    assert_true(pl_rng_below(&rng, 1) == 0);
+    assert_int_equal(pl_rng_below(&rng, 1), 0);
 }
 
 static void uniform_and_normal_have_their_moments(void **state)

@@ -157,7 +157,7 @@ static void check_site_numbers(fixture *f, pl_id key, const size_t *starts, size
         }
         pl_check_close(s.gram[a * n + b], gram, 0, 1e-6 * sqrt(aa * bb));
         pl_check_close(s.rms[a], sqrt(aa), 1e-6, 0);
-        assert_true(s.max[a] == max);
+        expect_close(s.max[a], max, 0);
         assert_int_equal(s.max_position[a], starts[at / LENGTH] + at % LENGTH);
         assert_int_equal(s.max_token[a], f->ids[s.max_position[a]]);
     }
@@ -282,7 +282,7 @@ static void test_damage_is_rebuilt(void **state)
     assert_int_equal(fseek(file, -2000, SEEK_END), 0);
     const int byte = fgetc(file);
     assert_int_equal(fseek(file, -2000, SEEK_END), 0);
-    assert_true(fputc(byte ^ 1, file) != EOF);
+    assert_int_not_equal(fputc(byte ^ 1, file), EOF);
     assert_int_equal(fclose(file), 0);
     site_path(f, 1, key, 1, path); /* cut short */
     assert_int_equal(truncate(path, 900), 0);
@@ -415,7 +415,7 @@ static void test_massive_scan(void **state)
     x[2] = -99.0f;
     x[0] = x[1] = x[3] = 0.0f;
     pl_massive_scan(x, 6, scratch, note, seen);
-    assert_true(seen[0] == 0);
+    expect_close(seen[0], 0, 0);
 }
 
 /* The share of the thresholds that a row reaches, the plain way. */

@@ -14,14 +14,14 @@ static void check_codes(const pl_grid *grid, const float *w, size_t count, float
                         const int *codes)
 {
     const pl_grid_param param = pl_grid_fit(grid, w, count, 1);
-    assert_true(param.scale == scale);
+    expect_close(param.scale, scale, 0);
     assert_int_equal(param.zero, zero);
     int16_t found[16];
     pl_grid_codes(grid, param, w, count, found);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(found[i], codes[i]);
         assert_int_equal(pl_grid_code(grid, param, w[i]), codes[i]);
-        assert_true(pl_grid_value(grid, param, codes[i]) == scale * (float)(codes[i] - zero));
+        expect_close(pl_grid_value(grid, param, codes[i]), scale * (float)(codes[i] - zero), 0);
     }
 }
 
@@ -55,16 +55,16 @@ static void scales_are_stored(void **state)
     (void)state;
     const float one = 1.0f, tiny = 1e-30f, huge = 3e38f, least = 1e-42f;
     pl_grid grid = grid_of(4, &pl_format_symmetric, PL_F32);
-    assert_true(pl_grid_fit(&grid, &one, 1, 1).scale == 1.0f / 7.0f);
+    expect_close(pl_grid_fit(&grid, &one, 1, 1).scale, 1.0f / 7.0f, 0);
     expect_less(0.0f, pl_grid_fit(&grid, &least, 1, 1).scale);
     grid.scale_dtype = PL_F16;
-    assert_true(pl_grid_fit(&grid, &one, 1, 1).scale == 0x1.248p-3f);
-    assert_true(pl_grid_fit(&grid, &tiny, 1, 1).scale == 0x1p-24f);
-    assert_true(pl_grid_fit(&grid, &huge, 1, 1).scale == 65504.0f);
+    expect_close(pl_grid_fit(&grid, &one, 1, 1).scale, 0x1.248p-3f, 0);
+    expect_close(pl_grid_fit(&grid, &tiny, 1, 1).scale, 0x1p-24f, 0);
+    expect_close(pl_grid_fit(&grid, &huge, 1, 1).scale, 65504.0f, 0);
     assert_int_equal(pl_grid_code(&grid, (pl_grid_param){65504.0f, 0}, huge), 7);
     assert_int_equal(pl_grid_code(&grid, (pl_grid_param){65504.0f, 0}, -huge), -8);
     grid.scale_dtype = PL_BF16;
-    assert_true(pl_grid_fit(&grid, &one, 1, 1).scale == 0x1.24p-3f);
+    expect_close(pl_grid_fit(&grid, &one, 1, 1).scale, 0x1.24p-3f, 0);
 }
 
 static void matches_the_reference(void **state)
@@ -78,7 +78,7 @@ static void matches_the_reference(void **state)
             ref_weights((uint64_t)(bits * 10 + s), 77, w);
             const pl_grid_param param = pl_grid_fit(&grid, w, 77, 1);
             const pl_grid_param expected = ref_fit(&grid, w, 77);
-            assert_true(param.scale == expected.scale);
+            expect_close(param.scale, expected.scale, 0);
             assert_int_equal(param.zero, expected.zero);
             for (size_t i = 0; i < 77; i++) {
                 const int code = pl_grid_code(&grid, param, w[i]);
@@ -159,7 +159,7 @@ static void decode(void **state)
     float out[6];
     pl_qweights_decode(&q, out);
     for (size_t i = 0; i < 6; i++) {
-        assert_true(out[i] == 0.0f);
+        expect_close(out[i], 0.0f, 0);
         q.codes[i] = (int16_t)(i + 1);
     }
     q.scales[3] = 0.5f; /* row 1, group 1 */
@@ -192,7 +192,7 @@ static void columns(void **state)
         for (int i = 0; i < COUNT; i++) {
             const pl_grid_param param = {scales[i], (int)zeros[i]};
             assert_int_equal(codes[i], pl_grid_code(&grid, param, w[i]));
-            assert_true(lost[i] == w[i] - pl_grid_value(&grid, param, codes[i]));
+            expect_close(lost[i], w[i] - pl_grid_value(&grid, param, codes[i]), 0);
         }
     }
 }

@@ -69,7 +69,7 @@ static void one_safetensors_file(void **state)
     t = pl_checkpoint_find(c, "scalar");
     assert_int_equal(pl_tensor_elements(t), 1);
     pl_check_ok(pl_checkpoint_read(c, t, 0, 1, out, &err), err);
-    assert_true(out[0] == 1);
+    expect_close(out[0], 1, 0);
     t = pl_checkpoint_find(c, "empty");
     assert_int_equal(pl_tensor_elements(t), 0);
     pl_check_ok(pl_checkpoint_read(c, t, 0, 0, out, &err), err);
@@ -124,7 +124,7 @@ static void shards_under_an_index(void **state)
             assert_non_null(t);
             assert_non_null(strstr(pl_file_path(pl_checkpoint_shard(c, t->shard)), names[i]));
             pl_check_ok(pl_checkpoint_read(c, t, 0, 1, &out, &err), err);
-            assert_true(out == (float)(i + 1));
+            expect_close(out, (float)(i + 1), 0);
         }
         pl_checkpoint_close(c);
     }
@@ -257,7 +257,7 @@ static void gguf_tensors(void **state)
         expect_close(out[32], 7, 0);
         expect_close(out[33], 0, 0);
         pl_check_ok(pl_checkpoint_read(c, t, 1, 1, out, &err), err);
-        assert_true(out[0] == 7);
+        expect_close(out[0], 7, 0);
         t = pl_checkpoint_find(c, "blk.0.b");
         assert_int_equal(pl_tensor_rows(t), 4);
         assert_int_equal(pl_tensor_cols(t), 64);
@@ -306,7 +306,7 @@ static void long_tensors_are_read_in_pieces(void **state)
     pl_check_ok(pl_checkpoint_read(c, pl_checkpoint_tensor(c, 0), 7, 290, out, &err), err);
     for (size_t i = 0; i < (size_t)290 * COLS; i++) {
         size_t at = i + (size_t)7 * COLS;
-        assert_true(out[i] == 1.0f + (float)(at % 4999 % 128) / 128.0f);
+        expect_close(out[i], 1.0f + (float)(at % 4999 % 128) / 128.0f, 0);
     }
     free(out);
     pl_checkpoint_close(c);

@@ -61,10 +61,10 @@ static void entries_come_back(void **state)
     put_example(f);
     assert_true(pl_store_has(f->store, "gram", key));
     pl_check_ok(pl_store_get(f->store, "gram", key, &entry, &err), err);
-    assert_true(json_real_value(json_object_get(pl_entry_about(entry), "lambda")) == 0.1);
+    expect_close(json_real_value(json_object_get(pl_entry_about(entry), "lambda")), 0.1, 0);
     assert_int_equal(pl_entry_section_bytes(entry, "reals"), sizeof reals);
     assert_int_equal(pl_entry_section_bytes(entry, "none"), 0);
-    assert_true(pl_entry_section_bytes(entry, "absent") == SIZE_MAX);
+    assert_int_equal(pl_entry_section_bytes(entry, "absent"), SIZE_MAX);
     double out[3];
     signed char bytes[5];
     pl_check_ok(pl_entry_read(entry, "reals", out, sizeof out, &err), err);
@@ -164,7 +164,7 @@ static void a_sound_entry_is_kept(void **state)
     assert_int_equal(stat(f->entry, &before), 0);
     put_example(f);
     assert_int_equal(stat(f->entry, &after), 0);
-    assert_true(before.st_ino == after.st_ino);
+    assert_int_equal(before.st_ino, after.st_ino);
 }
 
 static void put_sized(fixture *f, uint64_t number, long used)

@@ -243,7 +243,7 @@ static void a_diagonal_folds_where_nobody_else_reads(void **ctx)
         pl_check_ok(pl_model_find_layer(model, cases[i].layer, &layer, &err), err);
         const char *fold =
             pl_model_input_fold(model, pl_model_site(model, pl_model_layer(model, layer)->site));
-        assert_true((fold == NULL) == (cases[i].fold == NULL));
+        assert_int_equal(fold == NULL, cases[i].fold == NULL);
         assert_true(fold == NULL || strcmp(fold, cases[i].fold) == 0);
         pl_model_close(model);
         pl_temp_deinit(&temp);
@@ -401,7 +401,7 @@ static void an_expert_without_tokens_is_named(void **ctx)
         empty = empty == SIZE_MAX && !(stats.tokens > 0) ? s : empty;
         pl_site_stats_deinit(&stats);
     }
-    assert_true(empty != SIZE_MAX);
+    assert_int_not_equal(empty, SIZE_MAX);
     arch_solve(&f, pl_model_layer(model, pl_model_site(model, empty)->layers[0])->name);
     char *warning = pl_lab_take_warning(f.lab);
     assert_non_null(warning);

@@ -166,7 +166,7 @@ static void check_input(const char *transform)
             apart += off > 1e-4 ? 1 : 0;
         }
         /* Quantized at all: X itself is further away than rounding. */
-        assert_true(memcmp(x + r * N, y + r * N, N * sizeof *x) != 0);
+        assert_memory_not_equal(x + r * N, y + r * N, N * sizeof *x);
     }
     expect_at_most(apart, N); /* of six rows at most one met such a border */
     demo_lab_deinit(&d);

@@ -128,8 +128,8 @@ static void matches_the_reference(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const pl_spec spec = spec_of("gptq", cases[i]);
         const pl_method_report report = run(&x, &spec);
-        assert_true(reported(&spec, &report, "damping_used") == value_of(&spec, "damping"));
-        assert_true(reported(&spec, &report, "dead_columns") == 0.0);
+        expect_close(reported(&spec, &report, "damping_used"), value_of(&spec, "damping"), 0);
+        expect_close(reported(&spec, &report, "dead_columns"), 0.0, 0);
         check_against_reference(&x, &spec);
     }
     teardown(&x);
@@ -156,11 +156,11 @@ static void dead_columns(void **state)
     for (size_t i = 0; i < 3; i++) {
         const pl_spec spec = spec_of("gptq", cases[i]);
         const pl_method_report report = run(&x, &spec);
-        assert_true(reported(&spec, &report, "dead_columns") == 3.0);
+        expect_close(reported(&spec, &report, "dead_columns"), 3.0, 0);
         check_against_reference(&x, &spec);
         for (size_t r = 0; r < ROWS; r++) {
             for (size_t d = 0; d < 3; d++) {
-                assert_true(x.decoded[r * N + dead[d]] == 0.0f);
+                expect_close(x.decoded[r * N + dead[d]], 0.0f, 0);
             }
         }
     }
@@ -179,7 +179,7 @@ static void zero_rows_and_refusals(void **state)
         pl_spec spec = spec_of(names[m], "bits=2");
         run(&x, &spec);
         for (size_t i = 0; i < N; i++) {
-            assert_true(x.decoded[2 * N + i] == 0.0f);
+            expect_close(x.decoded[2 * N + i], 0.0f, 0);
         }
         x.w[N + 3] = NAN;
         pl_qweights q;
@@ -218,7 +218,7 @@ static void rtn(void **state)
             const size_t first = i / 128 * 128, size = N - first < 128 ? N - first : 128;
             const pl_grid_param param = ref_fit(&grid, x.w + r * N + first, size);
             const int code = pl_grid_code(&grid, param, x.w[r * N + i]);
-            assert_true(x.decoded[r * N + i] == pl_grid_value(&grid, param, code));
+            expect_close(x.decoded[r * N + i], pl_grid_value(&grid, param, code), 0);
         }
     }
     teardown(&x);

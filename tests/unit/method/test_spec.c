@@ -47,8 +47,8 @@ static void tables(void **state)
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         expect_at_most((*m)->n_params, PL_MAX_PARAMS);
         assert_ptr_equal(pl_method_find((*m)->name), *m);
-        assert_true(((*m)->slot == PL_SLOT_PRECONDITION) == ((*m)->precondition != NULL));
-        assert_true(((*m)->slot == PL_SLOT_ROUND) == ((*m)->round != NULL));
+        assert_int_equal((*m)->slot == PL_SLOT_PRECONDITION, (*m)->precondition != NULL);
+        assert_int_equal((*m)->slot == PL_SLOT_ROUND, (*m)->round != NULL);
         for (size_t i = 0; i < (*m)->n_params; i++) {
             const pl_param *p = &(*m)->params[i];
             expect_at_most(p->minimum, p->initial);

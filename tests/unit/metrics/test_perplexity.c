@@ -247,7 +247,7 @@ static void test_compare(void **state)
     check_result(&both, &e, true);
     const pl_ppl_result alone = measure(&f, spec, &hooks, false);
     check_result(&alone, &e, false);
-    assert_true(alone.mean_nll == both.mean_nll);
+    expect_close(alone.mean_nll, both.mean_nll, 0);
     const pl_ppl_result same = measure(&f, spec, NULL, true);
     expect_close(same.kl_mean, 0.0, 0);
     expect_close(same.kl_max, 0.0, 0);
@@ -287,7 +287,7 @@ static void test_memory_limit_same_numbers(void **state)
     const pl_ppl_result one_by_one = r;
     spec.memory_limit = 0;
     r = measure(&f, spec, &hooks, true);
-    assert_true(r.spread_deviation == one_by_one.spread_deviation);
+    expect_close(r.spread_deviation, one_by_one.spread_deviation, 0);
     close_fixture(&f);
 }
 
@@ -312,8 +312,8 @@ static void test_spread(void **state)
     expect_less(0, r.spread_deviation);
     expect_less(r.spread_deviation, 1e-5 * r.perplexity);
     expect_at_most(r.spread_deviation, r.spread_largest - r.spread_least);
-    assert_true(r.spread_deviation == again.spread_deviation);
-    assert_true(r.spread_least == again.spread_least);
+    expect_close(r.spread_deviation, again.spread_deviation, 0);
+    expect_close(r.spread_least, again.spread_least, 0);
     spec.spread = 6; /* the first five are the same ones */
     const pl_ppl_result more = measure(&f, spec, &hooks, true);
     expect_at_most(more.spread_least, r.spread_least);
@@ -439,7 +439,7 @@ static void test_probe(void **state)
         assert_int_equal(out[t].id, f.ids[t]);
         assert_int_equal(out[t].channel, seen[t].channel);
         assert_int_equal(out[t].block, seen[t].block);
-        assert_true(out[t].channel_value == seen[t].value);
+        expect_close(out[t].channel_value, seen[t].value, 0);
         massive += out[t].channel == 5 ? 1 : 0;
         if (t > 0) {
             pl_check_close(out[t].loss, -p[(t - 1) * TINY_VOCAB + (size_t)f.ids[t]], 1e-5, 1e-5);

@@ -27,7 +27,7 @@ static void check_layer(const pl_model *model, size_t index, const char *name, s
     assert_int_equal(layer->rows, rows);
     assert_int_equal(layer->cols, cols);
     assert_int_equal(pl_model_site(model, layer->site)->cols, cols);
-    assert_true(pl_model_is_blind(model, index) == (inputs == NULL));
+    assert_int_equal(pl_model_is_blind(model, index), inputs == NULL);
     if (inputs != NULL) {
         assert_non_null(x);
         assert_string_equal(x->name, inputs);

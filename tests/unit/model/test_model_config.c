@@ -40,7 +40,7 @@ static void defaults_are_those_of_transformers(void **state)
     assert_int_equal(config.rope, PL_ROPE_PLAIN);
     expect_close(config.rope_theta, 10000.0, 0);
     assert_false(config.tied_embeddings || config.biased[PL_ROLE_Q]);
-    assert_true(config.bos_id == -1);
+    assert_int_equal(config.bos_id, -1);
     pl_check_ok(read("{\"model_type\": \"qwen2\", \"num_key_value_heads\": null}", &config, &err),
                 err);
     assert_true(config.biased[PL_ROLE_Q]);

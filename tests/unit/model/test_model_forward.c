@@ -147,7 +147,7 @@ static void rope_divisors_are_llama3_scaling(void **state)
     check_same(&a, &b, 1e-5);
     pl_check_ok(pl_model_open(pl_temp_path(temp, "model.gguf"), &model, &err), err);
     const pl_config *read = pl_model_config(model);
-    assert_true(read->rope == PL_ROPE_LLAMA3);
+    assert_int_equal(read->rope, PL_ROPE_LLAMA3);
     pl_check_close(read->rope_factor, 8, 1e-4, 0);
     pl_check_close(read->rope_high_freq_factor, 100, 1e-3, 0);
     pl_check_close((double)read->rope_original_positions, 2000, 1e-3, 0);
@@ -217,7 +217,7 @@ static pl_status count_weight(void *ctx, size_t layer, float *out, int *provided
 {
     calls *c = ctx;
     (void)err;
-    assert_true(layer == c->weights++);
+    assert_int_equal(layer, c->weights++);
     if (c->zero_weights && (layer % 7 == 3 || layer % 7 == 6)) { /* o and down */
         size_t cols = layer % 7 == 3 ? TINY_HEADS * TINY_DIM : TINY_INNER;
         memset(out, 0, cols * TINY_HIDDEN * sizeof *out);

@@ -144,7 +144,7 @@ static void test_envelope(void **state)
         expect_at_most(3, f.n_series);
         assert_string_equal(f.series[0].label, "no transform");
         for (size_t i = 0; i < COLS; i++) {
-            assert_true(f.series[0].x[i] == (double)(i + 1));
+            expect_close(f.series[0].x[i], (double)(i + 1), 0);
             pl_check_close(f.series[0].y[i], (double)sizes[COLS - 1 - i], 1e-5, 0);
         }
         double rotated = 0;

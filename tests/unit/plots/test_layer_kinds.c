@@ -121,7 +121,7 @@ static void fans_share_one_order(void **state)
                 }
             }
         }
-        assert_true(f.y.log == request.log);
+        assert_int_equal(f.y.log, request.log);
         double low = INFINITY; /* a log axis starts at the 1 % quantiles, not at the minima */
         for (size_t i = 0; request.log && i < 2 * COLS; i++) {
             double y = f.series[i / COLS].y[i % COLS * PL_SPREAD + 1];
@@ -237,7 +237,7 @@ static void inputs_stand_before_and_behind_a_transform(void **state)
     request.which = PL_WHICH_BEFORE;
     f = make_figure(d, &request);
     assert_int_equal(f.n_series, 1);
-    assert_true(f.series[0].y[3] == (double)stats.max[3]);
+    expect_close(f.series[0].y[3], (double)stats.max[3], 0);
     pl_figure_deinit(&f);
     d->state.slots[PL_SLOT_TRANSFORM] = (pl_spec){0};
     request.which = PL_WHICH_BOTH;
@@ -268,7 +268,7 @@ static void histograms_count_pins_too(void **state)
     assert_string_equal(fact_of(&f, "kurtosis_preconditioned"), text);
     snprintf(text, sizeof text, "%.4g", numbers.max_over_rms);
     assert_string_equal(fact_of(&f, "max_over_rms_preconditioned"), text);
-    assert_true(strstr(fact_of(&f, "above_6_sigma"), "%") != NULL);
+    assert_non_null(strstr(fact_of(&f, "above_6_sigma"), "%"));
     free(w);
     pl_figure_deinit(&f);
     request.side = PL_SIDE_INPUT;

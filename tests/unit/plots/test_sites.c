@@ -153,7 +153,7 @@ static void tokens_in_order(void **ctx)
             pl_check_close(f.heat->values[r * 400 + c], fabsf(stats.sample[row * 400 + c]), 0, 0);
         }
         top = fmaxf(top, largest(stats.sample + row * 400, 400));
-        assert_true(f.y.names[r][0] != '@'); /* with the token's text */
+        assert_int_not_equal(f.y.names[r][0], '@'); /* with the token's text */
         /* "“er” @9" is "[er]" among the words around it, its blanks in front of the bracket. */
         char inner[64] = "";
         const size_t blanks = strspn(f.y.names[r] + 3, " ");

@@ -54,7 +54,7 @@ static void test_the_maximum_is_drawn(void **state)
     assert_int_equal(step, 2);
     const size_t line = f.heat->rows - 1 - row / many, col = channel / step;
     /* Every cell is the largest of what it stands for, so this one is the largest of all. */
-    assert_true(f.heat->values[line * f.heat->cols + col] == largest);
+    expect_close(f.heat->values[line * f.heat->cols + col], largest, 0);
     assert_int_equal(f.heat->at[line * f.heat->cols + col], channel);
     for (size_t i = 0; i < f.heat->rows * f.heat->cols; i++) {
         const size_t r0 = (f.heat->rows - 1 - i / f.heat->cols) * many,
@@ -65,7 +65,7 @@ static void test_the_maximum_is_drawn(void **state)
                 most = fmaxf(most, fabsf(stats.sample[r * stats.n + c]));
             }
         }
-        assert_true(f.heat->values[i] == most);
+        expect_close(f.heat->values[i], most, 0);
     }
     expect_close(f.notes[0].x, (double)channel, 0);
     expect_close(f.notes[0].y, (double)line, 0);
@@ -172,7 +172,7 @@ static void test_panels_of_a_row(void **state)
     assert_int_equal(row[1].which, PL_WHICH_PRECONDITIONED);
     request.which = PL_WHICH_AFTER;
     assert_int_equal(pl_kind_surface.row(&d->state, &request, row), 1);
-    assert_true(row[0].which == PL_WHICH_AFTER);
+    assert_int_equal(row[0].which, PL_WHICH_AFTER);
     request.side = PL_SIDE_INPUT;
     pl_figure f;
     assert_int_equal(pl_kind_make(demo_context(d), &request, &f, &err), PL_ERR_STATE);
@@ -180,7 +180,7 @@ static void test_panels_of_a_row(void **state)
                        "which=before");
     request.which = PL_WHICH_BOTH; /* nothing behind it: one panel */
     assert_int_equal(pl_kind_surface.row(&d->state, &request, row), 1);
-    assert_true(row[0].which == PL_WHICH_BEFORE);
+    assert_int_equal(row[0].which, PL_WHICH_BEFORE);
 }
 
 int main(void)

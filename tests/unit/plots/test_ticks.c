@@ -74,7 +74,7 @@ static size_t check_axis(const pl_axis *axis, size_t wanted)
             expect_less(ticks[i - 1].at, ticks[i].at);
         }
         assert_int_equal(ticks[i].major, ticks[i].text[0] != '\0');
-        assert_true(memchr(ticks[i].text, '\0', PL_TICK_TEXT) != NULL);
+        assert_non_null(memchr(ticks[i].text, '\0', PL_TICK_TEXT));
         assert_null(strchr(ticks[i].text, '-'));
         if (ticks[i].major) {
             pl_check_close(read_back(ticks[i].text), ticks[i].at, 1e-9,
@@ -82,7 +82,7 @@ static size_t check_axis(const pl_axis *axis, size_t wanted)
             majors++;
         }
         if (axis->whole) {
-            assert_true(ticks[i].at == floor(ticks[i].at));
+            expect_close(ticks[i].at, floor(ticks[i].at), 0);
         }
     }
     return majors;

@@ -221,7 +221,7 @@ static void a_changed_file_is_refused_or_works(void **unused)
         err = (pl_error){0};
         session = NULL;
         pl_status status = pl_session_open(path, &session, &err);
-        assert_true((status == PL_OK) == (session != NULL));
+        assert_int_equal(status == PL_OK, session != NULL);
         if (status == PL_OK) {
             json_t *state = NULL;
             status = pl_session_solved_state(session, &state, &err);

@@ -53,7 +53,7 @@ static void normalized_and_matrices(void **state)
     pl_factors *f = make_factors(g, 200);
     pl_normalized normal;
     pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
-    assert_true(normal.ridge == 0.0);
+    expect_close(normal.ridge, 0.0, 0);
     double trace = 0.0;
     for (size_t i = 0; i < N; i++) {
         trace += (double)g[i * N + i];
@@ -127,7 +127,7 @@ static void shrink(void **state)
     pl_factors_shrink(f, all);
     assert_int_equal(pl_factors_bytes(f), all);
     pl_factors_shrink(f, all - 1); /* the certificate's factor is enough */
-    assert_true(pl_factors_find(f, PL_KEPT_ADMM, 1.0, PL_ORDER_NONE) != NULL);
+    assert_non_null(pl_factors_find(f, PL_KEPT_ADMM, 1.0, PL_ORDER_NONE));
     expect_less(pl_factors_bytes(f), all);
     expect_less(2 * sizeof g, pl_factors_bytes(f));
     pl_factors_shrink(f, 0);
@@ -203,17 +203,17 @@ static void metric(void **state)
     pl_metric again;
     pl_check_ok(pl_factors_metric(f, theta, shape, &again, NULL, &err), err);
     assert_ptr_equal(again.m, made.m);
-    assert_true(pl_factors_metric_near(f, 3.0 * theta, zeros) == 0.0);
+    expect_close(pl_factors_metric_near(f, 3.0 * theta, zeros), 0.0, 0);
     pl_check_ok(pl_factors_metric(f, theta, zeros, &again, NULL, &err), err);
     assert_ptr_not_equal(again.m, made.m);
     pl_check_ok(pl_factors_metric(f, 8.0 * theta, shape, &again, NULL, &err), err);
-    assert_true(pl_factors_metric_near(f, 2.0 * theta, shape) == theta);
-    assert_true(pl_factors_metric_near(f, 4.0 * theta, shape) == 8.0 * theta);
+    expect_close(pl_factors_metric_near(f, 2.0 * theta, shape), theta, 0);
+    expect_close(pl_factors_metric_near(f, 4.0 * theta, shape), 8.0 * theta, 0);
     const size_t held = pl_factors_bytes(f);
     pl_factors_release(f); /* two are kept: the first one goes */
     expect_at_most(pl_factors_bytes(f), held - N * N * sizeof(float));
-    assert_true(pl_factors_metric_near(f, theta, shape) == 8.0 * theta);
-    assert_true(pl_factors_metric_near(f, theta, zeros) == theta);
+    expect_close(pl_factors_metric_near(f, theta, shape), 8.0 * theta, 0);
+    expect_close(pl_factors_metric_near(f, theta, zeros), theta, 0);
     pl_factors_destroy(f);
 }
 
@@ -242,7 +242,7 @@ static void singular(void **state)
     pl_gptq_factor factor;
     pl_check_ok(pl_factors_gptq(f, 0.01, false, &factor, NULL, &err), err);
     for (size_t i = 0; i < N; i++) {
-        assert_true(factor.dead[i] == (i == 7));
+        assert_int_equal(factor.dead[i], i == 7);
     }
     check_gptq(g, NULL, &factor);
     pl_factors_destroy(f);

@@ -71,17 +71,17 @@ static void edges(void **state)
 {
     (void)state;
     float zeros[130] = {0}, ties[5] = {2.0f, -2.0f, 2.0f, -2.0f, 2.0f}, v[3] = {3.0f, -1.0f, 0.5f};
-    assert_true(pl_prox_linf_level(zeros, 130, 0.0f) == 0.0f);
-    assert_true(pl_prox_linf_level(zeros, 130, 1.0f) == 0.0f);
+    expect_close(pl_prox_linf_level(zeros, 130, 0.0f), 0.0f, 0);
+    expect_close(pl_prox_linf_level(zeros, 130, 1.0f), 0.0f, 0);
     pl_check_close(pl_prox_linf_level(ties, 5, 5.0f), 1.0, 1e-6, 0);
-    assert_true(pl_prox_linf_level(v, 3, 0.0f) == 3.0f);
-    assert_true(pl_prox_linf_level(v, 3, 4.5f) == 0.0f); /* tau = ||v||_1 */
-    assert_true(pl_prox_linf_level(v, 3, 1e-30f) == 3.0f);
-    assert_true(clip_to_prox(v, 3, 1.0f) == 2.0f);
+    expect_close(pl_prox_linf_level(v, 3, 0.0f), 3.0f, 0);
+    expect_close(pl_prox_linf_level(v, 3, 4.5f), 0.0f, 0); /* tau = ||v||_1 */
+    expect_close(pl_prox_linf_level(v, 3, 1e-30f), 3.0f, 0);
+    expect_close(clip_to_prox(v, 3, 1.0f), 2.0f, 0);
     expect_close(v[0], 2.0f, 0);
     expect_close(v[1], -1.0f, 0);
     expect_close(v[2], 0.5f, 0);
-    assert_true(clip_to_prox(v, 3, 100.0f) == 0.0f);
+    expect_close(clip_to_prox(v, 3, 100.0f), 0.0f, 0);
     expect_close(v[0], 0.0f, 0);
     expect_close(v[1], 0.0f, 0);
     expect_close(v[2], 0.0f, 0);
@@ -106,7 +106,7 @@ static void groups_and_guesses(void **state)
         pl_prox_linf_clip(v, N, WIDTH, levels, z);
         for (size_t i = 0; i < N; i++) {
             const float c = levels[i / WIDTH];
-            assert_true(z[i] == fmaxf(-c, fminf(c, v[i])));
+            expect_close(z[i], fmaxf(-c, fminf(c, v[i])), 0);
         }
     }
 }
@@ -140,7 +140,7 @@ static void in_a_metric(void **state)
                 most = fmax(most, a);
             }
             if (!(taus[k] > 0.0f)) {
-                assert_true((double)levels[k] == most);
+                expect_close((double)levels[k], most, 0);
             } else if (levels[k] > 0.0f) {
                 pl_check_close(left, taus[k], 1e-4, 2e-6 * norm);
             } else {

@@ -157,7 +157,7 @@ static void check_round_trip(bool as_demo)
     assert_int_equal(b.calibration.protocol.rows, 77);
     assert_true(pl_spec_equal(&a.slots[PL_SLOT_PRECONDITION], &b.slots[PL_SLOT_PRECONDITION]));
     assert_int_equal(pl_state_solved_count(&b), 2);
-    assert_true(b.calibration.known == a.calibration.known);
+    assert_int_equal(b.calibration.known, a.calibration.known);
     assert_int_equal(b.calibration.n_texts, a.calibration.n_texts);
     pl_buf say_a = {0};
     pl_buf say_b = {0};

@@ -125,10 +125,10 @@ static void test_the_knee(void **ctx)
     /* A straight line has none, nor has one that bends away. */
     pl_sweep_point line[] = {point(1, 1e-4, 1, NAN), point(2, 1e-3, 0.1, NAN),
                              point(3, 1e-2, 0.01, NAN)};
-    assert_true(pl_sweep_knee(line, 3, true) == SIZE_MAX);
+    assert_int_equal(pl_sweep_knee(line, 3, true), SIZE_MAX);
     line[1].report.group_max_after = 0.9;
-    assert_true(pl_sweep_knee(line, 3, true) == SIZE_MAX);
-    assert_true(pl_sweep_knee(l, 2, true) == SIZE_MAX);
+    assert_int_equal(pl_sweep_knee(line, 3, true), SIZE_MAX);
+    assert_int_equal(pl_sweep_knee(l, 2, true), SIZE_MAX);
     /* With a rounder: the rounded error over the value. */
     pl_sweep_point bits[] = {point(2, 0, 1, 0.5), point(3, 0, 1, 1e-2), point(4, 0, 1, 5e-3),
                              point(5, 0, 1, 2e-3)};

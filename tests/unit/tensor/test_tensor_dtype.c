@@ -40,12 +40,12 @@ static void every_f16_decodes(void **state)
     pl_dtype_encode(PL_F16, out, COUNT, back);
     for (unsigned h = 0; h < COUNT; h++) {
         double value = f16_value(h);
-        assert_true(bits_of(out[h]) == bits_of(pl_f16_to_f32((uint16_t)h)));
+        assert_int_equal(bits_of(out[h]), bits_of(pl_f16_to_f32((uint16_t)h)));
         if (isnan(value)) {
             assert_true(isnan(out[h]));
             expect_less(0x7c00, (back[h] & 0x7fff));
         } else {
-            assert_true(bits_of(out[h]) == bits_of((float)value));
+            assert_int_equal(bits_of(out[h]), bits_of((float)value));
             assert_int_equal(back[h], h);
         }
     }
@@ -80,7 +80,7 @@ static void bf16_is_the_upper_half_rounded(void **state)
     (void)state;
     for (unsigned h = 0; h < 0x7f80; h++) {
         float low = pl_bf16_to_f32((uint16_t)h);
-        assert_true(bits_of(low) == h << 16);
+        assert_int_equal(bits_of(low), h << 16);
         assert_int_equal(pl_f32_to_bf16(low), h);
         uint32_t middle_bits = (h << 16) | 0x8000;
         float middle;
@@ -148,7 +148,7 @@ static void blocks_decode_to_the_last_bit(void **state)
         pl_dtype_decode(dtype, blocks, BLOCKS * 32, out);
         for (unsigned i = 0; i < BLOCKS * 32; i++) {
             float expected = reference(dtype, blocks + i / 32 * size, i % 32);
-            assert_true(bits_of(out[i]) == bits_of(expected));
+            assert_int_equal(bits_of(out[i]), bits_of(expected));
         }
     }
     free(raw);

@@ -67,7 +67,7 @@ static void gemms_agree_with_their_definition(void **state)
     }
     pl_gemm_nt(0, n, k, 1, a, 0, b, 0, 0, c, 0);
     pl_gemm_nt(1, 1, 0, 1, a, 0, b, 0, 0, c, 1);
-    assert_true(c[0] == 0);
+    expect_close(c[0], 0, 0);
     free(a);
     free(b);
     free(c);
@@ -116,7 +116,7 @@ static void check_product(size_t m, size_t n, size_t k, int threads)
                     sum += a[i * lda + l] * b[j * ldb + l];
                 }
                 const float want = j < n ? (form == 2 ? 1 : 3) * sum + beta * 7 : 7;
-                assert_true(c[i * ldc + j] == want);
+                expect_close(c[i * ldc + j], want, 0);
             }
         }
     }
@@ -246,7 +246,7 @@ static void cholesky_and_its_solves(void **state)
             pl_check_close(sum, a[i * n + j], 1e-12, 1e-11);
         }
         for (size_t j = i + 1; j < n; j++) {
-            assert_true(l[i * n + j] == a[i * n + j]);
+            expect_close(l[i * n + j], a[i * n + j], 0);
         }
     }
     float *raw = random_floats(3 * n, 9);
@@ -273,7 +273,7 @@ static void cholesky_and_its_solves(void **state)
                 sum += l[i * n + k] * a[k * n + j];
             }
             pl_check_close(sum, i == j, 0, 1e-9);
-            assert_true(l[i * n + j] == l[j * n + i]);
+            expect_close(l[i * n + j], l[j * n + i], 0);
         }
     }
     free(a);

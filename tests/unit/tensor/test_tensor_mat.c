@@ -12,7 +12,7 @@ static void begins_zeroed_and_aligned(void **state)
     pl_check_ok(pl_mat_init(&mat, 3, 5, &err), err);
     assert_int_equal((uintptr_t)mat.data % 64, 0);
     for (size_t i = 0; i < 15; i++) {
-        assert_true(mat.data[i] == 0);
+        expect_close(mat.data[i], 0, 0);
     }
     pl_mat_deinit(&mat);
     assert_null(mat.data);

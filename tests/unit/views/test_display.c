@@ -101,7 +101,7 @@ static void test_registry(void **state)
         pl_buf_printf(&names, "%s%s", names.size > 0 ? "|" : "", (*view)->name);
         assert_ptr_equal(pl_view_find((*view)->name), *view);
         expect_less(strlen((*view)->name), PL_VIEW_NAME);
-        assert_true((*view)->help[strlen((*view)->help) - 1] == '.');
+        assert_int_equal((*view)->help[strlen((*view)->help) - 1], '.');
     }
     const pl_key *key = pl_command_find("view")->keys;
     while (strcmp(key->name, "main") != 0) {
@@ -174,7 +174,7 @@ static void test_select_channel(void **state)
     check_command_refused(s, "select channel=x", "whole number");
     check_command_refused(s, "select", "expected LAYER or channel=N");
     accept(s, "select 0.q_proj channel=none");
-    assert_true(s->state.channel == SIZE_MAX);
+    assert_int_equal(s->state.channel, SIZE_MAX);
     assert_int_equal(s->state.layer, 0);
 }
 
@@ -284,7 +284,7 @@ static void test_heat_map_view(void **state)
     }
     assert_true(shows(s, "word2  channel 5: 9.00"));
     act(s, PL_PANE_MAIN, PL_ACT_ZOOM_ALL);
-    assert_true(s->model.shown[0].memo.shown == 0);
+    expect_close(s->model.shown[0].memo.shown, 0, 0);
     s->model.shown[0] = (pl_shown){0};
     pl_figure_deinit(&figure);
 }

@@ -20,12 +20,12 @@ static void test_subsequence(void **state)
     int score = 0;
     uint64_t hits = 0;
     assert_true(pl_fuzzy_match("sa", "solve-all", &score, &hits));
-    assert_true(hits == ((1u << 0) | (1u << 6)));
+    assert_int_equal(hits, (1u << 0) | (1u << 6));
     assert_true(pl_fuzzy_match("SOLVE", "solve-all", &score, &hits));
-    assert_true(hits == 0x1f);
+    assert_int_equal(hits, 0x1f);
     assert_true(pl_fuzzy_match("solve all", "solve-all", &score, &hits));
     assert_true(pl_fuzzy_match("", "anything", &score, &hits));
-    assert_true(hits == 0);
+    assert_int_equal(hits, 0);
     assert_false(pl_fuzzy_match("las", "solve-all", &score, &hits));
     assert_false(pl_fuzzy_match("x", "", &score, &hits));
     assert_false(pl_fuzzy_match("ss", "solve", &score, &hits));
@@ -44,7 +44,7 @@ static void test_order(void **state)
     int score = 0;
     uint64_t hits = 0;
     assert_true(pl_fuzzy_match("all", "alpha-all", &score, &hits));
-    assert_true(hits == 0x1c0);
+    assert_int_equal(hits, 0x1c0);
 }
 
 static void test_long_texts(void **state)

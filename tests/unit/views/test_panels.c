@@ -261,7 +261,7 @@ static void test_remarks(void **state)
                                  NULL});
     for (int cols = 44; cols < 200; cols++) {
         char *text = draw(s, 30, cols);
-        assert_true((strstr(text, " tags ") != NULL) == (cols >= 72));
+        assert_int_equal(strstr(text, " tags ") != NULL, cols >= 72);
         free(text);
     }
 }
