@@ -1,20 +1,27 @@
 #include "core/lab/fused.h"
 
+#include "core/lab/lab_parts.h"
 #include "core/lab/transformed.h"
 #include "core/lab/weights.h"
 
 #include <math.h>
 
-pl_status pl_fused_most(pl_context cx, size_t layer, const pl_transform *t, float *out,
-                        pl_error *err)
+pl_status pl_fused_most(pl_context cx, size_t layer, const pl_transform *t, const pl_bench *bench,
+                        float *out, pl_error *err)
 {
     pl_model *model = cx.state->source->model;
     const pl_site *site = pl_model_site(model, pl_model_layer(model, layer)->site);
+    pl_lab_bench *kept = bench != NULL ? bench->hold : NULL;
     pl_status status = PL_OK;
     const bool shares = pl_spec_shares_scale(pl_state_spec(cx.state, layer, PL_SLOT_ROUND));
-    *out = 0.0f;
-    for (size_t i = 0; shares && status == PL_OK && i < site->n_layers; i++) {
+    *out = shares && kept != NULL ? kept->fused_most : 0.0f;
+    if (!shares || *out > 0.0f) {
+        return PL_OK;
+    }
+    bool by_inputs = true; /* what turns outputs is not in the bench's key */
+    for (size_t i = 0; status == PL_OK && i < site->n_layers; i++) {
         pl_mat w = {0};
+        by_inputs = by_inputs && pl_layer_outputs(cx.state, site->layers[i], t) == NULL;
         status =
             pl_weights_make(cx, site->layers[i],
                             (pl_weights_of){.which = PL_WHICH_BEFORE, .transform = t}, &w, err);
@@ -22,6 +29,9 @@ pl_status pl_fused_most(pl_context cx, size_t layer, const pl_transform *t, floa
             *out = fmaxf(*out, fabsf(w.data[e]));
         }
         pl_mat_deinit(&w);
+    }
+    if (status == PL_OK && kept != NULL && by_inputs) {
+        kept->fused_most = *out;
     }
     return status;
 }

@@ -12,6 +12,7 @@ typedef struct pl_lab_bench {
     pl_id transform; /* key; zeros for the site's own coordinates */
     pl_site_stats stats;
     pl_factors *factors;
+    float fused_most; /* pl_fused_most's number; 0: not known */
     int holders;
 } pl_lab_bench;
 

@@ -326,7 +326,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_error *err)
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
     in.watch = w->watch != NULL ? &watch : NULL;
     w->codes = &q;
-    status = pl_fused_most(w->cx, w->layer, w->t, &in.most, err);
+    status = pl_fused_most(w->cx, w->layer, w->t, &w->bench, &in.most, err);
     PL_THEN(pl_round(w->round, &in, &q, &found, w->cx.task, err));
     if (w->thrifty) { /* the rounder's factor goes before there is one more copy of the weights */
         pl_factors_shrink(w->bench.factors, KEPT_BYTES);

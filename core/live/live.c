@@ -192,7 +192,7 @@ static pl_status preview(turn *t, pl_task *task, pl_error *err)
     pl_preview_begin(live->preview, name, &settled, round);
     if (pl_spec_shares_scale(round)) {
         if (!(live->most > 0.0f)) {
-            PL_THEN(pl_fused_most((pl_context){NULL, t->state, task}, live->layer, NULL,
+            PL_THEN(pl_fused_most((pl_context){NULL, t->state, task}, live->layer, NULL, NULL,
                                   &live->most, err));
         }
         pl_preview_share(live->preview, live->most);

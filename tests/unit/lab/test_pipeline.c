@@ -1,3 +1,5 @@
+#include "core/lab/fused.h"
+#include "core/lab/lab_parts.h"
 #include "core/lab/weights.h"
 #include "tests/support/demo_lab.h"
 
@@ -404,6 +406,40 @@ static void test_sequential_refuses_another_text(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* Layers under one scale: the largest weight of all of the site, found once. */
+static void test_a_site_has_one_largest_weight(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    demo_lab d;
+    pl_id calibration = {0};
+    pl_bench bench = {0};
+    float most = 0.0f, again = 0.0f, own = 0.0f;
+    demo_lab_init(&d);
+    demo_method(&d.state, "rtn format=nvfp4 fused_scales=shared");
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
+    const pl_site *site = pl_model_site(d.state.source->model, 0);
+    pl_check_ok(pl_lab_site(demo_context(&d), calibration, 0, &bench, &err), err);
+    for (size_t i = 0; i < site->n_layers; i++) {
+        pl_mat w = {0};
+        const pl_weights_of before = {.which = PL_WHICH_BEFORE};
+        pl_check_ok(pl_weights_make(demo_context(&d), site->layers[i], before, &w, &err), err);
+        most = fmaxf(most, pl_floats_largest(w.data, w.rows * w.cols));
+        pl_mat_deinit(&w);
+    }
+    for (size_t i = 0; i < site->n_layers; i++) {
+        pl_check_ok(pl_fused_most(demo_context(&d), site->layers[i], NULL, &bench, &again, &err),
+                    err);
+        expect_close(again, most, 0);
+        expect_close(((const pl_lab_bench *)bench.hold)->fused_most, most, 0);
+    }
+    demo_method(&d.state, "rtn format=nvfp4");
+    pl_check_ok(pl_fused_most(demo_context(&d), site->layers[0], NULL, &bench, &own, &err), err);
+    expect_close(own, 0, 0);
+    pl_lab_release(d.lab, &bench);
+    demo_lab_deinit(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_damaged_weights_are_solved_again),
         cmocka_unit_test(test_damaged_calibration_is_rebuilt_with_a_warning),
         cmocka_unit_test(test_solve_says_what_is_missing),
+        cmocka_unit_test(test_a_site_has_one_largest_weight),
         cmocka_unit_test(test_solve_all_adds_up),
         cmocka_unit_test(test_solve_all_leaves_layers_without_a_method),
         cmocka_unit_test(test_sequential_sees_the_quantized_blocks),
