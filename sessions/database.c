@@ -127,9 +127,9 @@ static pl_status take_integer(void *ctx, sqlite3_stmt *row, pl_error *err)
     return PL_OK;
 }
 
-static pl_status ask(sqlite3 *db, const char *path, const char *sql, int64_t *out, pl_error *err)
+pl_status pl_database_number(sqlite3 *db, const char *path, const char *sql, int64_t *out,
+                             pl_error *err)
 {
-    *out = 0;
     return pl_database_query(db, path, sql, take_integer, out, err);
 }
 
@@ -137,7 +137,7 @@ pl_status pl_database_migrate(sqlite3 *db, const char *path, const pl_migration 
                               pl_error *err)
 {
     int64_t version = 0;
-    pl_status status = ask(db, path, "PRAGMA user_version", &version, err);
+    pl_status status = pl_database_number(db, path, "PRAGMA user_version", &version, err);
     if (status == PL_OK && (version > count || version < 0)) {
         status = newer(path, version, count, err);
     }
@@ -232,7 +232,7 @@ static pl_status check_schema(sqlite3 *db, const char *path, pl_error *err)
     sqlite3 *model = NULL;
     pl_buf own = {0}, expected = {0};
     int64_t version = 0;
-    pl_status status = ask(db, path, "PRAGMA user_version", &version, err);
+    pl_status status = pl_database_number(db, path, "PRAGMA user_version", &version, err);
     if (status == PL_OK && (version < 0 || version > MIGRATIONS)) {
         return newer(path, version, MIGRATIONS, err);
     }
@@ -269,8 +269,8 @@ static pl_status check_content(sqlite3 *db, const char *path, pl_error *err)
 {
     int64_t application = 0, objects = 0;
     char verdict[128] = "";
-    pl_status status = ask(db, path, "PRAGMA application_id", &application, err);
-    PL_THEN(ask(db, path, "SELECT count(*) FROM sqlite_schema", &objects, err));
+    pl_status status = pl_database_number(db, path, "PRAGMA application_id", &application, err);
+    PL_THEN(pl_database_number(db, path, "SELECT count(*) FROM sqlite_schema", &objects, err));
     if (status == PL_OK && application == 0 && objects == 0) {
         char set[64];
         sqlite3_snprintf(sizeof set, set, "PRAGMA application_id = %d", PL_SESSION_APPLICATION);
@@ -472,8 +472,8 @@ pl_status pl_database_copy(const char *path, sqlite3 **out, pl_error *err)
     int64_t application = 0, objects = 0;
     *out = NULL;
     pl_status status = open_to_read(path, &from, err);
-    PL_THEN(ask(from, path, "SELECT count(*) FROM sqlite_schema", &objects, err));
-    PL_THEN(ask(from, path, "PRAGMA application_id", &application, err));
+    PL_THEN(pl_database_number(from, path, "SELECT count(*) FROM sqlite_schema", &objects, err));
+    PL_THEN(pl_database_number(from, path, "PRAGMA application_id", &application, err));
     if (status == PL_OK && application != PL_SESSION_APPLICATION) {
         status = objects > 0 ? foreign(path, err) : no_session(path, err);
     }

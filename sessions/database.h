@@ -79,6 +79,10 @@ void pl_record_free(pl_record *entry); /* NULL is fine; `next` is left alone */
 PL_NODISCARD pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *first,
                                          pl_error *err);
 
+/* A query for one integer; *out stays as it is if there is no row. */
+PL_NODISCARD pl_status pl_database_number(sqlite3 *db, const char *path, const char *sql,
+                                          int64_t *out, pl_error *err);
+
 /* Calls `row` for every row of a query without parameters. */
 PL_NODISCARD pl_status pl_database_query(sqlite3 *db, const char *path, const char *sql,
                                          pl_status (*row)(void *ctx, sqlite3_stmt *row,

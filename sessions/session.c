@@ -156,13 +156,6 @@ static pl_status load_state(void *ctx, sqlite3_stmt *row, pl_error *err)
     return PL_OK;
 }
 
-static pl_status load_number(void *ctx, sqlite3_stmt *row, pl_error *err)
-{
-    (void)err;
-    *(int64_t *)ctx = sqlite3_column_int64(row, 0);
-    return PL_OK;
-}
-
 /* Takes text.  False, with nothing changed but text freed, when memory is out. */
 static bool add_begun(pl_session *session, int64_t id, int64_t state, char *text)
 {
@@ -204,10 +197,10 @@ static pl_status load_nodes(pl_session *session, pl_error *err)
                                          "SELECT id, parent, json, command FROM states ORDER BY id",
                                          load_state, session, err);
     session->head = -1;
-    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(max(id), 0) FROM commands",
-                              load_number, &session->commands, err));
-    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(state, 0) FROM head", load_number,
-                              &session->head, err));
+    PL_THEN(pl_database_number(session->db, path, "SELECT coalesce(max(id), 0) FROM commands",
+                               &session->commands, err));
+    PL_THEN(pl_database_number(session->db, path, "SELECT coalesce(state, 0) FROM head",
+                               &session->head, err));
     if (status == PL_OK && (session->head < 0 || session->head > (int64_t)session->n_nodes)) {
         status = pl_session_damaged(session, "its present state is missing", err);
     }
