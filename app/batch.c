@@ -23,8 +23,9 @@ typedef struct batch {
     const char *differs; /* a command's answer was that something is not as it was; or NULL */
 } batch;
 
-/* A JSON text on one line, with what a terminal would obey (DEL, C1 controls, bidirectional
- * overrides; jansson escapes the C0 ones) as \uXXXX: the same value to a reader of JSON. */
+/* A JSON text on one line, with characters that a terminal would obey (DEL, C1 controls,
+ * bidirectional overrides; jansson escapes C0 controls) as \uXXXX, the same value to a reader of
+ * JSON. */
 static void print_json(const char *text)
 {
     const char *end = text + strlen(text);
@@ -70,8 +71,8 @@ static json_t *schema_of(const char *name)
     return json_string(text);
 }
 
-/* `as typed` may hold anything: a name for stdout is escaped like all text.  An object that lacks a
- * key is not printed: the failure is counted. */
+/* `as typed` may hold anything, so it is escaped like all text.  An object that lacks a key is not
+ * printed, but counted as a failure. */
 static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_status status,
                           const pl_error *err)
 {

@@ -90,7 +90,7 @@ static bool numbers_agree(const comparison *c, const char *name, bool whole, dou
     return true;
 }
 
-/* A number in a sentence: at a digit that no letter or digit stands before, so that names stay
+/* A number in a sentence begins at a digit that follows no letter or digit, so that names stay
  * whole. */
 static bool begins_number(const char *text, size_t at)
 {

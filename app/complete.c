@@ -331,8 +331,8 @@ static void offer_alternative(matches *m, const pl_state *state, const char *tex
     }
 }
 
-/* Where the positions of `positional` begin and end: "[A|b] \"C D\" ..." has three; the dots stand
- * for the one before them.  Returns the next one's start, NULL at the end. */
+/* Where the positions of `positional` begin and end: "[A|b] \"C D\" ..." has three; the dots repeat
+ * the last one.  Returns the start of the next position, NULL at the end. */
 static const char *next_position(const char *at, size_t *length)
 {
     at += strspn(at, " ");
@@ -340,8 +340,8 @@ static const char *next_position(const char *at, size_t *length)
     return *length > 0 ? at : NULL;
 }
 
-/* What may stand at a position of the command's words.  Behind a position of fixed words that may
- * be left out, the next one may stand, too. */
+/* Words allowed at a position; if it only has optional fixed words, also those of the next
+ * position. */
 static void offer_positional(matches *m, const pl_state *state, const pl_command *command,
                              size_t position, const char *word)
 {

@@ -112,8 +112,8 @@ static pl_status keep_state(replay *r, const entry *of, pl_error *err)
 
 /* --- models ----------------------------------------------------------------------------------- */
 
-/* What the session's newest states say of the model at that path: a record to check a source
- * against, or NULL.  Caller decrefs. */
+/* What the session's newest states say about the model at that path, to check a source against; or
+ * NULL.  Caller decrefs. */
 static json_t *origin_of(const replay *r, const char *path)
 {
     for (size_t id = r->n_states; id > 0; id--) {
@@ -136,8 +136,8 @@ static json_t *origin_of(const replay *r, const char *path)
     return NULL;
 }
 
-/* Whether that is the session's model: by its identity where the session has one, else by its
- * print where the file says it, else whatever is there. */
+/* Whether that is the session's model: by its identity if the session has one, else by its print if
+ * the file has that; else any model passes. */
 static pl_status is_the_model(replay *r, pl_source *source, const char *path, bool *same,
                               pl_error *err)
 {
@@ -359,8 +359,8 @@ static pl_status check_file(replay *r, const char *recorded, const char *at, pl_
     return status;
 }
 
-/* A file to read: one that was made on the way, where the session has it, beside the session, in
- * files=; else it stays, and the command says that it is missing. */
+/* Finds a file to read: among files made by the replay, at the session's path, beside the session,
+ * in files=.  Else the path stays, and the command reports it missing. */
 static pl_status place_file(replay *r, char **value, pl_error *err)
 {
     pl_buf path = {0};

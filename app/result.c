@@ -38,7 +38,7 @@ static void put_json_cell(const json_t *value, char out[CELL])
 }
 
 /* Commands escape what comes from a file before they put it into a result; escaping again changes
- * nothing then, and a terminal is safe whatever a command forgot. */
+ * nothing then, and keeps the terminal safe if a command forgot. */
 static void put_result_text(pl_buf *out, const char *text, size_t size, size_t width)
 {
     size_t length = pl_text_escape(text, size, NULL, 0);

@@ -255,8 +255,8 @@ done:
     return PL_OK;
 }
 
-/* What fails where memory was short fails over that, whatever it has met: half a text is no JSON.
- */
+/* A failure after an allocation failed is reported as lack of memory, whatever it says: half a text
+ * is no JSON. */
 static pl_status check_script_memory(pl_status status, unsigned before, pl_error *err)
 {
     if (status == PL_OK) {
@@ -288,8 +288,8 @@ static pl_status expand_value(const pl_state *state, char **value, pl_error *err
     return status;
 }
 
-/* `tag:NAME` among the words for layers, and in on=, becomes the layers that have the tag now: what
- * is set for them stays theirs, and a figure's commands need no tag. */
+/* `tag:NAME` among the words for layers, and in on=, becomes the names of the layers with the tag,
+ * so that later changes of the tag do not matter, and a figure's commands need no tag. */
 static pl_status expand_tags(pl_call *call, const pl_state *state, pl_error *err)
 {
     pl_status status = PL_OK;

@@ -56,8 +56,8 @@ static const struct {
     {"VIEW", put_views},
 };
 
-/* What may stand behind a command's name, each with a blank before it: fixed words, names, and
- * "key=" or "key=choice". */
+/* Completions behind a command's name, each with a blank before it: fixed words, names, and "key="
+ * or "key=choice". */
 static void put_command_words(const pl_command *command, pl_buf *out)
 {
     static const char between[] = "[]|\" .";
@@ -109,8 +109,8 @@ static void put_cases(pl_buf *out, const char *head, const char *middle, const c
     }
 }
 
-/* How a shell completes the value of an option: what is put before, between and behind its choices,
- * and for a file, a folder, commands and any other text. */
+/* How a shell completes the value of an option: texts before, between and behind its choices, and
+ * for a file, a folder, commands and any other text. */
 typedef struct value_words {
     const char *choices[3];
     const char *file, *folder, *commands, *text;

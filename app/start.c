@@ -14,22 +14,22 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Set for the process that starts again: the kernels that OpenBLAS had chosen by itself.  Whoever
- * finds it has nothing more to choose, only to prove. */
+/* Set for the restarted process: the kernels that OpenBLAS had chosen.  A process that finds it
+ * chooses no more, and only checks its kernels. */
 static const char own_kernel[] = "PLANISH_OWN_KERNEL";
 static const char core_type[] = "OPENBLAS_CORETYPE";
 
 /* OpenMP threads that wait by spinning make a busy machine ten times slower (a shared server, two
- * jobs at once); ones that sleep at once lose 4 % of a calibration to being woken.  These spin for
- * some 15 us, which costs a busy machine nothing to speak of. */
+ * jobs at once); threads that sleep at once lose 4 % of a calibration to waking.  These spin for
+ * some 15 us, which hardly costs a busy machine anything. */
 static bool wait_by_sleeping(void)
 {
     return getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
            setenv("OMP_WAIT_POLICY", "passive", 0) == 0 && setenv("GOMP_SPINCOUNT", "1000", 0) == 0;
 }
 
-/* Takes better kernels than OpenBLAS's own; true where that needs a new start.  Kernels that are
- * not in the library or compute wrongly give way to the next poorer ones, in the end to its own. */
+/* Takes better kernels than OpenBLAS's own; true where that needs a new start.  If kernels are not
+ * in the library or compute wrongly, the next poorer ones are tried, in the end OpenBLAS's own. */
 static bool choose_kernel(void)
 {
     const char *own = getenv(own_kernel), *asked = getenv(core_type);
@@ -79,8 +79,8 @@ static int threads_at_load(char **environment)
     return threads;
 }
 
-/* Before OpenBLAS is loaded, for it would not come back; the C library is usable by then, but has
- * no environment of its own yet. */
+/* Runs before OpenBLAS is loaded, which would never return; by then the C library works, but has no
+ * environment yet. */
 static void check_room(int argc, char **argv, char **environment)
 {
     (void)argc;
@@ -97,8 +97,7 @@ static void check_room(int argc, char **argv, char **environment)
 __attribute__((section(".preinit_array"),
                used)) static void (*const before_libraries)(int, char **, char **) = check_room;
 
-/* A descriptor that is closed would be that of the next file opened, and what is printed go there.
- */
+/* The next file opened would get a closed descriptor's number, and receive what is printed. */
 static void open_standard_streams(void)
 {
     int fd = 0;

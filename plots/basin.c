@@ -34,8 +34,8 @@ static double find_floor(const pl_basin *basin)
     return isfinite(least) ? least / 4 : LOWEST;
 }
 
-/* Between two evaluated steps the layer's loss is a t² with the a of both: it is one parabola,
- * which straight lines would draw as a polygon.  The model's is drawn as it was evaluated. */
+/* The layer's loss is one parabola a t², which straight lines would draw as a polygon: so points
+ * are added between the evaluated ones.  The model's loss is drawn as evaluated. */
 static double loss_between(const pl_basin *basin, size_t direction, double t)
 {
     const double *loss = basin->loss[direction];

@@ -15,8 +15,8 @@ enum { FORM_PERPLEXITY, FORM_KL, FORM_TABLE, FORM_TASKS };
 
 /* --- intervals -------------------------------------------------------------------------------- */
 
-/* On paper median, box and whiskers are the value, one and two standard errors; on the screen a
- * line of two, whose first point is the value, which the crosshair says. */
+/* On paper a box plot: the value as median, one standard error as box, two as whiskers.  On the
+ * screen a line of two standard errors; its first point is the value, which the crosshair says. */
 static void put_interval(pl_mark mark, double x, double value, double error, pl_series *series)
 {
     static const double spread[PL_SPREAD] = {-2, -2, -1, 0, 1, 2, 2}, line[] = {0, -2, 2};
@@ -180,8 +180,8 @@ typedef struct task_column {
     size_t task, number;
 } task_column;
 
-/* Means come first, since a screen cuts what stands behind; differences are those of the means,
- * where there are any.  chosen[tasks * TASK_NUMBERS]; returns how many. */
+/* Means come first, since a screen cuts the last columns; differences are of the means, if there
+ * are any.  chosen[tasks * TASK_NUMBERS]; returns how many. */
 static size_t choose_task_columns(const pl_compared_rows *rows, size_t tasks, task_column *chosen)
 {
     const bool means = tasks > 0 && is_mean(task_at(rows, 0, tasks - 1));

@@ -1,5 +1,5 @@
 /* A document as one HTML file: well-formed XML, too, so that any parser reads it.  SVG and styles
- * stand inside, and nothing is asked of a network. */
+ * are inside it, and it loads nothing. */
 #include "plots/document_parts.h"
 
 #include "core/base/checked.h"

@@ -1,5 +1,5 @@
-/* A document on pages.  It is laid out twice: first without a surface, to count the pages, whose
- * number stands on each of them. */
+/* A document on pages.  It is laid out twice: first without a surface, to count the pages, since
+ * each page shows their number. */
 #include "plots/document_parts.h"
 
 #include "core/base/checked.h"
@@ -291,8 +291,8 @@ static void narrow(grid *g, double room)
     }
 }
 
-/* Where one column of texts takes half of the page and more, its texts go over several lines, for
- * which it has what the others leave. */
+/* If one column of texts would take half of the page or more, its texts are wrapped into the width
+ * that the other columns leave. */
 static bool breaks_texts(const pen *p, grid *g)
 {
     size_t widest = 0;

@@ -133,9 +133,9 @@ static bool add_files(FcConfig *config, const files *f)
     return true;
 }
 
-/* One configuration a font for the process, made once and kept: the first is also fontconfig's
- * current one, else Pango would load the system's and write its caches into HOME.  NULL if the font
- * is unusable. */
+/* One configuration a font for the process, made once and kept: the first also becomes fontconfig's
+ * current one; otherwise Pango would load the system's and write its caches into HOME.  NULL if the
+ * font is unusable. */
 static FcConfig *shared_config(const files *f)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

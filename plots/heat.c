@@ -32,7 +32,7 @@ void pl_heat_thin(const float *cells, size_t count, size_t stride, double first,
 }
 
 /* The dots of a heat map: whole multiples of device pixels from the frame's inner corner, so that
- * its lines hide no cell.  The outermost dots stand for what is below the frame, too. */
+ * the frame hides no cell.  The outermost dots also stand for cells below the frame. */
 typedef struct raster {
     double x, y, dot;      /* page */
     size_t width, height;  /* dots */

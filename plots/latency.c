@@ -13,9 +13,9 @@
 
 enum { FORM_PREFILL, FORM_DECODE, FORM_LAYER_PREFILL, FORM_LAYER_DECODE };
 
-/* Bars stand one before another: a lower one hides the foot of a higher one.  On paper in colours
- * of four lightnesses, for parts that touch stay apart in grey, too: luminances 217, 164, 120, 61.
- */
+/* Bars stand one before another: a lower one hides the foot of a higher one.  On paper their
+ * colours have four lightnesses, so that touching parts differ in grey, too: luminances 217, 164,
+ * 120, 61. */
 enum { TURNED, QUANTIZED, FUSED, PRODUCT, STACK };
 static const struct {
     const char *label;
@@ -29,7 +29,7 @@ static const struct {
 };
 
 /* The bars from left to right: float32 alone, then each transform in passes apart and fused.  A
- * dense matrix would dwarf the others; the rows have it. */
+ * dense matrix would dwarf the others; it is only in the rows. */
 static const struct {
     const char *name, *transform, *online;
 } places[] = {{"float32", "none", "none"},    {"none", "none", "apart"},

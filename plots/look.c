@@ -113,8 +113,8 @@ static bool range_of(const pl_figure *figure, size_t place, size_t *first, size_
     return true;
 }
 
-/* Over the norm of the input a group has no name but its first channel: the point that is of this
- * channel, and the last channel of it.  NULL on an axis of names. */
+/* Where x is a norm of the input, a group is known by its first channel: finds the channel's point,
+ * and the last channel of its group.  NULL on an axis with names. */
 static const pl_series *point_of(const pl_figure *figure, size_t channel, size_t channels,
                                  size_t *point, size_t *last)
 {

@@ -111,8 +111,8 @@ static size_t nearest(const unsigned char *palette, size_t n, const unsigned cha
     return best;
 }
 
-/* The colours that most pixels have, and those of the rest that are nearest: flat colours stay what
- * they are, which a median cut does not do.  indexed [height, width]; returns how many. */
+/* Keeps the most frequent colours, and gives other pixels the nearest of them: flat colours do not
+ * change, as they would in a median cut.  indexed [height, width]; returns how many. */
 static size_t choose_colours(const pl_raster *raster, bin *bins, bin **order,
                              unsigned char palette[COLOURS * 3], unsigned char *indexed)
 {

@@ -15,8 +15,9 @@
 
 enum { ROWS = 96, COLS = 1024, LARGEST = 16, NAME = PL_TICK_TEXT - 24, POINTS = 4096 };
 
-/* The colours go up to the largest value, or to so many times the 99th percentile where massive
- * activations would leave all else dark; and down to the 2nd percentile within four decades. */
+/* The colours end at the largest value, or at a multiple of the 99th percentile if massive
+ * activations would make all else dark; they begin at the 2nd percentile, at most four decades
+ * below. */
 #define BRIGHT 30.0
 #define DECADES 1e-4
 

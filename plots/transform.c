@@ -12,8 +12,8 @@
 
 enum { FORM_HISTOGRAM, FORM_CHANNELS };
 
-/* Both versions, each over its own RMS: a transform may change the unit, which no quantizer minds.
- */
+/* Both versions, each over its own RMS: a transform may change the scale, which does not matter to
+ * a quantizer. */
 typedef struct versions {
     pl_mat plain, turned; /* turned: of solved weights what the rounder was handed */
     bool has_turned, keeps;

@@ -327,8 +327,8 @@ static pl_status check_and_migrate(sqlite3 *db, const char *path, pl_error *err)
     return status;
 }
 
-/* Who writes: one program.  Where the file lies on another machine, SQLite's own lock says so, and
- * keeps readers out, too; there is no shared memory then. */
+/* Ensures that one program writes.  On a network file system SQLite's own lock does, which also
+ * keeps readers out, since there is no shared memory. */
 static pl_status open_to_write(const char *path, sqlite3 **db, const char **notice, pl_error *err)
 {
     const char *const journal = journal_of(path);
@@ -399,8 +399,8 @@ pl_status pl_database_open(const char *path, sqlite3 **out, int *lock, const cha
 
 /* --- copies ----------------------------------------------------------------------------------- */
 
-/* Opens a file to read it, whoever writes it.  Who may write brings a log that was left behind to
- * its end; a file that nobody may write, and that has none, is taken as it stands. */
+/* Opens a file to read, even if another program writes it.  If this process may write, it completes
+ * a log that was left behind; a read-only file without a log is opened as immutable. */
 static pl_status open_to_read(const char *path, sqlite3 **db, pl_error *err)
 {
     struct stat st;

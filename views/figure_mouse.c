@@ -1,5 +1,5 @@
-/* The mouse in a plot: a click moves the crosshair, a drag zooms to its range, the wheel zooms
- * where it stands.  Places are of the area in which the data was drawn last. */
+/* The mouse in a plot: a click moves the crosshair, a drag zooms to its range, the wheel zooms at
+ * its place.  Places are within the area in which the data was last drawn. */
 #include "views/figure_parts.h"
 #include "views/figure_view.h"
 #include "views/mouse.h"
@@ -34,8 +34,8 @@ static place place_y(const pl_pane_memo *memo, const pl_figure *figure, int y)
                      memo->area.y + memo->area.h - 1 - y, memo->area.h);
 }
 
-/* Of the points that share the cell's column the largest one, as it is drawn; where it is empty,
- * the nearest one beside it. */
+/* The largest point in the cell's column, as it is drawn; in an empty column the nearest point
+ * beside it. */
 static double x_of(const pl_figure *figure, place at)
 {
     const pl_series *best = NULL;

@@ -153,9 +153,8 @@ static void take_typed(pl_screen_model *model)
              status == PL_OK ? "" : said);
 }
 
-/* Enter keeps what can be understood, and goes to the first layer if none of the listed is
- * selected.
- */
+/* Enter keeps the part of the filter that can be understood, and selects the first layer if no
+ * listed one is selected. */
 static void keep_filter(pl_screen_model *model, pl_intent *intent)
 {
     listing l;
@@ -285,8 +284,8 @@ static pl_column column_of_bar(const pl_screen_model *model)
                                                     : PL_COLUMN_WEIGHT_RATIO;
 }
 
-/* Behind the bar's column: the chosen ones, as far as they fit; else the other ratio, and in a wide
- * pane whatever is known. */
+/* The columns behind the bar's: the chosen ones, as many as fit; else the other ratio, and in a
+ * wide pane all known ones. */
 static void choose_others(const pl_screen_model *model, int width, columns *c)
 {
     width -= c->tags_width;

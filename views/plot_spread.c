@@ -157,8 +157,8 @@ void pl_plot_fan(pl_plot *p, size_t i)
 
 /* --- boxes ------------------------------------------------------------------------------------ */
 
-/* How many series of boxes share the unit of x, and whether this one has to be moved beside the
- * others, since its positions are theirs. */
+/* The number of series of boxes at the same positions, and whether this one must be drawn beside
+ * the others. */
 static int boxes_of(const pl_figure *figure, size_t index, double *moved)
 {
     int slots = 0;

@@ -176,8 +176,8 @@ static bool describes(const char *capability)
     return s != NULL && s != (const char *)-1;
 }
 
-/* Mouse and synchronized output.  The question stands before the first clearing of the screen,
- * which takes away what a terminal makes of it that does not know such questions. */
+/* Mouse and synchronized output.  The question is sent before the first clearing of the screen,
+ * which removes what an ignorant terminal prints for it. */
 static void find_abilities(pl_terminal *terminal)
 {
     terminal->has_mouse = describes("kmous");
@@ -220,8 +220,8 @@ static SCREEN *open_sized(void)
     return screen;
 }
 
-/* Opens the terminal as TERM says it is.  Names of newer terminals are missing in many databases,
- * on the far side of an ssh, say; nearly all of them understand xterm. */
+/* Opens the terminal as TERM says it is.  Many databases lack the names of newer terminals, for
+ * example behind an ssh; nearly all of these understand xterm's sequences. */
 static pl_status open_curses(pl_terminal *terminal, pl_error *err)
 {
     static const char *const known[] = {"xterm-256color", "xterm", "vt100"};
@@ -541,9 +541,8 @@ static bool read_more(pl_terminal *terminal, uint32_t *key)
                                        (input.revents & POLLIN) != 0 && read_one(terminal, key));
 }
 
-/* What stands behind ESC [: a report of the mouse, an answer, or a sequence that nobody knows,
- * which is no text.  It is taken to its last byte; one that is cut off ends where another one
- * begins. */
+/* Reads what follows ESC [: a report of the mouse, an answer, or an unknown sequence, which is
+ * dropped.  A sequence that is cut off ends where another one begins. */
 static void read_sequence(pl_terminal *terminal, pl_press *press)
 {
     char text[96]; /* attributes are many */
@@ -593,8 +592,7 @@ static void read_sequence(pl_terminal *terminal, pl_press *press)
     *press = (pl_press){.key = heard ? PL_K_MOUSE : PL_K_NONE, .mouse = mouse};
 }
 
-/* What stands behind ESC _ up to ESC \ (or BEL): an answer about images.  Alt and _ where it is
- * none. */
+/* Reads what follows ESC _, up to ESC \ or BEL: an answer about images; else the keys Alt and _. */
 static void read_answer(pl_terminal *terminal, pl_press *press)
 {
     char text[96];

@@ -292,8 +292,7 @@ static pl_rect rest_of(const numbers *n)
     return rect;
 }
 
-/* The rounder alone, with which the result is compared: where nothing but the rounder is set, the
- * result itself. */
+/* The rounder alone, for comparison; the result itself if only a rounder is set. */
 static const pl_solve_report *plain_of(const pl_screen_model *model, const pl_solve_report *report,
                                        const pl_solve_report *empty)
 {
@@ -353,8 +352,8 @@ static bool draw_too_strong(const pl_screen_model *model, numbers *n, const pl_p
     return true;
 }
 
-/* What a solve minimizes, what it costs, and the rounder alone beside it; true where a sentence has
- * taken the room of the rest. */
+/* Draws what a solve minimizes, its cost, and the rounder alone beside it; true if a sentence took
+ * the room of the rest. */
 static bool draw_solve(const pl_screen_model *model, numbers *n, const pl_picture *picture)
 {
     const pl_solve_report empty = pl_solve_report_empty();
@@ -482,8 +481,8 @@ static void draw_pins(numbers *n, const pl_picture *picture)
     }
 }
 
-/* Where the selected parameter stands in its range, and what its value means, where nothing else is
- * said of that. */
+/* Draws the selected parameter's place in its range, and the meaning of its value unless that is
+ * shown elsewhere. */
 static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_row *row, bool said)
 {
     if (!has_room(n) || row->param == SIZE_MAX) {

@@ -131,8 +131,8 @@ static bool finish_intent(pl_buf *buf, pl_intent *intent)
     return fits;
 }
 
-/* The row's spec with the parameter at that text: who turns what a solve has found takes it over,
- * and where no solve is to find it any more it stays at what was found. */
+/* The row's spec with the parameter set to the text.  Turning a parameter that a solve finds fixes
+ * it; one that is no longer found by a solve keeps the value found. */
 static pl_spec changed_spec(const pl_screen_model *model, const pl_tuner_row *row, const char *text)
 {
     pl_spec spec = *row->spec;
@@ -151,8 +151,8 @@ static pl_spec changed_spec(const pl_screen_model *model, const pl_tuner_row *ro
     return spec;
 }
 
-/* `method NAME` with the parameters that differ from their defaults, and the changed one; what a
- * solve would find otherwise is said. */
+/* `method NAME` with the parameters that differ from their defaults, and the changed one; also a
+ * parameter that a solve would find otherwise. */
 static bool set_text(const pl_screen_model *model, const pl_tuner_row *row, const char *text,
                      pl_intent *intent)
 {

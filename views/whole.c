@@ -11,8 +11,8 @@ pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols)
 {
     const pl_state *state = model->state;
     pl_pane zoom = pl_zoomed_pane(state);
-    /* Settings side by side need room: on a small screen they have all of it while they are looked
-     * at. */
+    /* Settings side by side need room: on a small screen they take all of it while they have the
+     * focus. */
     if (zoom == PL_PANE_COUNT && model->focus == PL_PANE_MAIN &&
         pl_view_compares(state, PL_PANE_MAIN) && (rows < COMPARE_ROWS || cols < COMPARE_COLS)) {
         zoom = PL_PANE_MAIN;

@@ -27,8 +27,8 @@ static bool is_in_compared(const compared *c, size_t index)
     return found;
 }
 
-/* Names, and behind them perhaps a layer; `all`, or a layer alone: all that are kept.  No word:
- * none, which ends a comparison. */
+/* Names, perhaps followed by a layer; `all`, or a layer alone, means all kept settings; no word
+ * ends a comparison. */
 static pl_status read_compared(const pl_call *call, const pl_state *state, compared *out,
                                pl_error *err)
 {

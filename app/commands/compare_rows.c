@@ -85,8 +85,8 @@ static pl_status push_setting(comparing *c, char *name, pl_state *is, bool has_n
     return PL_OK;
 }
 
-/* "hadamard; gptq bits=4 on=*.q_proj": what makes `is` of a state without methods that quantizes
- * activations and cache as `state` does. */
+/* "hadamard; gptq bits=4 on=*.q_proj": the methods that make `is` from a state without methods,
+ * with the activations and cache of `state`. */
 static void put_setting_change(const pl_state *is, const pl_state *state, pl_buf *out)
 {
     pl_buf own = {0}, present = {0};

@@ -57,8 +57,8 @@ static void put_online(json_t *out, const pl_state *state, const pl_site *site,
     pl_buf_deinit(&text);
 }
 
-/* What a learned one costs does not depend on what it has learned: where that has not begun, its
- * start is taken, and nothing of it is left behind. */
+/* The cost of a learned transform does not depend on what it has learned: if learning has not
+ * begun, its initial value is taken, and discarded afterwards. */
 static pl_status take_transform(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
                                 pl_transform **out, pl_error *err)
 {

@@ -9,8 +9,7 @@
 
 #include <stdio.h>
 
-/* Whether the weights that are wanted by default are rounded ones: no layer's are where no rounder
- * is set. */
+/* Whether rounded weights are the default: not if no rounder is set. */
 static bool has_rounder(const pl_state *state)
 {
     bool found = false;
@@ -52,8 +51,8 @@ static pl_status check_whole(const pl_call *call, const pl_state *state, pl_whic
     return status;
 }
 
-/* A checkpoint holds weights: what is done to activations and the cache while it runs is not in
- * it, and is left out only where that is asked for. */
+/* A checkpoint holds weights: how activations and cache are quantized at run time is not in it, and
+ * is dropped only on request. */
 static pl_status check_online(const pl_call *call, const pl_state *state, pl_error *err)
 {
     size_t drop = 0;

@@ -193,8 +193,8 @@ static const struct {
     {"acl2", 16 / 2.54, 0.5},    {"slide", 10, 0.5625},
 };
 
-/* Rows of panels, inches: three quarters of a panel's width, but no lower than its texts and the
- * legend below them take, unless it is too narrow for them anyway. */
+/* Rows of panels, inches: three quarters of a panel's width, but high enough for its texts and a
+ * legend below, unless it is too narrow for them anyway. */
 static double height_of_rows(double width_in, size_t rows, size_t cols)
 {
     const double narrow = 1.25, least = 1.5;

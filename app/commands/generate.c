@@ -143,8 +143,8 @@ static json_t *token_at(const pl_tokenizer *tokenizer, const pl_continuation *c,
     return out;
 }
 
-/* Where both part: the number of the token, from 0, how many bytes of either text stand before it,
- * and what each has there; null: they are one. */
+/* Where two texts first differ: the token's number, from 0, the bytes before it in each text, and
+ * each one's token; null: they are equal. */
 static json_t *first_difference(const pl_tokenizer *tokenizer, const pl_continuation *a,
                                 const pl_continuation *b)
 {

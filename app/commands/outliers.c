@@ -50,8 +50,8 @@ static pl_status list_layer(const pl_call *call, pl_context cx, pl_side side, si
     return status;
 }
 
-/* All layers: each row says where it is, and in how many inputs of the residual stream its channel
- * is an outlier. */
+/* All layers: each row names its layer, and the number of inputs of the residual stream in which
+ * its channel is an outlier. */
 static pl_status list_all(const pl_call *call, pl_context cx, pl_side side, size_t top,
                           json_t *list, pl_error *err)
 {

@@ -93,8 +93,8 @@ static pl_status find_model(rebuild *r, const pl_state *state, pl_error *err)
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-/* Where a text of that name is: the session's calibration or sweep, beside the figure, the present
- * folder. */
+/* Looks for a text of that name: the session's calibration or sweep, beside the figure, in the
+ * present folder. */
 static pl_status find_named_text(const rebuild *r, const pl_state *state, const char *name,
                                  pl_buf *out, pl_error *err)
 {

@@ -89,8 +89,8 @@ static pl_status read_target(const pl_call *call, pl_target *out, pl_error *err)
     return status;
 }
 
-/* Which layers are asked for, a flag each: chosen[layers]; *one: by name, so that one that cannot
- * be searched is an error. */
+/* Which layers are asked for, flags chosen[layers]; *one: a single layer was named, for which it is
+ * an error if it cannot be searched. */
 static pl_status choose_targets(const pl_call *call, const pl_state *state, bool *chosen, bool *one,
                                 pl_error *err)
 {
@@ -217,8 +217,8 @@ static pl_status conclude_target(pl_call *call, tally *t, pl_status status, pl_l
     return status;
 }
 
-/* Whether a layer of several is searched: an imported one has no method, a blind one no inputs, and
- * of the layers that share a transform the first that is chosen stands for all. */
+/* Whether a layer of several is searched: not an imported one (it has no method), nor one without
+ * known inputs; of layers that share a transform only the first chosen one. */
 static bool is_due(const pl_state *state, size_t layer, const bool *chosen, const pl_target *target)
 {
     const pl_model *model = state->source->model;

@@ -25,8 +25,8 @@ static pl_status unknown_view(const char *name, pl_error *err)
     return status;
 }
 
-/* The pane of pane=, else the one that gets a view, else the main one:
- * `view second=groups form=bars`. */
+/* The pane named by pane=, else the one given a view, else the main one: `view second=groups
+ * form=bars`. */
 static pl_status find_meant_pane(const pl_call *call, size_t *index, pl_error *err)
 {
     size_t named = 0;

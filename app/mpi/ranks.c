@@ -173,8 +173,8 @@ static pl_status dead(pl_ranks *ranks, int rank, pl_error *err)
     return pl_error_set(err, PL_ERR_IO, "rank %d is gone", rank);
 }
 
-/* Ends with the request, or with the rank at its other end.  A request that never ends is given up,
- * with the buffer that MPI may still write to: *kept. */
+/* Waits until the request ends or the other rank dies.  Then *kept: the request is abandoned, and
+ * its buffer, to which MPI may still write. */
 static pl_status finish_request(pl_ranks *ranks, int rank, MPI_Request *request, bool *kept,
                                 pl_error *err)
 {

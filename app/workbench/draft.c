@@ -226,8 +226,8 @@ const pl_state *pl_draft_state(const pl_screen *screen, pl_state *own)
     return pl_state_as(state, state->kept[kept], own, NULL) == PL_OK ? own : NULL;
 }
 
-/* Of both in a kept setting, which has its own methods and looks at what the present one does: so
- * no frame copies a state. */
+/* Hash of both, for a kept setting, which has its own methods and the present looks: so no frame
+ * copies a state. */
 static pl_id wanted_figure(const pl_screen *screen)
 {
     const pl_state *state = screen->state;

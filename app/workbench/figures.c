@@ -224,8 +224,8 @@ static pl_pane pane_of(size_t index)
     return index < PL_DISPLAY_PANES ? display_panes[index] : PL_PANE_MAIN;
 }
 
-/* The state that slot `index` of model.shown is of: the screen's, or *own (which the caller
- * deinits) in a kept setting; NULL: it shows nothing. */
+/* The state that slot `index` of model.shown shows: the screen's or, for a kept setting, *own (the
+ * caller deinits it); NULL: none. */
 static const pl_state *state_of(const pl_screen *screen, size_t index, pl_state *own)
 {
     const pl_state *state = screen->state;
@@ -303,8 +303,8 @@ static void pump_pane(pl_screen *screen, size_t index, const pl_state *state,
     }
 }
 
-/* The focus is on a pane that is there: the zoomed one, no second one that is closed; and a screen
- * that has just been split by a command shows that. */
+/* Keeps the focus on a visible pane: the zoomed one, never a closed second one; after a command
+ * that splits the screen, the second. */
 static void settle_focus(pl_screen *screen)
 {
     pl_screen_model *model = &screen->model;

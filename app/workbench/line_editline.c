@@ -21,8 +21,8 @@ const char *pl_line_licence(void)
     return "This program is linked with\nBSD editline, whose licence asks for no other.";
 }
 
-/* Editline wants a terminal whose modes it may change and to which it may write: it gets one of its
- * own, at which nobody looks. */
+/* Editline needs a terminal whose modes it may change and to which it may write: it gets a hidden
+ * one. */
 static struct {
     pl_line_hooks hooks;
     char *path; /* of the history, or NULL */

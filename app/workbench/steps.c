@@ -100,8 +100,8 @@ static void add_log_line(void *to, const pl_session_command *one)
     pl_buf_deinit(&line);
 }
 
-/* The log is the session's from now on: what it had before this run, and what came since; what was
- * stopped in it is there to be run again. */
+/* Replaces the log by the session's: its earlier commands, and this run's; a command that was
+ * stopped can be resumed. */
 static void read_log(pl_screen *screen)
 {
     const pl_screen_options *options = screen->options;

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A superseded live solve is cancelled as soon as it has shown a frame, so that a held key shows
- * frames on its way, or has run so long without one. */
+/* A superseded live solve is cancelled as soon as it has shown a frame, so that a held key still
+ * shows frames, or when it has run too long without one. */
 static const double SUPERSEDED_SECONDS = 0.25;
 
 /* --- on the worker ---------------------------------------------------------------------------- */
@@ -101,8 +101,7 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
     return status;
 }
 
-/* Submits a job of the screen's own; one that cannot be made is tried again in the next round of
- * the loop. */
+/* Submits one of the screen's own jobs; if that fails, the next round of the loop tries again. */
 static bool start_job(pl_screen *screen, pl_screen_job *job, pl_urgency urgency)
 {
     return pl_jobs_submit(&screen->jobs, job, urgency, run_screen_job, NULL) == PL_OK;

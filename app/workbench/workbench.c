@@ -92,8 +92,8 @@ static void record_change(workbench *w, const char *how, const json_t *record)
     pl_buf_deinit(&text);
 }
 
-/* The first that this run records follows the state that it began in, whatever the session ended
- * with before. */
+/* The first record of this run follows the state that the run began in, whatever the session's last
+ * state was. */
 static void record_begin(workbench *w)
 {
     json_t *fresh = w->fresh;
@@ -289,8 +289,8 @@ static pl_status open_named(workbench *w, const pl_options *options, pl_error *e
     return status;
 }
 
-/* The open model's own session, and which one L brings back: that, or where no model was asked for
- * the newest of all, or where it has none yet one of the same path. */
+/* The open model's session, and the one that L restores: the same; if no model was asked for, the
+ * newest of all; if the model has none yet, one of the same path. */
 static void open_own(workbench *w, const pl_options *options, pl_error *notice)
 {
     const pl_source *source = w->front.state.source;
@@ -334,8 +334,8 @@ static pl_status start(workbench *w, const pl_options *options, pl_error *notice
     return status;
 }
 
-/* The file of --keys must be there; the usual one may be.  What is wrong in it is a notice: the
- * lines that are right count. */
+/* The file of --keys must exist, the usual one need not.  Wrong lines become a notice; the others
+ * count. */
 static pl_status read_keys(workbench *w, const char *file, pl_error *notice, pl_error *err)
 {
     pl_buf usual = {0};

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-/* Heads that see the same keys are taken together, so that keys and values are packed inside BLAS
- * once for all of them, and then fewer queries at a time, which leaves less of the upper triangle
- * to be made and thrown away. */
+/* Heads that share a key head go together, so that BLAS packs keys and values once for all of them;
+ * and with fewer queries at a time, so that less of the upper triangle is computed for nothing. */
 typedef struct attend_plan {
     size_t together; /* heads, a divisor of those of one key head */
     size_t queries;

@@ -210,7 +210,7 @@ static pl_status nothing_pairs(const pl_model *model, pl_error *err)
 /* --- layers ----------------------------------------------------------------------------------- */
 
 /* Whether two tensors of inputs hold the same numbers under two names, as dumps of q, k and v do.
- * Those that differ do so in their first rows, as a rule. */
+ * Different ones usually differ in their first rows. */
 static pl_status same_inputs(pl_checkpoint *checkpoint, const pl_tensor *a, const pl_tensor *b,
                              bool *same, pl_error *err)
 {
@@ -234,8 +234,8 @@ static pl_status same_inputs(pl_checkpoint *checkpoint, const pl_tensor *a, cons
     return status;
 }
 
-/* The site of the same inputs where it has room, or a new one.  The same numbers under other names
- * are looked for among the last few sites: q, k and v lie near one another. */
+/* The site with the same inputs, if it has room, or a new one.  Only the last few sites are
+ * searched for the same numbers under other names: q, k and v lie near one another. */
 static pl_status take_site(pl_model *model, const pl_tensor *inputs, size_t layer, pl_site **out,
                            pl_error *err)
 {

@@ -204,8 +204,8 @@ static bool propose(const pl_bpe *bpe, pl_bpe_work *work, int32_t position)
     return true;
 }
 
-/* Merges the best pair until none is left.  An entry whose pair has changed since is skipped if
- * the pair now there gives another token: the rule of Hugging Face's tokenizers. */
+/* Merges the best pair until none is left.  As in Hugging Face's tokenizers, an entry whose pair
+ * has changed since is skipped if the new pair gives another token. */
 static pl_status merge_all(const pl_bpe *bpe, pl_bpe_work *work, size_t count, pl_error *err)
 {
     pl_symbol *symbols = work->symbols;
@@ -254,8 +254,8 @@ static size_t put_symbol(pl_bpe_work *work, size_t count, int32_t id)
 }
 
 /* One symbol a character (a byte, if byte-level).  A character without a token becomes its byte
- * tokens, else the unknown token, else nothing; an unknown one waits, so that a run can fuse, and
- * byte tokens pass it, as they do in Hugging Face's tokenizers. */
+ * tokens, else the unknown token, else nothing.  As in Hugging Face's tokenizers, an unknown token
+ * waits, so that a run of them can fuse, and byte tokens overtake it. */
 static size_t first_symbols(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw, size_t size,
                             pl_bpe_work *work)
 {

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beside the layers' weights and biases, per block: the norms, their biases, the router, the shared
- * gate, what is added to the router's scores, its bias, attention's sinks. */
+/* Tensors of a block beside its layers' weights and biases: norms and their biases, router, shared
+ * gate, score bias, router bias, attention's sinks. */
 enum { EXTRA = 2 * PL_NORM_COUNT + 5 };
 
 /* A block's tensor, or one of the whole model ("model.norm"), as Hugging Face's files call it. */

@@ -203,8 +203,8 @@ static pl_status read_long_rope(const source *from, pl_config *config, pl_error 
                : status;
 }
 
-/* Keys of YaRN that change the numbers in a way no model of these architectures has.  from_deep: of
- * one that has the first, DeepSeek's. */
+/* Keys of YaRN that no model of these architectures uses.  from_deep: skips the first, which
+ * DeepSeek's have. */
 static pl_status refuse_yarn_keys(const source *from, bool from_deep, pl_error *err)
 {
     static const char *const keys[] = {"rope.scaling.yarn_log_multiplier",
@@ -288,9 +288,9 @@ static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
     return status;
 }
 
-/* Latent attention: the widths of heads as they are where keys and values are made of the latent
- * vector.  A file whose kv_b is in two tensors, for products with the latent vector itself, says
- * them apart, and one head of keys. */
+/* Latent attention: the widths of heads after keys and values are made of the latent vector.  A
+ * file that splits kv_b, for products with the latent vector itself, states these widths
+ * separately, and one head of keys. */
 static pl_status read_latent_sizes(const source *from, pl_config *config, pl_error *err)
 {
     char name[96];
@@ -467,8 +467,8 @@ static pl_status read_cap(const source *from, const char *key, double fallback, 
     return read_real(from, key, fallback, out, err);
 }
 
-/* granite's numbers, and cohere's.  llama.cpp divides granite's logits by what it multiplies
- * cohere's by. */
+/* granite's numbers, and cohere's.  llama.cpp divides granite's logits by the number by which it
+ * multiplies cohere's. */
 static pl_status read_multipliers(const source *from, pl_config *config, pl_error *err)
 {
     const pl_arch *arch = config->arch;
@@ -486,8 +486,8 @@ static pl_status read_multipliers(const source *from, pl_config *config, pl_erro
     return status;
 }
 
-/* GGUF has no query_pre_attn_scalar: it is the head's width, but hidden / heads in gemma's largest
- * models, which their number of blocks tells. */
+/* GGUF has no query_pre_attn_scalar: it is the head's width, except in gemma's largest models,
+ * known by their number of blocks, where it is hidden / heads. */
 static pl_status read_scales(const source *from, pl_config *config, pl_error *err)
 {
     char name[96];

@@ -68,8 +68,8 @@ static pl_status read_optional(const json_t *rope, const char *path, const char 
     return none ? PL_OK : pl_config_real(rope, path, field, 0, out, err);
 }
 
-/* As transformers 4.53 reads it: with original_max_position_embeddings the factor is what
- * max_position_embeddings is of that, whatever the factor says. */
+/* As transformers 4.53 reads it: with original_max_position_embeddings the factor is
+ * max_position_embeddings over that, and the field `factor` is ignored. */
 pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *out, pl_error *err)
 {
     static const char original[] = "original_max_position_embeddings";

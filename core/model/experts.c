@@ -40,8 +40,8 @@ static float group_score(const float *choice, size_t n, bool pairs)
     return pairs && n > 1 ? best + second : best;
 }
 
-/* choice[n] of the experts outside the best groups becomes -infinity; of equal groups the first
- * ones are better. */
+/* Excludes the experts outside the best groups from choice[n]; of equal groups the first are
+ * better. */
 static void limit_groups(const pl_config *c, float *choice)
 {
     const size_t n = c->experts / c->expert_groups;
@@ -59,8 +59,8 @@ static void limit_groups(const pl_config *c, float *choice)
     }
 }
 
-/* The best by what a bias and groups make of their scores; then (where `normalized`) those are made
- * to sum to 1. */
+/* Chooses experts by score plus bias, within the best groups; then (where `normalized`) scales the
+ * chosen ones' scores to sum to 1. */
 void pl_expert_shares(const pl_config *c, const float *bias, float *scores, float *choice)
 {
     const size_t n = c->experts, used = c->experts_used;

@@ -36,8 +36,8 @@ static bool is(const char *text, const char *word, size_t size)
     return strlen(text) == size && memcmp(text, word, size) == 0;
 }
 
-/* Whether a name may stand behind this part of a block ("mlp"), which is NULL where none was given
- * or where the architecture's names have no such part. */
+/* Whether a layer's name fits behind this part of a block ("mlp"); part NULL: none was given, or
+ * the architecture's names have none. */
 static bool in_part(pl_names names, const char *part)
 {
     const size_t size = part != NULL ? strcspn(part, ".") : 0;

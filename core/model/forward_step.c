@@ -1,5 +1,5 @@
-/* What every part of a block's forward pass does: norms, products, hooks, and attention on keys and
- * values that are there. */
+/* What every part of a block's forward pass does: norms, products, hooks, and attention on given
+ * keys and values. */
 #include "core/model/forward_parts.h"
 #include "core/model/model_parts.h"
 #include "core/tensor/linalg.h"

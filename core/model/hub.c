@@ -23,8 +23,8 @@ static bool holds(const char *folder, const char *name)
     return found;
 }
 
-/* A folder of safetensors is opened as it is; one with a single GGUF file (split or not) stands for
- * that file. */
+/* A folder of safetensors is opened as a folder; a folder with a single GGUF file (split or not)
+ * means that file. */
 static pl_status resolve_folder(const char *folder, pl_buf *out, pl_error *err)
 {
     if (holds(folder, "model.safetensors") || holds(folder, "model.safetensors.index.json")) {
@@ -73,8 +73,8 @@ static bool is_word_byte(char c)
            c == '_' || c == '.';
 }
 
-/* Words of letters, digits, '-', '_' and '.', none of which begins with a dot, with a slash between
- * them; how many, 0 where text[0, length) is something else. */
+/* Counts words of letters, digits, '-', '_' and '.', separated by slashes, none beginning with a
+ * dot; 0 where text[0, length) is anything else. */
 static size_t count_words(const char *text, size_t length)
 {
     size_t words = 0;
@@ -89,7 +89,7 @@ static size_t count_words(const char *text, size_t length)
     return length > 0 && length <= 200 && text[length - 1] != '/' ? words : 0;
 }
 
-/* "org/name", or "name" of the first models there were, and behind an @ a revision: a branch or tag
+/* "org/name", or "name" alone for the oldest models, then perhaps @ and a revision: a branch or tag
  * ("v1.0", "refs/pr/1") or a commit.  name: the bytes before the @. */
 static bool is_id(const char *path, size_t *name)
 {
@@ -191,8 +191,8 @@ static pl_status refuse_revision(const char *id, const char *repository, const c
     return status;
 }
 
-/* As huggingface_hub finds a revision without a network: what refs/REVISION names, else the
- * snapshot of that name; and no other. */
+/* As huggingface_hub finds a revision without a network: the snapshot that refs/REVISION names,
+ * else the one with that name. */
 static pl_status resolve_id(const char *id, size_t name, pl_buf *out, pl_error *err)
 {
     const char *revision = id[name] == '@' ? id + name + 1 : "";

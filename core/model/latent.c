@@ -1,6 +1,6 @@
 /* Latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): queries, keys and values are made
- * from two short vectors a token; RoPE turns a part of a head of its own, which in keys is the same
- * for all heads. */
+ * from two short vectors a token.  RoPE turns only some dimensions of a head, which in keys are the
+ * same for all heads. */
 #include "core/model/forward_parts.h"
 #include "core/model/model_parts.h"
 

@@ -76,9 +76,9 @@ static pl_status need_matrix(const pl_model *model, const char *name, size_t row
     return need(model, name, (const uint64_t[]){rows, cols}, 2, out, err);
 }
 
-/* What files have for "model." and before lm_head: a plain model, one inside a model with a vision
- * tower (as transformers wrote it before 4.52, and since), one saved without its head. An
- * architecture with words of its own has those instead. */
+/* Prefixes in place of "model.", and before lm_head: of a plain model, of one inside a model with a
+ * vision tower (as transformers wrote it before 4.52, and since), of one saved without its head.
+ * Some architectures have their own. */
 static const char *const words[][2] = {{"model.", ""},
                                        {"language_model.model.", "language_model."},
                                        {"model.language_model.", ""},

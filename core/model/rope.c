@@ -39,8 +39,8 @@ static void stretch(const pl_config *config, const float *divisor, float *out)
     }
 }
 
-/* The dimension whose frequency turns so often over the original positions (YaRN, arXiv 2309.00071,
- * section 3.2), a real number. */
+/* The dimension whose frequency turns that often over the original positions (YaRN, arXiv
+ * 2309.00071, section 3.2), a real number. */
 static double turning_dimension(const pl_config *config, double turns)
 {
     const double two_pi = 6.28318530717958647692;

@@ -1,6 +1,6 @@
 /* SentencePiece's BPE (Kudo and Richardson 2018; google/sentencepiece, bpe_model.cc): of all
  * neighbours whose joined text is a token, the pair with the best score merges first, the leftmost
- * of equals.  Symbols are the byte offsets they begin at, so that their text needs no place. */
+ * of equals.  A symbol is the byte offset at which it begins; its text is not copied. */
 #include "core/base/checked.h"
 #include "core/model/tokenizer_parts.h"
 
@@ -89,7 +89,7 @@ static size_t char_length(const char *text, const char *end)
 }
 
 /* Proposes the pair that begins at offset `at`.  SentencePiece remembers for each unused token the
- * halves proposed last, wherever in the text that was. */
+ * halves proposed last, anywhere in the text. */
 static void propose(run *r, int32_t at)
 {
     const pl_symbol *symbols = r->work->symbols;
@@ -157,8 +157,8 @@ static pl_status emit_unknown(run *r, const char *text, size_t size, pl_error *e
     return status;
 }
 
-/* Emits a symbol; an unused token as the halves it was made of, and those likewise.  The heap,
- * empty by now, keeps the right halves waiting (position: offset, rank: size). */
+/* Emits a symbol; an unused token as its two halves, recursively.  Right halves wait on the heap,
+ * which is empty by now (position: offset, rank: size). */
 static pl_status emit(run *r, size_t at, size_t size, pl_error *err)
 {
     pl_candidate *stack = r->work->heap;

@@ -71,8 +71,8 @@ static void norm_latent(const pl_tape_pass *p, size_t first, size_t width, pl_no
     pl_rms_norm(low, t->f->w.norms[norm], t->c->latent_eps, p->rows, width, low);
 }
 
-/* The turned part of heads (each `stride` apart, of one key: 1 head) of x, which begins at the
- * first one's; in place. */
+/* Turns, in place, the rotated part of heads (`stride` apart; a key has one) of x, which begins at
+ * the first head's part. */
 static void turn_parts(const pl_tape_pass *p, bool back, float *x, size_t stride, size_t heads)
 {
     const pl_tape *t = p->t;

@@ -1,5 +1,5 @@
 /* Expressions, by Jinja's grammar: choices, or, and, not, comparisons, + and -, ~, * / // %, signs,
- * then what stands behind a value: .name, [item], (call), |filter, is test. */
+ * then suffixes of a value: .name, [item], (call), |filter, is test. */
 #include "core/model/template_parts.h"
 
 #include <string.h>

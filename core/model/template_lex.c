@@ -1,5 +1,5 @@
-/* A template cut into texts and tags, and tags into tokens, with the white space that tags take
- * along: as Jinja does it with trim_blocks and lstrip_blocks. */
+/* A template cut into texts and tags, and tags into tokens, removing white space around tags as
+ * Jinja does with trim_blocks and lstrip_blocks. */
 #include "core/model/template_parts.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads pieces until a tag named in `ends` ("elif else endif"), whose name is passed over and given
- * back; at the template's end, where ends is NULL, nothing. */
+/* Reads pieces up to a tag named in `ends` ("elif else endif"), and returns its name; ends NULL: up
+ * to the template's end. */
 static pl_tpl_text read_body(pl_tpl_reader *r, const char *ends, size_t line, pl_tpl_node **out);
 
 static bool is_one_of(pl_tpl_text name, const char *words)

@@ -49,8 +49,8 @@ typedef struct reader {
     pl_tokenizer *t;
 } reader;
 
-/* A JSON object of the folder, NULL where there is no such file.  Integers are read as reals: a
- * model_max_length of 1e30, written out, is usual. */
+/* A JSON object of the folder, NULL where there is no such file.  Reads integers as reals, since a
+ * model_max_length of 1e30 is often written out. */
 static pl_status read_object(const reader *r, const char *name, json_t **out, pl_error *err)
 {
     pl_buf path = {0};
@@ -87,8 +87,8 @@ static const json_t *token_text(const json_t *value)
     return json_is_object(value) ? json_object_get(value, "content") : value;
 }
 
-/* Appends the special token `key` to ids[*count].  *missing: it is the class's own word for it, and
- * the vocabulary has none. */
+/* Appends the special token `key` to ids[*count].  *missing: the word is the class's default, and
+ * the vocabulary lacks it. */
 static pl_status add_special(const reader *r, const char *key, const char *fallback, int32_t *ids,
                              size_t *count, bool *missing, pl_error *err)
 {

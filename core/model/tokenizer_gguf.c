@@ -257,8 +257,8 @@ static int written_byte(const char *text, size_t size)
                : (int)((high - digits) * 16 + (low - digits));
 }
 
-/* What merges may make: normal, unused and those user-defined tokens that hold U+2581.  The other
- * user-defined ones are cut out of the text before. */
+/* Tokens that merges may make: normal, unused, and user-defined ones that contain U+2581.  Other
+ * user-defined ones are cut out of the text first. */
 static pl_status apply_types(const json_t *metadata, pl_tokenizer *t, pl_error *err)
 {
     memset(t->bpe.fallback, 0xff, sizeof t->bpe.fallback);

@@ -330,8 +330,8 @@ static pl_status read_model(const json_t *model, pl_tokenizer *t, pl_error *err)
     return status;
 }
 
-/* An added token that is in the vocabulary has its id there, whatever the entry says, as in
- * Hugging Face's tokenizers; another takes its own. */
+/* As in Hugging Face's tokenizers, an added token that is in the vocabulary keeps its id there,
+ * whatever its entry says; any other gets the entry's id. */
 static pl_status read_added_token(const json_t *json, pl_tokenizer *t, pl_error *err)
 {
     const json_t *content = json_object_get(json, "content");
@@ -425,8 +425,8 @@ static pl_status read_special(const json_t *template, const char *name, const pl
     return PL_OK;
 }
 
-/* A template for one text: special tokens, the text (A), special tokens.  What a template before it
- * made stays next to the text. */
+/* A template for one text: special tokens, the text (A), special tokens.  Tokens of an earlier
+ * template stay next to the text. */
 static pl_status read_template(const json_t *json, pl_tokenizer *t, pl_error *err)
 {
     const json_t *single = json_object_get(json, "single");

@@ -71,8 +71,8 @@ static bool is_text(const char *text, size_t size, const char *is)
     return size == strlen(is) && memcmp(text, is, size) == 0;
 }
 
-/* Blanks become U+2581, with one before each stretch of text or not (*prefix); any other way is not
- * SentencePiece's. */
+/* Blanks become U+2581, perhaps with one more before each stretch of text (*prefix); SentencePiece
+ * knows no other way. */
 static bool is_sentencepiece(const pl_tokenizer *t, bool *prefix)
 {
     const size_t n = t->n_normalizers;
@@ -157,9 +157,9 @@ static int32_t merged(const pl_tokenizer *t, size_t merge, pl_buf *work)
     return work->data == NULL ? -1 : pl_vocab_find(&t->vocab, work->data, work->size);
 }
 
-/* SentencePiece merges by the score of what a merge makes: minus the place of a token's merges in
- * the list.  Tokens whose merges stand among each other's have one score, as they had.  What no
- * merge makes has the least. */
+/* SentencePiece merges by the score of the merged token: minus the place of its merges in the list.
+ * Tokens whose merges are interleaved share one score, as they did before.  A token that no merge
+ * makes gets the lowest score. */
 static pl_status put_scores(const pl_tokenizer *t, size_t count, pl_gguf_keys *keys, pl_error *err)
 {
     pl_buf work = {0};

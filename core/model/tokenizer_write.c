@@ -138,8 +138,8 @@ static json_t *write_post_processor(const pl_tokenizer *t)
                      pair, "special_tokens", specials);
 }
 
-/* Added tokens that are not of the model stay out of its vocabulary, as they were; SentencePiece's
- * are all of the model. */
+/* Added tokens that were not in the model's vocabulary stay out of it; SentencePiece's all belong
+ * to it. */
 static pl_status write_vocab(const pl_tokenizer *t, json_t *vocab, pl_error *err)
 {
     for (size_t id = 0; id < t->vocab.count; id++) {

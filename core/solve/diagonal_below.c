@@ -80,8 +80,8 @@ static pl_status find_step(const problem *p, double mu, bool *found, pl_task *ta
     return PL_OK;
 }
 
-/* Goes along the step as far as d stays inside; what of it, 0 where nothing.  p->inverse has the
- * factor of the new G - diag(d). */
+/* Follows the step as far as d stays inside; returns the fraction taken, or 0.  p->inverse then
+ * holds the factor of the new G - diag(d). */
 static pl_status go(const problem *p, double *out, pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
@@ -154,8 +154,8 @@ static pl_status climb(const problem *p, pl_task *task, pl_error *err)
     return status;
 }
 
-/* What the rounding of a Cholesky factorization in float64 may hide: its residual is below
- * (n + 1) eps / (1 - (n + 1) eps) times the trace. */
+/* The margin for rounding in a float64 Cholesky factorization: its residual is below (n + 1) eps /
+ * (1 - (n + 1) eps) times the trace. */
 static double margin_of(const problem *p)
 {
     double trace = 0.0;

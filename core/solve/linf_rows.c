@@ -26,7 +26,7 @@ size_t pl_linf_block_rows(size_t rows, size_t n)
 }
 
 /* One thread's block of rows in the present wave.  Where a gap is asked for, rows stop one by one:
- * the first `active` places hold those that go on, and what belongs to a row moves with it. */
+ * the first `active` places hold the rows that go on, and all of a row's data moves with it. */
 typedef struct block {
     size_t first, count, active;
     size_t *row; /* [count], which row of the block a place holds */
@@ -177,9 +177,9 @@ static void swap_places(const engine *e, block *b, size_t p, size_t q)
     e->bounds[b->first + q] = bounds;
 }
 
-/* Puts the rows whose gap is as small as asked for behind those that go on.  A row's result depends
- * on no other row, whatever block it is in.  v stays as it is: z goes into d, which the next
- * combine overwrites. */
+/* Moves the rows whose gap is small enough behind those that go on.  A row's result depends on no
+ * other row, nor on its block.  v stays unchanged: z goes into d, which the next combine
+ * overwrites. */
 static void stop_rows(const engine *e, block *b)
 {
     const pl_linf_frame *f = e->frame;

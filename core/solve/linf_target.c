@@ -1,4 +1,4 @@
-/* The strength by what it does: beta for a given fall of the mean group maximum, which rises with
+/* Strength by its effect: the beta for a given fall of the mean group maximum, which rises with
  * beta (methods.md 2.1). */
 #include "core/base/checked.h"
 #include "core/base/search.h"
@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Rows of the sample that the search begins with, and how near that one goes; how near the layer's
- * own, of which the last value but one may be better than the last and is then solved again. */
+/* Rows of the sample with which the search begins, and its tolerance; the tolerance on the whole
+ * layer, where the last value but one may be better than the last, and is then solved again. */
 enum { SAMPLE_ROWS = 48 };
 static const double SAMPLE_TOLERANCE = 0.02, TOLERANCE = 5e-4;
 

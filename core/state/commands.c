@@ -158,8 +158,8 @@ static void put_imports(const pl_state *state, pl_buf *out)
     }
 }
 
-/* The solve of all layers in sequence, behind the imports that it saw; *imported says whether there
- * are any, which then are put. */
+/* Puts the solve of all layers in sequence, after the imports that it saw; *imported: there were
+ * such imports, and they are put. */
 static void put_sequential(const pl_state *state, bool *imported, pl_buf *out)
 {
     *imported = false;
@@ -324,8 +324,8 @@ static bool suits_activations(const pl_spec *transform)
     return transform->method != NULL && transform->method->suits_activations;
 }
 
-/* Whether the figure depends on how activations and cache are quantized: it shows that, or a
- * perplexity under it, or what a transform learned under it or a sequential solve has made. */
+/* Whether the figure depends on how activations and cache are quantized: it shows that, a
+ * perplexity under it, or the results of a transform learned under it or of a sequential solve. */
 static bool needs_quantized(const pl_state *state, const pl_figure_needs *needs, bool methods,
                             size_t sequential)
 {

@@ -479,9 +479,9 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-/* A word a layer, since a session records this with every change of its state: "-" or a result,
- * behind what it is of: an import, a solve in sequence behind the imports or before them, one
- * alone.  The plans are those of the setting. */
+/* One word a layer, since a session records this with every change of its state: "-", or a result
+ * behind a letter for its kind: an import, a solve in sequence after or before the imports, a solve
+ * alone.  The plans are the setting's. */
 static json_t *results_json(const pl_state *is)
 {
     pl_buf text = {0};

@@ -1,5 +1,5 @@
-/* Settings of some layers, on=GLOB.  There may be one for every layer, and plans are compared at
- * every frame: each keeps its spec as text. */
+/* Settings of some layers, on=GLOB.  There may be one for every layer, and every frame compares
+ * plans: so each keeps its spec as text. */
 #include "core/state/state_parts.h"
 
 #include <stdlib.h>

@@ -77,8 +77,8 @@ static bool same_result(const found *a, const pl_solved *b)
     return pl_id_equal(a->solved.plan, b->plan) && pl_id_equal(a->solved.result, b->result);
 }
 
-/* Behind the others; an equal one moves there.  only_new: one of the same plan and result stays
- * where it is, whatever its activations. */
+/* Adds it as the last; an equal one moves to the end.  only_new: one with the same plan and result
+ * stays in place, whatever its activations. */
 static void add_found(found_list *list, found item, bool only_new)
 {
     for (size_t i = list->count; i > 0; i--) {

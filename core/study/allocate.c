@@ -110,8 +110,8 @@ static double relaxed_bound(const pl_knapsack *s, double budget)
 
 /* --- the choice ------------------------------------------------------------------------------- */
 
-/* The table is in steps over the cheapest choices, each choice rounded to the nearest one; it goes
- * a step a unit beyond the budget, since so much rounding may hide. */
+/* The table counts steps above the cheapest choices, each choice rounded to the nearest step.  It
+ * goes one step for each unit beyond the budget, since rounding may hide that much. */
 typedef struct ladder {
     const pl_knapsack *sack;
     double step; /* bits */

@@ -188,8 +188,8 @@ static pl_status try_choices(allocating *a, const int32_t *ids, size_t count, pl
 
 /* --- what was chosen -------------------------------------------------------------------------- */
 
-/* The state as it came, with what was chosen for the units, or one choice for all of them, and the
- * results found for it. */
+/* The original state with the chosen bits, or one choice for all units, and the results found for
+ * them. */
 static pl_status take_choices(allocating *a, size_t choice, pl_error *err)
 {
     const pl_allocated *out = a->out;

@@ -114,7 +114,7 @@ static pl_status fill_weights(pl_lab *lab, const pl_state *state, size_t layer, 
     return own ? PL_OK : status;
 }
 
-/* Statistics of a layer's inputs; empty where they are not at hand.  Given inputs are read here for
+/* Statistics of a layer's inputs; empty where there are none yet.  Given inputs are read here for
  * the first time. */
 static pl_status load_inputs(pl_context cx, pl_id calibration, size_t layer, pl_site_stats *out,
                              pl_error *err)

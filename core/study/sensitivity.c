@@ -105,8 +105,8 @@ static pl_status unit_input(void *ctx, size_t site, size_t window, float *x, siz
     return quantized ? m->all.input(m->all.ctx, site, window, x, rows, cols, err) : PL_OK;
 }
 
-/* Whether the cache is quantized that a block's layer of the role fills, or (latent attention)
- * kv_a_proj_with_mqa. */
+/* Whether the cache that a block's layer of this role (in latent attention kv_a_proj_with_mqa)
+ * fills is quantized. */
 static bool fills_quantized_cache(const measuring *m, size_t block, pl_role role)
 {
     size_t first = 0;
@@ -436,8 +436,8 @@ static double walk_of(const measuring *m, size_t unit)
     return block != SIZE_MAX ? blocks - (double)block : blocks;
 }
 
-/* Units beside each other share what stands before them, so each worker gets some in a row; what
- * `without` differs from is measured by itself. */
+/* Neighbouring units share the blocks before them, so each worker gets several in a row; the
+ * reference of `without` is a measurement of its own. */
 static pl_status measure_in_parts(measuring *m, const int32_t *ids, size_t count, pl_error *err)
 {
     enum { EACH = 2 };

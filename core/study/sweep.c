@@ -289,8 +289,8 @@ typedef struct work {
     pl_tokens text; /* of the perplexity */
 } work;
 
-/* The value goes into every spec that the sweep is about: the layer's own, which an override may
- * hold, or in the whole model all of the same method. */
+/* Puts the value into every spec that is swept: the layer's own, perhaps in an override, or in the
+ * whole model all of the same method. */
 static pl_status put_swept_value(work *w, double value, pl_error *err)
 {
     const pl_sweep *sweep = w->sweep;

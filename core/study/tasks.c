@@ -56,8 +56,8 @@ void pl_encoded_truncate(pl_encoded *e, size_t most)
     }
 }
 
-/* Context and continuation are pl_encoded as one; what the context alone gives is its share, its
- * trailing blanks belong to the continuation. */
+/* Context and continuation are encoded as one text; the context's share is what it gives alone, and
+ * its trailing blanks belong to the continuation. */
 static pl_status encode_pair(const pl_scorer *s, size_t item, const char *context,
                              const char *choice, pl_encoded *out, pl_error *err)
 {
@@ -94,8 +94,8 @@ static pl_status hash_scorer(pl_scorer *s, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    /* BLAS cuts its products by the threads, and sums differ at the cuts: scores of 3 or 4 threads
-     * are not those of 1 to the last bit (those of 2 were). */
+    /* BLAS cuts products by the number of threads, and sums differ at the cuts: with 3 or 4 threads
+     * the last bits of scores are not those of 1 (with 2 they were). */
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     if (s->used != NULL) {
         if (pl_state_quantizes(state)) {
@@ -193,8 +193,8 @@ json_t *pl_scorer_sample(const pl_scorer *s, size_t item)
     return sample;
 }
 
-/* The first of the largest sums, each over the length of its choice where lengths are given.  kept:
- * of each its sum, and whether it is greedy. */
+/* The choice with the largest sum, of equal ones the first; sums are divided by the choices'
+ * lengths where these are given.  kept: each choice's sum, and whether it is greedy. */
 static size_t choose_largest(const double *kept, const json_t *choices, bool by_length)
 {
     size_t best = 0;

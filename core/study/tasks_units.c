@@ -1,5 +1,5 @@
-/* Tasks by a pool: items that are kept together are a unit, as the tokens of their requests.  What
- * a unit scores is an entry of the store. */
+/* Tasks by a pool: items whose scores are kept together are a unit, described by the tokens of
+ * their requests.  A unit's scores are an entry of the store. */
 #include "core/base/checked.h"
 #include "core/base/json.h"
 #include "core/study/tasks_parts.h"

@@ -303,8 +303,8 @@ static pl_status allocate_tuned(pl_tuner *t, pl_error *err)
     return PL_OK;
 }
 
-/* The units of the layers that the parameters are of: those of a state in which these count as
- * solved, and no others. */
+/* The units of the layers that have the parameters, found in a state in which only these count as
+ * solved. */
 static pl_status find_units(pl_tuner *t, pl_error *err)
 {
     const size_t n = pl_model_layer_count(t->cx.state->source->model);

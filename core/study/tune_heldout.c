@@ -95,8 +95,8 @@ static pl_status try_candidate(heldout *h, size_t layer, size_t candidate, pl_ta
                : status;
 }
 
-/* What is solved on half a calibration is of no use but for its number, also where the search is
- * cut off: it goes on behind the numbers. */
+/* Results on half a calibration are only needed for their number: they are removed, also where the
+ * search is cut off, which later goes on from the numbers. */
 static pl_status try_layer(heldout *h, size_t layer, pl_error *err)
 {
     pl_tuner *t = h->t;

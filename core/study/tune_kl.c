@@ -1,5 +1,5 @@
-/* Tuning by what the model loses: coordinate search over trials, each one a candidate for every
- * unit. */
+/* Tuning by the model's KL divergence: coordinate search over trials, each with one candidate for
+ * every unit. */
 #include "core/base/checked.h"
 #include "core/lab/pipeline.h"
 #include "core/lab/solve_units.h"
@@ -52,8 +52,8 @@ static pl_status try_uniform(pl_search *s, pl_error *err)
     return status;
 }
 
-/* The best candidate of every unit of the group, together: all that gain, and those that gain as
- * much as their mean. */
+/* Tries the best candidates of the group's units together: those of all units that gain, and those
+ * of units that gain at least the mean. */
 static void combine(pl_search *s, const size_t *group, size_t n)
 {
     const pl_tuned *out = s->t->out;

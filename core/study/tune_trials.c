@@ -103,8 +103,8 @@ static pl_status hash_search(pl_search *s, pl_error *err)
     return PL_OK;
 }
 
-/* By the results that the model is made of, however they came about; in sequence by the plan, since
- * the results are not known before. */
+/* Keys by the model's results, however they were made; for trials in sequence by the plan, since
+ * their results are not known before. */
 static pl_status trial_key(const pl_search *s, const pl_state *state, const size_t *choice,
                            pl_id *out, pl_error *err)
 {

@@ -1,7 +1,7 @@
-/* Hadamard matrices that Paley's fields do not give: four circulants A, B, C, D of order m with
- * A A^T + B B^T + C C^T + D D^T = 4m I in the array of Goethals and Seidel (Canad. J. Math. 19,
+/* Hadamard matrices that Paley's fields do not give: four circulants A, B, C, D of order m with A
+ * A^T + B B^T + C C^T + D D^T = 4m I in the array of Goethals and Seidel (Canad. J. Math. 19,
  * 1967).  The first rows were found by a search over unions of orbits of a group of multipliers of
- * Z_m; that they fit is what the test of the matrices proves. */
+ * Z_m; the test of the matrices proves that they fit. */
 #include "core/tensor/hadamard.h"
 
 static const struct {

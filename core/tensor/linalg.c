@@ -62,8 +62,9 @@ static void cut(const product *p, size_t wanted, size_t *rows, size_t *cols)
 }
 
 /* Tiles on several threads, each by single-threaded BLAS.  OpenBLAS's own threads wait for each
- * other inside a product, spinning: beside other work on the machine one of them is seldom
- * running.  Here whoever runs takes the next tile, and who has none sleeps. */
+ * other inside a product, spinning: if the machine has other work, one of them is often not
+ * running, and the rest waits.  Here any running thread takes the next tile, and threads without
+ * one sleep. */
 static void multiply_tiles(const product *p)
 {
     size_t rows = p->m, cols = p->n;
