@@ -346,15 +346,18 @@ pl_status pl_learned_run_block(pl_lab *lab, pl_id key, const pl_spec *spec,
                                pl_task *task, pl_error *err)
 {
     run r = {.lab = lab, .key = key, .written_at = pl_clock_now()};
-    const pl_block_layout at = pl_block_layout_of(in);
+    pl_block_layout at;
     pl_learning stored = {0};
     *reached = (pl_learning){0};
-    const wanted want = {.at = &at.sites[0]};
-    const bool found = read_newest(lab, key, want, &r.slot, &stored, NULL) == PL_OK;
-    pl_status status =
-        pl_flatquant_init_block(&r.learner, spec, in, found ? &stored : NULL, task, err);
+    pl_status status = pl_block_layout_init(&at, in, err);
+    if (status == PL_OK) {
+        const wanted want = {.at = &at.sites[0]};
+        const bool found = read_newest(lab, key, want, &r.slot, &stored, NULL) == PL_OK;
+        status = pl_flatquant_init_block(&r.learner, spec, in, found ? &stored : NULL, task, err);
+    }
     const uint64_t rollbacks = stored.rollbacks;
     pl_learning_deinit(&stored);
+    pl_block_layout_deinit(&at);
     PL_THEN(learn(&r, until, task, err));
     if (status == PL_OK) {
         hand_over(&r.learner, reached);

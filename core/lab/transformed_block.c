@@ -12,9 +12,11 @@
 typedef struct block_bench {
     pl_block_input in;
     char name[32];
-    pl_view views[PL_BLOCK_SITES];
-    pl_grid grids[PL_BLOCK_SITES];
-    pl_site_stats stats[PL_BLOCK_SITES];
+    pl_block_layout at;
+    pl_site_input *sites; /* what follows: [in.n_sites] */
+    pl_view *views;
+    pl_grid *grids;
+    pl_site_stats *stats;
     pl_block_states states;
 } block_bench;
 
@@ -54,12 +56,6 @@ static pl_status check_block(const pl_block_order *o, pl_error *err)
     pl_status status = pl_model_need_forward(model, "method flatquant scope=block", err);
     if (status != PL_OK) {
         return status;
-    }
-    if ((pl_model_config(model)->block_kind[o->block] & PL_BLOCK_EXPERTS) != 0) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "model.layers.%zu is a mixture of experts: %s scope=block learns dense "
-                            "blocks, scope=layer any",
-                            o->block, o->spec->method->name);
     }
     if (pl_model_config(model)->kv_latent > 0 && o->cx.state->kv.bits > 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
@@ -127,16 +123,56 @@ pl_status pl_block_site_key(pl_id learning, size_t site, pl_id *out, pl_error *e
     return status;
 }
 
-/* The shape alone: what the layout of its parameters follows from. */
-static void describe_block(const pl_block_order *o, block_bench *b)
+static void leave_block(const pl_block_order *o, block_bench *b)
+{
+    for (size_t site = 0; b->stats != NULL && site < b->in.n_sites; site++) {
+        pl_site_stats_deinit(&b->stats[site]);
+    }
+    pl_block_layout_deinit(&b->at);
+    free(b->sites);
+    free(b->views);
+    free(b->grids);
+    free(b->stats);
+    pl_tape_destroy(b->in.tape);
+    pl_lab_give_states(o->cx.lab, &b->states);
+}
+
+/* Where a block's experts begin among its sites: behind attention's. */
+static size_t first_expert(const pl_block_order *o, size_t count)
+{
+    size_t at = 0, site = 0;
+    while (site < count && site_of(o, site, &at)->expert == PL_NO_EXPERT) {
+        site++;
+    }
+    return site;
+}
+
+static pl_status make_room(block_bench *b, pl_error *err)
+{
+    const size_t count = b->in.n_sites;
+    b->sites = calloc(count, sizeof *b->sites);
+    b->views = calloc(count, sizeof *b->views);
+    b->grids = calloc(count, sizeof *b->grids);
+    b->stats = calloc(count, sizeof *b->stats);
+    b->in.sites = b->sites;
+    return b->sites != NULL && b->views != NULL && b->grids != NULL && b->stats != NULL
+               ? PL_OK
+               : pl_error_memory(err, "the transforms of %s", b->name);
+}
+
+/* The shape alone, and the layout of its parameters, which follows from it.  Leave it in any case.
+ */
+static pl_status describe_block(const pl_block_order *o, block_bench *b, pl_error *err)
 {
     const pl_state *state = o->cx.state;
     const pl_model *model = state->source->model;
     const pl_config *c = pl_model_config(model);
+    const size_t count = pl_block_site_count(o);
     *b = (block_bench){0};
     snprintf(b->name, sizeof b->name, "model.layers.%zu", o->block);
     b->in = (pl_block_input){.name = b->name,
-                             .n_sites = pl_block_site_count(o),
+                             .n_sites = count,
+                             .mixture = first_expert(o, count),
                              .latent = c->kv_latent > 0,
                              .heads = c->heads,
                              .kv_heads = c->kv_heads,
@@ -144,7 +180,8 @@ static void describe_block(const pl_block_order *o, block_bench *b)
                              .kv = state->kv,
                              .kv_group_size = state->kv_group_size,
                              .hidden = c->hidden_size};
-    for (size_t number = 0; number < b->in.n_sites; number++) {
+    pl_status status = make_room(b, err);
+    for (size_t number = 0; status == PL_OK && number < count; number++) {
         size_t at = 0, rows = 0;
         const pl_site *site = site_of(o, number, &at);
         const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
@@ -155,14 +192,14 @@ static void describe_block(const pl_block_order *o, block_bench *b)
         if (round->method != NULL) {
             b->grids[number] = pl_spec_grid(round);
         }
-        b->in.sites[number] =
-            (pl_site_input){.site = site->name,
-                            .n = site->cols,
-                            .weights = &b->views[number],
-                            .n_weights = 1,
-                            .grid = round->method != NULL ? &b->grids[number] : NULL,
-                            .activations = state->activations};
+        b->sites[number] = (pl_site_input){.site = site->name,
+                                           .n = site->cols,
+                                           .weights = &b->views[number],
+                                           .n_weights = 1,
+                                           .grid = round->method != NULL ? &b->grids[number] : NULL,
+                                           .activations = state->activations};
     }
+    return status == PL_OK ? pl_block_layout_init(&b->at, &b->in, err) : status;
 }
 
 /* Weights, statistics and inputs of the described block. */
@@ -183,18 +220,9 @@ static pl_status load_block_bench(const pl_block_order *o, block_bench *b, size_
         b->views[site].data = pl_tape_weights(b->in.tape, site, &rows, &cols);
         status =
             pl_lab_load_site(o->cx, o->calibration, at, PL_GRAM_NONE, false, &b->stats[site], err);
-        b->in.sites[site].max_abs = b->stats[site].max;
+        b->sites[site].max_abs = b->stats[site].max;
     }
     return status;
-}
-
-static void leave_block(const pl_block_order *o, block_bench *b)
-{
-    for (size_t site = 0; site < PL_BLOCK_SITES; site++) {
-        pl_site_stats_deinit(&b->stats[site]);
-    }
-    pl_tape_destroy(b->in.tape);
-    pl_lab_give_states(o->cx.lab, &b->states);
 }
 
 pl_status pl_block_learn(const pl_block_order *o, pl_id key, size_t site, uint64_t until,
@@ -202,11 +230,11 @@ pl_status pl_block_learn(const pl_block_order *o, pl_id key, size_t site, uint64
 {
     block_bench b;
     *reached = (pl_learning){0};
-    describe_block(o, &b);
-    pl_status status = load_block_bench(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], err);
+    pl_status status = describe_block(o, &b, err);
+    PL_THEN(load_block_bench(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], err));
     PL_THEN(pl_learned_run_block(o->cx.lab, key, o->spec, &b.in, until, reached, o->cx.task, err));
     if (status == PL_OK) {
-        reached->at = pl_block_layout_of(&b.in).sites[site];
+        reached->at = b.at.sites[site];
     }
     leave_block(o, &b);
     return status;
@@ -215,12 +243,13 @@ pl_status pl_block_learn(const pl_block_order *o, pl_id key, size_t site, uint64
 pl_status pl_block_read(const pl_block_order *o, pl_id key, size_t site, pl_learning *out)
 {
     block_bench b;
-    describe_block(o, &b);
-    const pl_block_layout at = pl_block_layout_of(&b.in);
-    pl_status status = pl_learned_read_block(o->cx.lab, key, &at, out);
+    pl_status status = describe_block(o, &b, NULL);
+    *out = (pl_learning){0};
+    PL_THEN(pl_learned_read_block(o->cx.lab, key, &b.at, out));
     if (status == PL_OK) {
-        out->at = at.sites[site];
+        out->at = b.at.sites[site];
     }
+    leave_block(o, &b);
     return status;
 }
 
@@ -228,7 +257,9 @@ pl_status pl_block_reached(const pl_block_order *o, size_t site, const pl_learni
                            pl_transform **out, pl_error *err)
 {
     block_bench b;
-    describe_block(o, &b);
-    const pl_block_layout at = pl_block_layout_of(&b.in);
-    return pl_block_transform(&at, site, reached->params, out, err);
+    *out = NULL;
+    pl_status status = describe_block(o, &b, err);
+    PL_THEN(pl_block_transform(&b.at, site, reached->params, out, err));
+    leave_block(o, &b);
+    return status;
 }

@@ -19,7 +19,8 @@ typedef struct pl_block_order {
 void pl_rounder_format(const pl_state *state, size_t layer, const char *before, pl_buf *out);
 
 /* The key of the block's learning: of everything its transforms come from.  PL_ERR_UNSUPPORTED for
- * a mixture of experts, PL_ERR_STATE where the block's layers have different transform specs. */
+ * a cache of latent vectors, PL_ERR_STATE where the block's layers have different transform specs.
+ */
 PL_NODISCARD pl_status pl_block_key(const pl_block_order *order, pl_id *out, pl_error *err);
 
 /* Its sites; below, one is meant by its number among them. */

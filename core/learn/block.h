@@ -12,7 +12,12 @@
  *   keys      P_h after RoPE, P_h^-T on queries, where the cache is quantized
  * with learned clipping of every weight row's groups, of each site's input, of keys and of values.
  * v's rows are clipped before P_v, as in the paper's code.  Latent attention has no v of its own:
- * there every site, of the latent vectors and of o, too, has a T = diag(exp(s)) (P1 (x) P2). */
+ * there every site, of the latent vectors and of o, too, has a T = diag(exp(s)) (P1 (x) P2).
+ *
+ * Of a mixture of experts, gate and up of all experts, the shared one among them, see one input and
+ * have one T, which is on all of its way to them: a router reads the input itself.  Every expert's
+ * down has a T of its own.  F' chooses its experts by what its own router gives, as the quantized
+ * model does; the choice has no slope. */
 #ifndef PL_LEARN_BLOCK_H
 #define PL_LEARN_BLOCK_H
 
@@ -20,15 +25,13 @@
 #include "core/learn/site.h"
 #include "core/model/tape.h"
 
-/* Of a dense block, at most: latent attention has two more than plain attention. */
-enum { PL_BLOCK_SITES = PL_SITE_ROLE_COUNT + 2 };
-
 /* What is borrowed while a block is learned on. */
 typedef struct pl_block_input {
-    const char *name;                    /* "model.layers.3" */
-    pl_site_input sites[PL_BLOCK_SITES]; /* in model order, without sample and gram */
+    const char *name;           /* "model.layers.3" */
+    const pl_site_input *sites; /* [n_sites] in model order, without sample and gram */
     size_t n_sites;
-    bool latent; /* attention is latent: no quantized cache */
+    size_t mixture; /* number of the first expert's gate, up; n_sites: a dense block */
+    bool latent;    /* attention is latent: no quantized cache */
     size_t heads, kv_heads, head_dim;
     pl_act_grid kv;
     size_t kv_group_size;
@@ -38,10 +41,11 @@ typedef struct pl_block_input {
 } pl_block_input;
 
 /* Where each part of the block's parameters begins, in one vector: a site's layout says where its
- * own are (layout.h), with count and clips those of the whole. */
+ * own are (layout.h), with count and clips those of the whole.  Of experts' gate, up the factors,
+ * the diagonal and the input's clipping are the same ones, those of the first expert. */
 typedef struct pl_block_layout {
-    pl_flat_layout sites[PL_BLOCK_SITES];
-    size_t n_sites;
+    pl_flat_layout *sites; /* [n_sites] */
+    size_t n_sites, mixture;
     size_t o;                    /* o's number, where P_v and P_o turn heads; PL_FLAT_NONE */
     size_t head_dim, value_rows; /* v's, the last of the first site's; 0: P_v turns none */
     size_t key;                  /* P_h (factor.h), or PL_FLAT_NONE */
@@ -49,7 +53,14 @@ typedef struct pl_block_layout {
     size_t clips, count;
 } pl_block_layout;
 
-pl_block_layout pl_block_layout_of(const pl_block_input *in);
+/* Deinit it in any case. */
+PL_NODISCARD pl_status pl_block_layout_init(pl_block_layout *at, const pl_block_input *in,
+                                            pl_error *err);
+void pl_block_layout_deinit(pl_block_layout *at);
+
+/* The number of the site whose T and clipping the inputs of a site go through: its own, or that of
+ * the first expert's gate, up. */
+size_t pl_block_turn(const pl_block_layout *at, size_t site);
 
 /* The parameters to start with, as pl_flat_start. */
 PL_NODISCARD pl_status pl_block_start(const pl_block_layout *at, const pl_block_input *in,
@@ -59,24 +70,33 @@ PL_NODISCARD pl_status pl_block_start(const pl_block_layout *at, const pl_block_
 PL_NODISCARD pl_status pl_block_transform(const pl_block_layout *at, size_t site,
                                           const double *params, pl_transform **out, pl_error *err);
 
+/* A site, and the room that its matrices have.  All sites of a mixture have one room, which the
+ * widest fits: only the weights of the expert that runs stand there. */
+typedef struct pl_block_site {
+    pl_flat_site flat; /* without a T where that is another site's */
+    float *xt;         /* [batch rows, n] X T */
+    float *wt, *wq;    /* [rows, n] W T^-T, and rounded */
+    float *wg;         /* [rows, n] gradients of wq, then of wt */
+} pl_block_site;
+
 typedef struct pl_block_objective {
     pl_block_input in;
     pl_block_layout at;
-    size_t batch;   /* windows of one step */
-    size_t *order;  /* [windows], as the seed has them */
-    float *targets; /* [windows * length, hidden] F(X) */
-    pl_flat_site sites[PL_BLOCK_SITES];
-    pl_factor key; /* where there is one */
+    size_t batch;         /* windows of one step */
+    size_t *order;        /* [windows], as the seed has them */
+    float *targets;       /* [windows * length, hidden] F(X) */
+    pl_block_site *sites; /* [n_sites] */
+    pl_factor key;        /* where there is one */
     pl_rounding cache;
     size_t cache_width;                          /* of a group within a head */
     pl_round_group *cached;                      /* of keys, then of values */
     double *window_sums;                         /* [2 batch] squares of each window */
     double *ends;                                /* [2 groups], their gradients */
     double *key_sum, *key_back_sum, *unused_sum; /* [head_dim, head_dim] each */
+    const float **used_weights, **used_biases;   /* [n_sites] by the tape */
+    float **weight_sums, **bias_sums;            /* [n_sites] for the tape */
     float *floats;                               /* what follows, in one block */
-    float *xt[PL_BLOCK_SITES];                   /* [batch rows, n] X T */
-    float *wt[PL_BLOCK_SITES], *wq[PL_BLOCK_SITES], *wg[PL_BLOCK_SITES];
-    const float *used_weights[PL_BLOCK_SITES], *used_biases[PL_BLOCK_SITES]; /* by the tape */
+    float *scratch;                              /* [batch rows, n] of a mixture's widest site */
     float *clipped, *mixed;   /* [value_rows, hidden] v's rows clipped; then turned */
     float *biases, *bias_sum; /* [rows of the first site] with v's turned */
     float *p_h, *p_h_back, *identity, *product; /* [head_dim, head_dim] */

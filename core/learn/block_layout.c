@@ -4,6 +4,7 @@
 #include "core/learn/factor.h"
 #include "core/tensor/kron.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const double CLIP_START = 4.0;
@@ -27,43 +28,112 @@ static pl_flat_layout site_layout(const pl_block_input *in, size_t site)
     return pl_flat_layout_split(own, n1, n2, !heads);
 }
 
-pl_block_layout pl_block_layout_of(const pl_block_input *in)
+size_t pl_block_turn(const pl_block_layout *at, size_t site)
+{
+    return site > at->mixture && (site - at->mixture) % 2 == 0 ? at->mixture : site;
+}
+
+/* A site's parts begin at *parts and its clipping at *clips, which go on behind them. */
+static void place_site(pl_block_layout *at, size_t site, size_t *parts, size_t *clips)
+{
+    const size_t turn = pl_block_turn(at, site);
+    pl_flat_layout *own = &at->sites[site];
+    const pl_flat_layout *of = &at->sites[turn];
+    const size_t own_parts = own->clips, own_clips = own->count - own->clips;
+    const size_t weight_clips = own->input_low - own->clips;
+    pl_flat_layout_move(own, *parts, *clips);
+    if (turn == site) {
+        *parts += own_parts;
+        *clips += own_clips;
+        return;
+    }
+    own->first = of->first;
+    own->second = of->second;
+    own->scale = of->scale;
+    own->input_low = of->input_low;
+    own->input_high = of->input_high;
+    *clips += weight_clips;
+}
+
+pl_status pl_block_layout_init(pl_block_layout *at, const pl_block_input *in, pl_error *err)
 {
     const bool cache = in->kv.bits > 0 && !in->latent;
-    pl_block_layout at = {.n_sites = in->n_sites,
-                          .o = turned_o(in),
-                          .head_dim = in->head_dim,
-                          .value_rows = in->latent ? 0 : in->kv_heads * in->head_dim,
-                          .key = PL_FLAT_NONE,
-                          .cache = PL_FLAT_NONE};
+    *at = (pl_block_layout){.n_sites = in->n_sites,
+                            .mixture = in->mixture,
+                            .o = turned_o(in),
+                            .head_dim = in->head_dim,
+                            .value_rows = in->latent ? 0 : in->kv_heads * in->head_dim,
+                            .key = PL_FLAT_NONE,
+                            .cache = PL_FLAT_NONE};
+    at->sites = pl_alloc(in->n_sites, sizeof *at->sites);
+    if (at->sites == NULL) {
+        at->n_sites = 0;
+        return pl_error_memory(err, "the transforms of %s", in->name);
+    }
     size_t parts = 0;
-    for (size_t i = 0; i < at.n_sites; i++) {
-        at.sites[i] = site_layout(in, i);
-        parts += at.sites[i].clips;
+    for (size_t i = 0; i < at->n_sites; i++) {
+        at->sites[i] = site_layout(in, i);
+        parts += pl_block_turn(at, i) == i ? at->sites[i].clips : 0;
     }
     if (cache) {
-        at.key = parts;
+        at->key = parts;
         parts += pl_factor_params(in->head_dim);
     }
-    at.clips = parts;
+    at->clips = parts;
     size_t from = 0, clips = parts;
-    for (size_t i = 0; i < at.n_sites; i++) {
-        pl_flat_layout *site = &at.sites[i];
-        const size_t own = site->clips, own_clips = site->count - site->clips;
-        pl_flat_layout_move(site, from, clips);
-        from += own;
-        clips += own_clips;
+    for (size_t i = 0; i < at->n_sites; i++) {
+        place_site(at, i, &from, &clips);
     }
     if (cache) {
-        at.cache = clips;
+        at->cache = clips;
         clips += CACHE_CLIPS;
     }
-    at.count = clips;
-    for (size_t i = 0; i < at.n_sites; i++) {
-        at.sites[i].clips = at.clips;
-        at.sites[i].count = at.count;
+    at->count = clips;
+    for (size_t i = 0; i < at->n_sites; i++) {
+        at->sites[i].clips = at->clips;
+        at->sites[i].count = at->count;
     }
-    return at;
+    return PL_OK;
+}
+
+void pl_block_layout_deinit(pl_block_layout *at)
+{
+    free(at->sites);
+    *at = (pl_block_layout){0};
+}
+
+/* The T that all experts' gate and up have starts from all of their rows, and from the largest
+ * inputs of any. */
+static pl_status start_shared(const pl_flat_layout *at, const pl_block_input *in, double alpha,
+                              uint64_t seed, double *params, pl_error *err)
+{
+    pl_site_input all = in->sites[in->mixture];
+    size_t count = 0, filled = 0;
+    for (size_t i = in->mixture; i < in->n_sites; i += 2) {
+        count += in->sites[i].n_weights;
+    }
+    pl_view *views = pl_alloc(count, sizeof *views);
+    float *largest = calloc(all.n, sizeof *largest);
+    pl_status status = views != NULL && largest != NULL
+                           ? PL_OK
+                           : pl_error_memory(err, "the transform of %s", in->name);
+    for (size_t i = in->mixture; status == PL_OK && i < in->n_sites; i += 2) {
+        for (size_t k = 0; k < in->sites[i].n_weights; k++) {
+            views[filled++] = in->sites[i].weights[k];
+        }
+        for (size_t c = 0; c < all.n; c++) {
+            largest[c] = fmaxf(largest[c], in->sites[i].max_abs[c]);
+        }
+    }
+    if (status == PL_OK) {
+        all.weights = views;
+        all.n_weights = count;
+        all.max_abs = largest;
+        status = pl_flat_start(at, &all, alpha, seed, params, err);
+    }
+    free(views);
+    free(largest);
+    return status;
 }
 
 pl_status pl_block_start(const pl_block_layout *at, const pl_block_input *in, double alpha,
@@ -72,7 +142,13 @@ pl_status pl_block_start(const pl_block_layout *at, const pl_block_input *in, do
     const uint64_t seeds = at->n_sites + 1; /* one for each site, and one for the keys */
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < at->n_sites; i++) {
-        status = pl_flat_start(&at->sites[i], &in->sites[i], alpha, seeds * seed + i, params, err);
+        pl_flat_layout own = at->sites[i];
+        own.count = own.clips; /* all of the clipping starts below */
+        if (i == at->mixture) {
+            status = start_shared(&own, in, alpha, seeds * seed + i, params, err);
+        } else if (pl_block_turn(at, i) == i) {
+            status = pl_flat_start(&own, &in->sites[i], alpha, seeds * seed + i, params, err);
+        }
     }
     if (status == PL_OK && at->key != PL_FLAT_NONE) {
         status =

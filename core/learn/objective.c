@@ -100,7 +100,7 @@ pl_status pl_objective_init(pl_objective *o, const pl_site_input *in, size_t bat
         .batch = batch < samples ? batch : samples,
     };
     pl_status status = check_learnable(in, err);
-    PL_THEN(pl_flat_site_init(&o->site, &o->at, in, o->batch, err));
+    PL_THEN(pl_flat_site_init(&o->site, &o->at, in, o->batch, true, err));
     PL_THEN(allocate_objective(o, err));
     PL_THEN(shuffle_rows(in, seed, o->x, err));
     if (status == PL_OK) {
@@ -226,6 +226,7 @@ static pl_status backward(pl_objective *o, const double *params, size_t batch, d
                           double *gradient, pl_task *task, pl_error *err)
 {
     pl_status status = product_gradients(o, task, err);
+    memset(gradient, 0, o->at.count * sizeof *gradient);
     if (status == PL_OK) {
         pl_flat_site_weights_back(&o->site, params, 0, o->at.rows, o->wt, o->wg, gradient);
         pl_flat_site_inputs_back(&o->site, params, o->xt, o->batch, o->xg, gradient);

@@ -6,15 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status allocate_site(pl_flat_site *s, const char *site, pl_error *err)
+static pl_status allocate_quantizers(pl_flat_site *s, const char *site, pl_error *err)
+{
+    const pl_flat_layout *at = &s->at;
+    s->groups = pl_alloc(at->rows * at->groups + s->most, sizeof *s->groups);
+    s->ends = pl_alloc(2 * s->most, sizeof *s->ends);
+    return s->groups != NULL && s->ends != NULL
+               ? PL_OK
+               : pl_error_memory(err, "learning a transform of %s", site);
+}
+
+static pl_status allocate_turn(pl_flat_site *s, const char *site, pl_error *err)
 {
     const pl_flat_layout *at = &s->at;
     const size_t a = at->n1 * at->n1, b = at->n2 * at->n2, n = at->n;
     s->f1 = pl_alloc(2 * (a + b + n), sizeof *s->f1);
-    s->groups = pl_alloc(at->rows * at->groups + s->most, sizeof *s->groups);
-    s->ends = pl_alloc(2 * s->most, sizeof *s->ends);
     s->sums = pl_alloc(2 * (a + b + n), sizeof *s->sums);
-    if (s->f1 == NULL || s->groups == NULL || s->ends == NULL || s->sums == NULL) {
+    if (s->f1 == NULL || s->sums == NULL) {
         return pl_error_memory(err, "learning a transform of %s", site);
     }
     s->f2 = s->f1 + a;
@@ -33,7 +41,7 @@ static pl_status allocate_site(pl_flat_site *s, const char *site, pl_error *err)
 }
 
 pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at, const pl_site_input *in,
-                            size_t most, pl_error *err)
+                            size_t most, bool turns, pl_error *err)
 {
     *s = (pl_flat_site){
         .at = *at,
@@ -53,7 +61,8 @@ pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at, const pl_
     }
     pl_status status = pl_round_check(in->site, &s->inputs, err);
     PL_THEN(pl_round_check(in->site, &s->weights, err));
-    return status == PL_OK ? allocate_site(s, in->site, err) : status;
+    PL_THEN(allocate_quantizers(s, in->site, err));
+    return status == PL_OK && turns ? allocate_turn(s, in->site, err) : status;
 }
 
 void pl_flat_site_deinit(pl_flat_site *s)
@@ -226,8 +235,8 @@ void pl_flat_site_inputs_back(pl_flat_site *s, const double *params, const float
         low_sum += s->ends[2 * g];
         high_sum += s->ends[2 * g + 1];
     }
-    gradient[at->input_low] = low_sum * (double)s->act_share * pl_flat_slope(learned.lo);
-    gradient[at->input_high] = high_sum * (double)s->act_share * pl_flat_slope(learned.hi);
+    gradient[at->input_low] += low_sum * (double)s->act_share * pl_flat_slope(learned.lo);
+    gradient[at->input_high] += high_sum * (double)s->act_share * pl_flat_slope(learned.hi);
 }
 
 void pl_flat_site_gradient(pl_flat_site *s, const double *params, double *gradient)

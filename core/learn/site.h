@@ -27,9 +27,12 @@ typedef struct pl_flat_site {
     double *f1_sum, *f2_sum, *g1_sum, *g2_sum, *scale_sum, *unscale_sum;
 } pl_flat_site;
 
-/* PL_ERR_USAGE where a grid's values are not evenly spaced.  Deinit it in any case. */
+/* turns: false where another site's T is this one's, too, so that it has quantizers alone, and
+ * neither factors nor their sums.  PL_ERR_USAGE where a grid's values are not evenly spaced. Deinit
+ * it in any case. */
 PL_NODISCARD pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at,
-                                         const pl_site_input *in, size_t most, pl_error *err);
+                                         const pl_site_input *in, size_t most, bool turns,
+                                         pl_error *err);
 void pl_flat_site_deinit(pl_flat_site *s);
 
 /* Everything from the parameters, and sums of 0.  PL_ERR_NUMERIC names what is singular. */
@@ -46,7 +49,7 @@ void pl_flat_site_round_weights(pl_flat_site *s, const double *params, size_t fi
 void pl_flat_site_weights_back(pl_flat_site *s, const double *params, size_t first, size_t rows,
                                const float *wt, float *grad, double *gradient);
 
-/* xq[rows, n] = Q(xt).  And back, of the same rows. */
+/* xq[rows, n] = Q(xt).  And back, of the same rows, which add to the gradients of the clipping. */
 void pl_flat_site_round_inputs(pl_flat_site *s, const double *params, const float *xt, size_t rows,
                                float *xq);
 void pl_flat_site_inputs_back(pl_flat_site *s, const double *params, const float *xt, size_t rows,

@@ -213,6 +213,12 @@ static const float *biases_of(const pl_tape_pass *p, size_t site)
     return own != NULL && own[site] != NULL ? own[site] : p->t->sites[site].biases;
 }
 
+static pl_status ask_for_weights(const pl_tape_pass *p, size_t site, bool back, pl_error *err)
+{
+    return p->hooks->weights_used != NULL ? p->hooks->weights_used(p->hooks->ctx, site, back, err)
+                                          : PL_OK;
+}
+
 pl_status pl_tape_site_run(const pl_tape_pass *p, size_t site, const float *x, size_t tokens,
                            float *y, pl_error *err)
 {
@@ -223,7 +229,10 @@ pl_status pl_tape_site_run(const pl_tape_pass *p, size_t site, const float *x, s
     if (tokens == 0) {
         return PL_OK;
     }
-    pl_status status = p->hooks->input != NULL ? hook_input(p, site, x, tokens, err) : PL_OK;
+    pl_status status = ask_for_weights(p, site, false, err);
+    if (status == PL_OK && p->hooks->input != NULL) {
+        status = hook_input(p, site, x, tokens, err);
+    }
     PL_THEN(pl_forward_multiply(s->in, tokens, pass_weights(p, site), s->outputs, s->cols, y,
                                 p->task, err));
     if (status == PL_OK && bias != NULL) {
@@ -355,14 +364,14 @@ pl_status pl_tape_site_back(const pl_tape_pass *p, size_t site, const float *gra
     const pl_tape_site *s = &p->t->sites[site];
     const float *w = pass_weights(p, site);
     const size_t piece = piece_of(2.0 * (double)s->outputs * (double)s->cols, s->tokens);
-    pl_status status = PL_OK;
     if (s->tokens == 0) {
         return PL_OK;
     }
-    if (p->sums->weights != NULL && p->sums->weights[site] != NULL) {
+    pl_status status = ask_for_weights(p, site, true, err);
+    if (status == PL_OK && p->sums->weights != NULL && p->sums->weights[site] != NULL) {
         status = add_weight_gradient(p, s, grad, p->sums->weights[site], err);
     }
-    if (p->sums->biases != NULL && p->sums->biases[site] != NULL) {
+    if (status == PL_OK && p->sums->biases != NULL && p->sums->biases[site] != NULL) {
         pl_add_bias_back(grad, s->tokens, s->outputs, p->sums->biases[site]);
     }
     for (size_t first = 0; status == PL_OK && first < s->tokens; first += piece) {

@@ -43,6 +43,10 @@ typedef struct pl_tape_hooks {
      * borrowed until the backward pass. */
     const float *const *weights, *const *biases;
 
+    /* Called before a pass uses the weights of a site that tokens reach, once forward and once
+     * back. What `weights` holds for that site must stay until the next site's call. */
+    pl_status (*weights_used)(void *ctx, size_t site, bool back, pl_error *err);
+
     /* out[rows, cols]: what the site's layers get for x[rows, cols], rows > 0.  input_back: grad
      * holds dL/dout and becomes dL/dx, for the same x. */
     pl_status (*input)(void *ctx, size_t site, const float *x, size_t rows, float *out,

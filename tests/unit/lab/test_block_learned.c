@@ -1,11 +1,9 @@
 /* The transforms of a block that are learned together: paused and gone on with, kept for all of the
  * block's sites, used by solves and by a quantized cache, forgotten, refused. */
-#include "core/base/file.h"
 #include "core/lab/quantized.h"
 #include "core/lab/results.h"
 #include "core/lab/transformed.h"
-#include "tests/support/demo_lab.h"
-#include "tests/support/formula_cases.h"
+#include "tests/support/formula_demo.h"
 
 #include <math.h>
 
@@ -228,62 +226,114 @@ static void test_refuses(void **ctx)
     demo_lab_deinit(&d);
 }
 
-static void test_refuses_experts(void **ctx)
-{
-    (void)ctx;
-    pl_temp temp;
-    demo_lab d;
-    pl_error err;
-    pl_id key;
-    pl_model *model = NULL;
-    pl_source *source = NULL;
-    pl_temp_init(&temp);
-    json_t *values = formula_cases();
-    formula_write_hf(formula_case(values, "mixtral"), &temp);
-    init(&d, 4);
-    pl_check_ok(pl_model_open(temp.folder, &model, &err), err);
-    pl_check_ok(pl_source_create(model, temp.folder, NULL, &source, &err), err);
-    pl_check_ok(pl_state_set_source(&d.state, source, &err), err);
-    pl_source_release(source);
-    demo_method(&d.state, "flatquant scope=block");
-    assert_int_equal(pl_site_transform_key(demo_context(&d), (pl_id){0}, 0,
-                                           pl_state_spec(&d.state, 0, PL_SLOT_TRANSFORM), &key,
-                                           &err),
-                     PL_ERR_UNSUPPORTED);
-    pl_check_says(err, "model.layers.0 is a mixture of experts: flatquant scope=block learns dense "
-                       "blocks, scope=layer any");
-    json_decref(values);
-    demo_lab_deinit(&d);
-    pl_temp_deinit(&temp);
-}
-
-/* The demo's tokenizer and text on a tiny model of another architecture. */
+/* The demo's text on a tiny model of another architecture, calibrated. */
 static void open_formula(demo_lab *d, pl_temp *temp, const char *name)
 {
     pl_error err;
     pl_model *model = NULL;
     pl_source *source = NULL;
-    char folder[512], path[600], *text = NULL;
-    size_t size = 0;
-    json_t *values = formula_cases();
-    json_t *about = json_deep_copy(formula_case(values, name));
-    json_t *config = json_object_get(about, "config"), *tensors = json_object_get(about, "tensors");
+    char folder[512];
     demo_folder(folder);
-    json_object_set_new(config, "vocab_size", json_integer(640));
-    json_array_set_new(json_object_get(tensors, "model.embed_tokens.weight"), 0, json_integer(640));
-    json_array_set_new(json_object_get(tensors, "lm_head.weight"), 0, json_integer(640));
     pl_temp_init(temp);
-    formula_write_hf(about, temp);
-    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
-    pl_check_ok(pl_file_read_all(path, 1 << 24, &text, &size, &err), err);
-    pl_temp_write(temp, "tokenizer.json", text, size);
-    free(text);
+    formula_write_demo(name, temp);
     pl_check_ok(pl_model_open(temp->folder, &model, &err), err);
     pl_check_ok(pl_source_create(model, temp->folder, folder, &source, &err), err);
     pl_check_ok(pl_state_set_source(&d->state, source, &err), err);
     pl_source_release(source);
-    json_decref(about);
-    json_decref(values);
+    d->state.calibration.protocol = (pl_protocol){.length = 64, .windows = 8};
+    pl_check_ok(pl_lab_calibrate((pl_context){d->lab, &d->state, NULL}, &d->state.calibration.key,
+                                 NULL, &err),
+                err);
+}
+
+/* Rows of a formula through a layer's transform. */
+static void turn_rows(demo_lab *d, size_t layer, float *rows, size_t count)
+{
+    pl_error err;
+    pl_transform *t = now(d, layer);
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = formula_number("rows", i);
+    }
+    assert_non_null(t);
+    pl_check_ok(pl_transform_inputs(t, rows, count / pl_transform_n(t), NULL, &err), err);
+    pl_transform_destroy(t);
+}
+
+static void check_layers(demo_lab *d, size_t layers)
+{
+    for (size_t i = 0; i < layers; i++) {
+        assert_false(is_due(d, i));
+        const pl_solve_report report = demo_solve(d, i);
+        expect_less(report.rounded_relative_error, 0.1);
+        expect_less(0.0, report.rounded_relative_error);
+        expect_less(report.function_error, 1e-4);
+    }
+}
+
+/* Of a mixture all sites learn together: experts' gate and up get one transform, down one for each;
+ * cut off and gone on with, the same bytes. */
+static void check_mixture(const char *name, bool cache)
+{
+    enum { ROUNDS = 40, COLS = 32 };
+    pl_temp temps[2];
+    demo_lab whole, parts;
+    demo_lab *const labs[] = {&whole, &parts};
+    print_message("  %s\n", name);
+    for (size_t i = 0; i < 2; i++) {
+        init(labs[i], 4);
+        open_formula(labs[i], &temps[i], name);
+        labs[i]->state.kv.bits = cache ? 4 : 0;
+        demo_method(&labs[i]->state, "flatquant scope=block steps=40 batch=4");
+    }
+    const pl_model *model = whole.state.source->model;
+    size_t first = 0;
+    const size_t layers = pl_model_block_layers(model, 0, &first), last = layers - 1;
+    assert_int_equal(pl_model_layer(model, last)->role, PL_ROLE_DOWN);
+    expect_less(8, pl_model_block_sites(model, 0, &first));
+    pl_learning all = learn(&whole, 0, PL_LEARN_ALL);
+    assert_true(pl_learning_done(&all));
+    expect_less(all.losses[ROUNDS], 0.9 * all.losses[0]);
+    pl_learning part = learn(&parts, last, 7);
+    assert_int_equal(part.step, 7);
+    pl_learning_deinit(&part);
+    demo_lab_restart(&parts);
+    part = learn(&parts, last, 20);
+    assert_int_equal(part.step, 20);
+    demo_lab_restart(&parts);
+    pl_learning rest = learn(&parts, last - 1, PL_LEARN_ALL);
+    assert_int_equal(pl_learning_count(&rest), pl_learning_count(&all));
+    assert_memory_equal(rest.numbers, all.numbers, pl_learning_count(&all) * sizeof(double));
+    float turned[2][4 * COLS] = {0};
+    size_t experts = 0;
+    for (size_t i = 0; i < layers; i++) {
+        const pl_layer *info = pl_model_layer(model, i);
+        if (info->expert != PL_NO_EXPERT && info->role == PL_ROLE_UP) {
+            turn_rows(&whole, i, turned[experts > 0 ? 1 : 0], (size_t)4 * COLS);
+            experts++;
+            assert_true(experts < 2 || memcmp(turned[0], turned[1], sizeof turned[0]) == 0);
+        }
+        pl_transform *a = now(&whole, i), *b = now(&parts, i);
+        assert_true(pl_transform_equal(a, b));
+        pl_transform_destroy(a);
+        pl_transform_destroy(b);
+    }
+    expect_at_most(4, experts);
+    check_layers(&whole, layers);
+    pl_learning_deinit(&all);
+    pl_learning_deinit(&part);
+    pl_learning_deinit(&rest);
+    for (size_t i = 0; i < 2; i++) {
+        demo_lab_deinit(labs[i]);
+        pl_temp_deinit(&temps[i]);
+    }
+}
+
+static void test_mixtures(void **ctx)
+{
+    (void)ctx;
+    check_mixture("qwen2_moe", true); /* a shared expert */
+    check_mixture("gpt_oss", true);
+    check_mixture("olmoe", false);
 }
 
 /* Latent attention: six sites that learn together, each in a transform of its own. */
@@ -295,16 +345,12 @@ static void test_latent(void **ctx)
     pl_error err;
     init(&d, 4);
     open_formula(&d, &temp, "deepseek_v3");
-    d.state.calibration.protocol = (pl_protocol){.length = 64, .windows = 8};
     d.state.kv = (pl_act_grid){0};
     demo_method(&d.state, "flatquant scope=block steps=60 batch=4");
     const pl_model *model = d.state.source->model;
     size_t first = 0;
     assert_int_equal(pl_model_block_sites(model, 0, &first), 6);
     const size_t layers = pl_model_block_layers(model, 0, &first);
-    pl_check_ok(
-        pl_lab_calibrate((pl_context){d.lab, &d.state, NULL}, &d.state.calibration.key, NULL, &err),
-        err);
     pl_learning all = learn(&d, 2, PL_LEARN_ALL); /* q_b */
     assert_true(pl_learning_done(&all));
     expect_less(all.losses[60], 0.85 * all.losses[0]);
@@ -346,7 +392,7 @@ int main(void)
         cmocka_unit_test(test_serves),
         cmocka_unit_test(test_keys_tell_grids_apart),
         cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_refuses_experts),
+        cmocka_unit_test(test_mixtures),
         cmocka_unit_test(test_latent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

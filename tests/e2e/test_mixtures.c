@@ -1,0 +1,72 @@
+/* FlatQuant on whole blocks of tiny mixtures of experts of every kind, through the program. */
+#include "tests/e2e/run_planish.h"
+
+#include "tests/support/formula_demo.h"
+
+/* layer: of an expert.  Its block's loss falls; cut off and gone on with, it ends where it would
+ * have ended; and without quantized activations the model's perplexity is that of the exported
+ * weights, into which the transforms are folded back. */
+static void check_mixture(const char *name, const char *layer)
+{
+    char script[8192], text[2048], dir[64], store[64], other[64];
+    pl_temp temp;
+    print_message("  %s\n", name);
+    pl_temp_init(&temp);
+    formula_write_demo(name, &temp);
+    const char *folder = run_demo_folder();
+    snprintf(text, sizeof text, "perplexity text='%s/evaluation.txt' length=64 windows=4", folder);
+    snprintf(dir, sizeof dir, "mixture-%s", name);
+    snprintf(store, sizeof store, "store-%s", name);
+    snprintf(other, sizeof other, "other-%s", name);
+    snprintf(script, sizeof script,
+             "calibrate text='%s/calibration.txt' length=64 windows=8; method rtn bits=4 "
+             "group_size=0; method flatquant scope=block steps=12 batch=4; solve all "
+             "sequential=no; learn %s; %s which=after; export dir=%s dtype=f32",
+             folder, layer, text, run_path(dir));
+    run r = RUN("--json", "--store", run_path(store), temp.folder, "-c", script);
+    const json_t *learned = run_result(&r, 5), *measured = run_result(&r, 6);
+    assert_true(json_is_true(json_object_get(learned, "done")));
+    expect_less(run_number(learned, "loss"), run_number(learned, "loss_first"));
+    expect_less(run_number(run_result(&r, 4), "function_error"), 1e-4);
+    expect_less(0, run_number(measured, "kl_mean"));
+    run folded = RUN("--json", run_path(dir), "-c", text);
+    pl_check_close(run_number(run_last(&folded), "perplexity"), run_number(measured, "perplexity"),
+                   1e-5, 0);
+    snprintf(script, sizeof script,
+             "calibrate text='%s/calibration.txt' length=64 windows=8; method rtn bits=4 "
+             "group_size=0; method flatquant scope=block steps=12 batch=4; learn %s",
+             folder, layer);
+    for (int until = 3; until <= 12; until += 3) {
+        char part[9000];
+        snprintf(part, sizeof part, "%s until=%d", script, until);
+        run cut = RUN("--json", "--store", run_path(other), temp.folder, "-c", part);
+        pl_check_close(run_number(run_last(&cut), "step"), until, 0, 0);
+        if (until == 12) {
+            pl_check_close(run_number(run_last(&cut), "loss"), run_number(learned, "loss"), 0, 0);
+        }
+        run_free(&cut);
+    }
+    run_free(&r);
+    run_free(&folded);
+    pl_temp_deinit(&temp);
+}
+
+static void test_mixtures(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[][2] = {
+        {"mixtral", "1.3.down"},     {"qwen2_moe", "1.3.down"},  {"qwen3_moe", "1.3.down"},
+        {"olmoe", "1.3.down"},       {"gpt_oss", "1.3.down"},    {"llama4", "1.3.down"},
+        {"deepseek_v2", "2.3.down"}, {"deepseek_v3", "2.3.down"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        check_mixture(names[i][0], names[i][1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mixtures),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}
