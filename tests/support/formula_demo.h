@@ -7,14 +7,23 @@
 #include "tests/support/demo_lab.h"
 #include "tests/support/formula_cases.h"
 
+static inline void demo_write_tokenizer(pl_temp *temp)
+{
+    pl_error err;
+    char folder[512], path[600], *text = NULL;
+    size_t size = 0;
+    demo_folder(folder);
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    pl_check_ok(pl_file_read_all(path, 1 << 24, &text, &size, &err), err);
+    pl_temp_write(temp, "tokenizer.json", text, size);
+    free(text);
+}
+
 /* Into temp->folder, with tokens for the tokenizer's 640. */
 static inline void formula_write_demo(const char *name, pl_temp *temp)
 {
     enum { TOKENS = 640 };
     static const char *const tables[] = {"model.embed_tokens.weight", "lm_head.weight"};
-    pl_error err;
-    char folder[512], path[600], *text = NULL;
-    size_t size = 0;
     json_t *values = formula_cases();
     json_t *about = json_deep_copy(formula_case(values, name));
     json_t *tensors = json_object_get(about, "tensors");
@@ -26,11 +35,7 @@ static inline void formula_write_demo(const char *name, pl_temp *temp)
         }
     }
     formula_write_hf(about, temp);
-    demo_folder(folder);
-    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
-    pl_check_ok(pl_file_read_all(path, 1 << 24, &text, &size, &err), err);
-    pl_temp_write(temp, "tokenizer.json", text, size);
-    free(text);
+    demo_write_tokenizer(temp);
     json_decref(about);
     json_decref(values);
 }
