@@ -11,7 +11,9 @@
 
 static const char kind_learning[] = "learning";
 
-static const double CHECKPOINT_SECONDS = 0.5;
+/* Between two checkpoints, at least; and so many times as long as the last one took to write, which
+ * for a block of many experts is long. */
+static const double CHECKPOINT_SECONDS = 0.5, CHECKPOINT_SHARE = 10.0;
 
 enum { SLOTS = 2 };
 
@@ -250,13 +252,14 @@ typedef struct run {
     pl_lab *lab;
     pl_id key;
     uint64_t slot;
-    double written_at;
+    double written_at, writing; /* seconds that the last checkpoint took */
     pl_flatquant learner;
 } run;
 
 static pl_status keep_step(run *r, pl_error *err)
 {
     const pl_learning *now = &r->learner.now;
+    const double began = pl_clock_now();
     pl_status status = write_checkpoint(r->lab, r->key, 1 - r->slot, now,
                                         r->learner.of_block ? NULL : now->params, err);
     if (status == PL_ERR_NUMERIC) {
@@ -266,6 +269,7 @@ static pl_status keep_step(run *r, pl_error *err)
     if (status == PL_OK) {
         r->slot = 1 - r->slot;
         r->written_at = pl_clock_now();
+        r->writing = r->written_at - began;
     }
     return status;
 }
@@ -277,7 +281,8 @@ static pl_status learn(run *r, uint64_t until, pl_task *task, pl_error *err)
     while (status == PL_OK && !pl_learning_done(now) &&
            (now->step < until || until >= now->steps)) {
         status = pl_flatquant_step(&r->learner, task, err);
-        if (status == PL_OK && pl_clock_now() - r->written_at >= CHECKPOINT_SECONDS) {
+        const double wait = fmax(CHECKPOINT_SECONDS, CHECKPOINT_SHARE * r->writing);
+        if (status == PL_OK && pl_clock_now() - r->written_at >= wait) {
             status = keep_step(r, err);
         }
         pl_task_progress(task, "steps", (double)now->step, (double)now->steps);

@@ -10,8 +10,9 @@
 #include "core/learn/flatquant.h"
 
 /* Learns on from what is stored under a transform's key, up to step `until` (PL_LEARN_ALL: to the
- * end), with a checkpoint every half second, at the end and when it is cancelled.  *out is the
- * transform then, the caller's; *reached what was reached, for the caller to deinit. */
+ * end), with a checkpoint every half second or more seldom, so that writing them takes a tenth of
+ * the time at most, at the end and when it is cancelled.  *out is the transform then, the caller's;
+ * *reached what was reached, for the caller to deinit. */
 #define PL_LEARN_ALL UINT64_MAX
 PL_NODISCARD pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spec,
                                       const pl_site_input *in, uint64_t until, pl_learning *reached,
