@@ -396,21 +396,32 @@ static void check_group(block *b, double *params, const double *gradient, size_t
     free(keep);
 }
 
+/* Of a mixture, the first expert, the second, which shares the first one's T, and the last. */
+static bool is_checked(const block *b, size_t site)
+{
+    return site < b->in.mixture + 4 || site + 2 >= b->in.n_sites;
+}
+
 static void check_gradients(block *b, double *params, const double *gradient)
 {
     for (size_t r = 0; r < b->in.n_sites; r++) {
+        if (!is_checked(b, r)) {
+            continue;
+        }
         const pl_flat_layout *at = &b->at.sites[r];
         const size_t clipped = at->weight_high - at->weight_low;
-        check_group(b, params, gradient, at->first, at->n1 * at->n1);
-        check_group(b, params, gradient, at->second, at->n2 * at->n2);
-        if (at->scale != PL_FLAT_NONE) {
+        if (pl_block_turn(&b->at, r) == r) {
+            check_group(b, params, gradient, at->first, at->n1 * at->n1);
+            check_group(b, params, gradient, at->second, at->n2 * at->n2);
+        }
+        if (pl_block_turn(&b->at, r) == r && at->scale != PL_FLAT_NONE) {
             check_group(b, params, gradient, at->scale, at->n);
         }
         if (clipped > 0) {
             check_group(b, params, gradient, at->weight_low, clipped);
             check_group(b, params, gradient, at->weight_high, clipped);
         }
-        if (at->input_high > at->input_low) {
+        if (pl_block_turn(&b->at, r) == r && at->input_high > at->input_low) {
             check_group(b, params, gradient, at->input_low, 1);
             check_group(b, params, gradient, at->input_high, 1);
         }
@@ -482,13 +493,11 @@ static void every_gradient_agrees_with_differences(void **state)
         {"mixtral", 4, 4, 4, &pl_format_asymmetric, 16, 4, 0, 0},
         {"qwen2_moe", 4, 4, 0, &pl_format_asymmetric, 0, 0, 0, 1},
         {"qwen3_moe_mixed", 4, 4, 4, &pl_format_asymmetric, 0, 0, 0, 1},
-        {"olmoe", 0, 4, 0, &pl_format_asymmetric, 0, 0, 0, 0},
         {"olmoe_normalized", 3, 0, 0, &pl_format_symmetric, 0, 0, 0, 1},
         {"gpt_oss", 4, 4, 4, &pl_format_asymmetric, 16, 0, 0, 1},
         {"llama4", 4, 4, 8, &pl_format_asymmetric, 16, 0, 16, 1},
         {"llama4", 4, 4, 4, &pl_format_asymmetric, 16, 0, 16, 3},
         {"deepseek_v2", 4, 4, 0, &pl_format_asymmetric, 0, 0, 0, 1},
-        {"deepseek_v2_groups", 0, 4, 0, &pl_format_symmetric, 0, 0, 0, 1},
         {"deepseek_v3", 4, 4, 0, &pl_format_asymmetric, 16, 0, 0, 2},
     };
     size_t moved = 0;
