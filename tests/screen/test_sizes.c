@@ -102,9 +102,19 @@ static void check_redraw(void)
     pl_shot_deinit(&shot);
 }
 
+static bool has_drawn(pl_pty *p, const void *ctx)
+{
+    const size_t *before = ctx;
+    return pl_pty_bytes(p) > *before;
+}
+
 static void check_size(int rows, int cols, bool redraw)
 {
+    const size_t before = pl_pty_bytes(pty);
     pl_pty_resize(pty, rows, cols);
+    /* Where a notice has no room for its words, nothing but this tells that the program has seen
+     * the size; what it draws may be the same as before. */
+    (void)pl_pty_wait(pty, has_drawn, &before, pl_pty_patience());
     if (pl_pty_wait(pty, is_whole, NULL, patience()) < 0) {
         wrong(pl_pty_ended(pty) ? "planish has ended" : "header, footer or focus is missing");
     }
