@@ -43,7 +43,9 @@ static pl_status make_expert(void *ctx, size_t site, bool back, pl_error *err)
     (void)err;
     if (is_expert(o, site)) {
         pl_block_round_site(o, site);
-        memset(o->sites[site].wg, 0, back ? at->rows * at->n * sizeof(float) : 0);
+        if (back) { /* wg was the rounding's scratch, too */
+            memset(o->sites[site].wg, 0, at->rows * at->n * sizeof *o->sites[site].wg);
+        }
     }
     return PL_OK;
 }
