@@ -1,13 +1,14 @@
 """FlatQuant's recipe (arXiv 2410.09426) in PyTorch, to lay beside `method flatquant scope=block`.
 
     python tests/bench/flatquant_torch.py FOLDER CALIBRATION.txt REPORT.txt [--windows 48]
-        [--length 512] [--epochs 15] [--batch 4] [--report 10] [--kv] [--blocks N] [--threads 2]
+        [--length 512] [--epochs 15] [--batch 4] [--report 10] [--kv] [--blocks I,I,...] [--threads 2]
 
 FOLDER: a Llama checkpoint as Hugging Face has them (`export format=hf` of Planish makes one from a
 GGUF).  W4A4: weights by rows, activations by tokens, both symmetric; --kv: the cache at 4 bits with a
 zero point, by heads.  What it prints, as JSON lines: for each block the loss before and after, over
 what the block adds, and the seconds of a step; at the end the perplexity behind it, weights rounded
-to nearest.
+to nearest.  --blocks: only these are learned, without a perplexity; a block's loss is the same, as each
+learns on the full-precision model's inputs.
 
 The recipe: block after block on the full-precision model's inputs, mean squared error over its own
 value, AdamW (PyTorch's weight decay of 0.01) with 5e-3 for matrices and diagonals, ten times that for
@@ -229,8 +230,9 @@ def main():
     for name in ("folder", "calibration", "report_text"):
         parser.add_argument(name)
     for name, value in (("windows", 48), ("length", 512), ("epochs", 15), ("batch", 4), ("report", 10),
-                        ("blocks", 10**6), ("threads", 2)):
+                        ("threads", 2)):
         parser.add_argument("--" + name, type=int, default=value)
+    parser.add_argument("--blocks", type=lambda text: {int(i) for i in text.split(",")})
     parser.add_argument("--kv", action="store_true")
     a = parser.parse_args()
     torch.manual_seed(0)
@@ -254,21 +256,28 @@ def main():
     angle = torch.outer(torch.arange(a.length).float(),
                         1 / config.rope_theta ** (torch.arange(0, dim, 2).float() / dim))
     angle = torch.cat([angle, angle], -1)
-    for i in range(min(config.num_hidden_layers, a.blocks)):
+    for i in range(config.num_hidden_layers):
         prefix = f"model.layers.{i}."
         block = Block({n: tensors[f"{prefix}{full}.weight"] for n, full in NAMES.items()}, config, a.kv)
         most = {}
         with torch.no_grad():
             y = torch.cat([block.full(x[j:j + 1], angle, most) for j in range(len(x))])
+        if a.blocks and i not in a.blocks:
+            x = y
+            continue
         block.start_scales(most)
         before = lost(block, x, y, angle)
         seconds = learn(block, x, y, angle, a)
         say(block=i, before=before, after=lost(block, x, y, angle), seconds_a_step=round(seconds, 4))
+        x = y
+        if a.blocks:
+            continue
         with torch.no_grad():
             p = block.prepare()
             q = torch.cat([block(q[j:j + 1], angle, p) for j in range(len(q))])
             z = torch.cat([block.full(z[j:j + 1], angle) for j in range(len(z))])
-        x = y
+    if a.blocks:
+        return
 
     def perplexity(h):
         total = 0.0
