@@ -2,8 +2,6 @@
 
 #include "core/base/checked.h"
 #include "core/solve/linf_parts.h"
-#include "core/tensor/clones.h"
-#include "core/tensor/groups.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -271,17 +269,6 @@ pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
     free(work);
     frame_deinit(&store);
     return status;
-}
-
-PL_CLONES
-double pl_linf_magnitudes(const float *x, size_t count)
-{
-    double lanes[8] = {0};
-    for (size_t i = 0; i < count; i++) {
-        lanes[i % 8] += fabs((double)x[i]);
-    }
-    return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
-           ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
 }
 
 /* max over rows and groups of ||(Gn w0)^(k)||_1 / alpha_k. */

@@ -15,6 +15,9 @@
 size_t pl_linf_width(const pl_linf_problem *problem);
 size_t pl_linf_groups(const pl_linf_problem *problem);
 
+/* sum |x_i|, of a group or of a whole row. */
+double pl_linf_magnitudes(const float *x, size_t count);
+
 typedef struct pl_linf_kernel {
     const float *matrix; /* M[n, n]: A for ADMM, Gn for PGD */
     float gain;
@@ -77,9 +80,6 @@ PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_lin
                                         const pl_linf_certifier *certifier, pl_warm *warm, float *w,
                                         pl_linf_bounds *bounds, pl_linf_effort *effort,
                                         pl_task *task, pl_error *err);
-
-/* sum |x_i|. */
-double pl_linf_magnitudes(const float *x, size_t count);
 
 /* Rows of one block: about what a cache holds beside M; equally many blocks for every thread; one
  * iteration within a step of the worker (50 ms at width 4096). */
