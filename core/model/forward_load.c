@@ -39,6 +39,11 @@ void pl_forward_angles(pl_forward *f, size_t kind, size_t length)
     }
 }
 
+size_t pl_forward_mlp_outputs(const pl_config *config, size_t inner)
+{
+    return config->gated ? 2 * inner : inner;
+}
+
 /* Sizes of the MLP's weights and of its widest inner state, over all kinds of blocks. */
 typedef struct mlp_sizes {
     size_t inner; /* widest of one expert or MLP */

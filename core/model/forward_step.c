@@ -6,11 +6,6 @@
 
 #include <math.h>
 
-size_t pl_forward_mlp_outputs(const pl_config *config, size_t inner)
-{
-    return config->gated ? 2 * inner : inner;
-}
-
 size_t pl_forward_rotated(const pl_forward *f)
 {
     const pl_config *c = &f->model->config;
