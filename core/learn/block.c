@@ -28,7 +28,7 @@ static pl_status check_block(const pl_block_input *in, pl_error *err)
                                     in->name);
 }
 
-size_t pl_block_rows(const pl_block_objective *o)
+static size_t batch_rows(const pl_block_objective *o)
 {
     return o->batch * o->in.length;
 }
@@ -36,21 +36,6 @@ size_t pl_block_rows(const pl_block_objective *o)
 static size_t cached_cols(const pl_block_objective *o)
 {
     return o->in.kv_heads * o->in.head_dim;
-}
-
-size_t pl_block_head_groups(const pl_block_objective *o)
-{
-    return (o->in.head_dim + o->cache_width - 1) / o->cache_width;
-}
-
-size_t pl_block_cache_groups(const pl_block_objective *o)
-{
-    return pl_block_rows(o) * o->in.kv_heads * pl_block_head_groups(o);
-}
-
-pl_flat_site *pl_block_turn_of(const pl_block_objective *o, size_t site)
-{
-    return &o->sites[pl_block_turn(&o->at, site)].flat;
 }
 
 /* Pieces of one block of floats: base NULL counts them alone. */
@@ -69,7 +54,7 @@ static float *piece(pieces *p, size_t count)
 /* Sites before a mixture have matrices of their own; all sites of a mixture have the same ones. */
 static void place_sites(pl_block_objective *o, pieces *p)
 {
-    const size_t rows = pl_block_rows(o);
+    const size_t rows = batch_rows(o);
     size_t inputs = 0, weights = 0;
     for (size_t site = 0; site < o->at.n_sites; site++) {
         const pl_flat_layout *at = &o->at.sites[site];
@@ -101,7 +86,7 @@ static void place_sites(pl_block_objective *o, pieces *p)
 
 static void place_floats(pl_block_objective *o, pieces *p)
 {
-    const size_t rows = pl_block_rows(o), square = o->in.head_dim * o->in.head_dim;
+    const size_t rows = batch_rows(o), square = o->in.head_dim * o->in.head_dim;
     const size_t hidden = o->in.hidden, states = rows * hidden;
     const size_t outputs = o->at.sites[PL_SITE_QKV].rows;
     place_sites(o, p);
@@ -141,6 +126,9 @@ static pl_status allocate_sites(pl_block_objective *o, pl_error *err)
     if (o->sites == NULL || o->used_weights == NULL || o->weight_sums == NULL) {
         return no_memory_block(o->in.name, err);
     }
+    for (size_t site = 0; site < count; site++) {
+        o->sites[site].turn = &o->sites[pl_block_turn(&o->at, site)].flat;
+    }
     o->used_biases = o->used_weights + count;
     o->bias_sums = o->weight_sums + count;
     return PL_OK;
@@ -149,9 +137,11 @@ static pl_status allocate_sites(pl_block_objective *o, pl_error *err)
 static pl_status allocate_block(pl_block_objective *o, pl_error *err)
 {
     const size_t square = o->in.head_dim * o->in.head_dim;
+    o->head_groups = (o->in.head_dim + o->cache_width - 1) / o->cache_width;
+    o->cache_groups = batch_rows(o) * o->in.kv_heads * o->head_groups;
     o->order = pl_alloc(o->in.windows, sizeof *o->order);
-    o->cached = pl_alloc(2 * pl_block_cache_groups(o), sizeof *o->cached);
-    o->ends = pl_alloc(2 * pl_block_cache_groups(o), sizeof *o->ends);
+    o->cached = pl_alloc(2 * o->cache_groups, sizeof *o->cached);
+    o->ends = pl_alloc(2 * o->cache_groups, sizeof *o->ends);
     o->key_sum = pl_alloc(3 * square, sizeof *o->key_sum);
     o->window_sums = pl_alloc(2 * o->batch, sizeof *o->window_sums);
     o->targets = pl_alloc(o->in.windows * o->in.length * o->in.hidden, sizeof *o->targets);
@@ -212,7 +202,7 @@ pl_status pl_block_objective_init(pl_block_objective *o, const pl_block_input *i
     PL_THEN(allocate_sites(o, err));
     for (size_t site = 0; status == PL_OK && site < o->at.n_sites; site++) {
         status = pl_flat_site_init(&o->sites[site].flat, &o->at.sites[site], &in->sites[site],
-                                   pl_block_rows(o), pl_block_turn(&o->at, site) == site, err);
+                                   batch_rows(o), pl_block_turn(&o->at, site) == site, err);
     }
     PL_THEN(pl_round_check(in->name, &o->cache, err));
     PL_THEN(allocate_block(o, err));

@@ -73,10 +73,11 @@ PL_NODISCARD pl_status pl_block_transform(const pl_block_layout *at, size_t site
 /* A site, and the room that its matrices have.  All sites of a mixture have one room, which the
  * widest fits: only the weights of the expert that runs stand there. */
 typedef struct pl_block_site {
-    pl_flat_site flat; /* without a T where that is another site's */
-    float *xt;         /* [batch rows, n] X T */
-    float *wt, *wq;    /* [rows, n] W T^-T, and rounded */
-    float *wg;         /* [rows, n] gradients of wq, then of wt */
+    pl_flat_site flat;  /* without a T where that is another site's */
+    pl_flat_site *turn; /* whose T its inputs go through (pl_block_turn) */
+    float *xt;          /* [batch rows, n] X T */
+    float *wt, *wq;     /* [rows, n] W T^-T, and rounded */
+    float *wg;          /* [rows, n] gradients of wq, then of wt */
 } pl_block_site;
 
 typedef struct pl_block_objective {
@@ -89,6 +90,7 @@ typedef struct pl_block_objective {
     pl_factor key;        /* where there is one */
     pl_rounding cache;
     size_t cache_width;                          /* of a group within a head */
+    size_t head_groups, cache_groups;            /* of one head's keys, or values, and of all */
     pl_round_group *cached;                      /* of keys, then of values */
     double *window_sums;                         /* [2 batch] squares of each window */
     double *ends;                                /* [2 groups], their gradients */

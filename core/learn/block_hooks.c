@@ -23,7 +23,7 @@ static void add_product(const pl_block_objective *o, const float *a, const float
 /* Attention's output is in P_v's coordinates already: across the heads alone. */
 static pl_scaled_kron input_map(const pl_block_objective *o, size_t site)
 {
-    pl_scaled_kron map = pl_flat_site_input_map(pl_block_turn_of(o, site));
+    pl_scaled_kron map = pl_flat_site_input_map(o->sites[site].turn);
     if (site == o->at.o) {
         map.p2 = o->identity;
     }
@@ -67,7 +67,7 @@ static pl_status input_back(void *ctx, size_t site, const float *x, size_t rows,
 {
     pl_block_objective *o = ctx;
     pl_block_site *s = &o->sites[site];
-    pl_flat_site *turn = pl_block_turn_of(o, site);
+    pl_flat_site *turn = s->turn;
     const size_t n = s->flat.at.n;
     const pl_scaled_kron map = input_map(o, site);
     if (is_expert(o, site)) {
@@ -91,8 +91,7 @@ static pl_status input_back(void *ctx, size_t site, const float *x, size_t rows,
 /* Group i of keys or values [rows * kv_heads, head_dim]. */
 static pl_flat_span cache_span(const pl_block_objective *o, size_t i)
 {
-    const size_t d = o->in.head_dim, each = pl_block_head_groups(o),
-                 from = i % each * o->cache_width;
+    const size_t d = o->in.head_dim, each = o->head_groups, from = i % each * o->cache_width;
     const size_t left = d - from;
     return (pl_flat_span){i / each * d + from, left < o->cache_width ? left : o->cache_width};
 }
@@ -108,8 +107,8 @@ static pl_act_range cache_share(const pl_block_objective *o, bool values)
 
 static void round_cache(pl_block_objective *o, bool values, const float *x, size_t rows, float *out)
 {
-    const size_t count = rows * o->in.kv_heads * pl_block_head_groups(o);
-    pl_round_group *groups = o->cached + (values ? pl_block_cache_groups(o) : 0);
+    const size_t count = rows * o->in.kv_heads * o->head_groups;
+    pl_round_group *groups = o->cached + (values ? o->cache_groups : 0);
     const pl_act_range share = cache_share(o, values);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < count; i++) {
@@ -122,9 +121,9 @@ static void round_cache(pl_block_objective *o, bool values, const float *x, size
 static void cache_round_back(pl_block_objective *o, bool values, const float *x, size_t rows,
                              float *grad)
 {
-    const size_t count = rows * o->in.kv_heads * pl_block_head_groups(o);
+    const size_t count = rows * o->in.kv_heads * o->head_groups;
     const size_t at = o->at.cache + (values ? 2 : 0);
-    const pl_round_group *groups = o->cached + (values ? pl_block_cache_groups(o) : 0);
+    const pl_round_group *groups = o->cached + (values ? o->cache_groups : 0);
     const pl_act_range share = cache_share(o, values);
     const pl_act_range learned = pl_flat_shares(o->params, at, at + 1);
     double low = 0.0, high = 0.0;

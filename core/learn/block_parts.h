@@ -4,14 +4,6 @@
 
 #include "core/learn/block.h"
 
-/* Tokens of a batch; groups of the keys, or of the values, of one head, and of all. */
-size_t pl_block_rows(const pl_block_objective *o);
-size_t pl_block_head_groups(const pl_block_objective *o);
-size_t pl_block_cache_groups(const pl_block_objective *o);
-
-/* The part whose T a site's inputs go through (pl_block_turn). */
-pl_flat_site *pl_block_turn_of(const pl_block_objective *o, size_t site);
-
 /* --- weights (block_weights.c) ---------------------------------------------------------------- */
 
 /* Of all sites that are no experts': wt, wq.  And back: wg becomes gradients of wt, and goes to the

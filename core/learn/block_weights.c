@@ -148,7 +148,7 @@ static const float *block_weights(const pl_block_objective *o, size_t site)
 void pl_block_round_site(pl_block_objective *o, size_t site)
 {
     pl_block_site *s = &o->sites[site];
-    const pl_scaled_kron map = pl_flat_site_weight_map(pl_block_turn_of(o, site));
+    const pl_scaled_kron map = pl_flat_site_weight_map(s->turn);
     pl_scaled_kron_rows(&map, block_weights(o, site), s->flat.at.rows, s->wt, s->wg);
     pl_flat_site_round_weights(&s->flat, o->params, 0, plain_rows(o, site), s->wt, s->wq);
 }
@@ -156,7 +156,7 @@ void pl_block_round_site(pl_block_objective *o, size_t site)
 pl_status pl_block_site_back(pl_block_objective *o, size_t site, pl_error *err)
 {
     pl_block_site *s = &o->sites[site];
-    pl_flat_site *turn = pl_block_turn_of(o, site);
+    pl_flat_site *turn = s->turn;
     const pl_scaled_kron map = pl_flat_site_weight_map(turn);
     pl_flat_site_weights_back(&s->flat, o->params, 0, plain_rows(o, site), s->wt, s->wg,
                               o->gradient);
