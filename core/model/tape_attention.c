@@ -26,30 +26,14 @@ static void norm_heads(const pl_tape_pass *p, pl_norm_role role, float *x, size_
     }
 }
 
-void pl_tape_angles(const pl_tape *t, bool back, const float **cosine, const float **sine)
-{
-    const pl_step s = window_step(t);
-    pl_forward_turns(&s, cosine, sine);
-    for (size_t i = 0; back && i < t->length * (t->c->rotary_dim / 2); i++) {
-        t->minus_sine[i] = -(*sine)[i];
-    }
-    *sine = back ? t->minus_sine : *sine;
-}
-
-/* Queries and keys of all windows turned by RoPE, in place; or back. */
+/* Queries and keys turned by RoPE, in place; or back. */
 static void turn_heads(const pl_tape_pass *p, bool back, float *const qk[])
 {
     const pl_tape *t = p->t;
     const size_t heads[2] = {t->c->heads, t->c->kv_heads};
-    const float *cosine, *sine;
-    pl_tape_angles(t, back, &cosine, &sine);
-    for (size_t w = 0; w < t->windows; w++) {
-        for (size_t part = 0; part < 2; part++) {
-            const size_t cols = pl_tape_part_cols(t, part);
-            float *x = qk[part] + w * t->length * cols;
-            pl_rope(x, cols, t->length, heads[part], t->c->head_dim, pl_forward_rotated(t->f),
-                    t->c->arch->neighbours, cosine, sine, x, cols);
-        }
+    for (size_t part = 0; part < 2; part++) {
+        pl_tape_turn(p, back, qk[part], pl_tape_part_cols(t, part), heads[part],
+                     pl_forward_rotated(t->f));
     }
 }
 

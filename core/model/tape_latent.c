@@ -71,21 +71,6 @@ static void norm_latent(const pl_tape_pass *p, size_t first, size_t width, pl_no
     pl_rms_norm(low, t->f->w.norms[norm], t->c->latent_eps, p->rows, width, low);
 }
 
-/* Turns, in place, the rotated part of heads (`stride` apart; a key has one) of x, which begins at
- * the first head's part. */
-static void turn_parts(const pl_tape_pass *p, bool back, float *x, size_t stride, size_t heads)
-{
-    const pl_tape *t = p->t;
-    const pl_config *c = t->c;
-    const float *cosine, *sine;
-    pl_tape_angles(t, back, &cosine, &sine);
-    for (size_t w = 0; w < t->windows; w++) {
-        float *from = x + w * t->length * stride;
-        pl_rope(from, stride, t->length, heads, c->head_dim, c->rotary_dim, c->arch->neighbours,
-                cosine, sine, from, stride);
-    }
-}
-
 static pl_status make_queries(const pl_tape_pass *p, pl_error *err)
 {
     pl_tape *t = p->t;
@@ -98,7 +83,7 @@ static pl_status make_queries(const pl_tape_pass *p, pl_error *err)
     for (size_t r = 0; t->c->q_latent == 0 && r < p->rows; r++) {
         memcpy(t->qkv[0] + r * q_rows, t->f->latent + r * t->f->outputs, q_rows * sizeof(float));
     }
-    turn_parts(p, false, t->qkv[0] + plain_dims(t->c), q_rows, t->c->heads);
+    pl_tape_turn(p, false, t->qkv[0] + plain_dims(t->c), q_rows, t->c->heads, t->c->rotary_dim);
     return status;
 }
 
@@ -120,7 +105,7 @@ static pl_status make_keys(const pl_tape_pass *p, pl_error *err)
             memcpy(value + h * c->value_dim, from + plain, c->value_dim * sizeof *value);
         }
     }
-    turn_parts(p, false, t->qkv[1] + plain, t->f->kv_rows, c->heads);
+    pl_tape_turn(p, false, t->qkv[1] + plain, t->f->kv_rows, c->heads, turned);
     return status;
 }
 
@@ -149,7 +134,7 @@ static pl_status queries_back(const pl_tape_pass *p, float *latent_grad, pl_erro
     pl_tape *t = p->t;
     const size_t q_rows = t->f->q_rows;
     pl_status status = PL_OK;
-    turn_parts(p, true, t->grad_q[0] + plain_dims(t->c), q_rows, t->c->heads);
+    pl_tape_turn(p, true, t->grad_q[0] + plain_dims(t->c), q_rows, t->c->heads, t->c->rotary_dim);
     if (t->c->q_latent > 0) {
         status = pl_tape_site_back(p, 1, t->grad_q[0], t->narrow, err);
         if (status == PL_OK) {
@@ -169,7 +154,7 @@ static pl_status keys_back(const pl_tape_pass *p, float *latent_grad, pl_error *
     pl_tape *t = p->t;
     const pl_config *c = t->c;
     const size_t plain = plain_dims(c), each = made_dims(c), turned = c->rotary_dim;
-    turn_parts(p, true, t->grad_q[1] + plain, t->f->kv_rows, c->heads);
+    pl_tape_turn(p, true, t->grad_q[1] + plain, t->f->kv_rows, c->heads, turned);
     for (size_t r = 0; r < p->rows; r++) {
         const float *key = t->grad_q[1] + r * t->f->kv_rows;
         const float *value = t->grad_q[2] + r * t->f->value_rows;

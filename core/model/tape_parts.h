@@ -97,8 +97,10 @@ typedef struct pl_tape_pass {
 /* Columns of queries, keys and values. */
 size_t pl_tape_part_cols(const pl_tape *t, size_t part);
 
-/* Cosines and sines (back: minus sines) of the loaded block. */
-void pl_tape_angles(const pl_tape *t, bool back, const float **cosine, const float **sine);
+/* RoPE of the loaded block in all windows, in place; or back.  x begins at the first head's rotated
+ * dimensions, its rows `stride` apart, its heads head_dim. */
+void pl_tape_turn(const pl_tape_pass *p, bool back, float *x, size_t stride, size_t heads,
+                  size_t rotated);
 
 /* y[tokens, outputs] = what the site's layers give for x[tokens, cols], which must not change
  * before the backward pass.  back: from grad[tokens, outputs], of y, to in_grad[tokens, cols], of
