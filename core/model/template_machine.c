@@ -15,7 +15,7 @@ pl_tpl_value pl_tpl_fail(pl_tpl_machine *m, pl_status code, const char *format, 
         pl_text_trim_utf8(text);
         m->status = pl_error_set(m->err, code, "the chat template, line %zu: %s", m->line, text);
     }
-    return pl_tpl_undefined("");
+    return (pl_tpl_value){.kind = PL_TPL_UNDEFINED, .as.text = {"", 0}};
 }
 
 bool pl_tpl_step(pl_tpl_machine *m, size_t steps)

@@ -283,14 +283,6 @@ bool pl_tpl_equal(pl_tpl_machine *m, pl_tpl_value a, pl_tpl_value b);
 /* < 0, 0, > 0; fails for kinds that have no order. */
 int pl_tpl_compare(pl_tpl_machine *m, pl_tpl_value a, pl_tpl_value b);
 bool pl_tpl_order_holds(pl_tpl_machine *m, pl_tpl_order order, pl_tpl_value a, pl_tpl_value b);
-/* What a loop over a value sees, as a list: items, keys or characters; fails for other kinds. */
-pl_tpl_value pl_tpl_items(pl_tpl_machine *m, pl_tpl_value value);
-/* Characters or items, -1 where it has no length. */
-int64_t pl_tpl_length(pl_tpl_value value);
-/* value.name and value[key]; undefined where there is none. */
-pl_tpl_value pl_tpl_get_item(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value key);
-pl_tpl_value pl_tpl_slice(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value start,
-                          pl_tpl_value stop, pl_tpl_value step);
 
 /* Bytes of white space that begin or end a text. */
 size_t pl_tpl_spaces_before(const char *text, size_t size);
@@ -306,6 +298,17 @@ typedef struct pl_tpl_json_style {
 } pl_tpl_json_style;
 void pl_tpl_print_json(pl_tpl_machine *m, pl_tpl_value value, const pl_tpl_json_style *style,
                        size_t level, pl_buf *out);
+
+/* ---- Items (template_items.c) ---- */
+
+/* What a loop over a value sees, as a list: items, keys or characters; fails for other kinds. */
+pl_tpl_value pl_tpl_items(pl_tpl_machine *m, pl_tpl_value value);
+/* Characters or items, -1 where it has no length. */
+int64_t pl_tpl_length(pl_tpl_value value);
+/* value.name and value[key]; undefined where there is none. */
+pl_tpl_value pl_tpl_get_item(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value key);
+pl_tpl_value pl_tpl_slice(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value start,
+                          pl_tpl_value stop, pl_tpl_value step);
 
 /* ---- Functions ---- */
 
