@@ -23,7 +23,12 @@ static void job_text(const pl_job_line *job, bool brief, char *out, size_t capac
     char left[PL_NUMBER_TEXT];
     char rate[PL_NUMBER_TEXT];
     pl_format_seconds(job->seconds / share - job->seconds, left);
-    pl_format_count(job->seconds > 0 ? job->amount / job->seconds : 0, rate);
+    const double each_second = job->seconds > 0 ? job->amount / job->seconds : 0;
+    if (each_second < 10) {
+        snprintf(rate, sizeof rate, "%.1f", each_second); /* a slow job has a rate, too */
+    } else {
+        pl_format_count(each_second, rate);
+    }
     if (job->seconds < 0.3) {
         snprintf(out, capacity, "%s %.0f %%", job->name, 100 * share);
     } else if (brief) {
