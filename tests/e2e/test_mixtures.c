@@ -4,9 +4,24 @@
 
 #include "tests/support/demo_mixture.h"
 
-/* layer: of an expert.  Its block's loss falls; cut off and gone on with, it ends where it would
- * have ended; and without quantized activations the model's perplexity is that of the exported
- * weights, into which the transforms are folded back. */
+/* The loss of a block whose weights are random: in the first dozens of steps tokens go to other
+ * experts than in full precision and back, and it rises and falls. */
+static void check_falls(const pl_temp *model, const char *store, const char *layer)
+{
+    char script[1024];
+    snprintf(script, sizeof script,
+             "calibrate text='%s/calibration.txt' length=64 windows=4; method rtn bits=4 "
+             "group_size=0; method flatquant scope=block steps=150 batch=4; learn %s",
+             run_demo_folder(), layer);
+    run r = RUN("--json", "--store", store, model->folder, "-c", script);
+    const json_t *learned = run_last(&r);
+    expect_less(run_number(learned, "loss"), run_number(learned, "loss_first"));
+    run_free(&r);
+}
+
+/* layer: of an expert.  Its block's loss falls; what is learned, cut off and gone on with, ends
+ * where it would have ended; and without quantized activations the model's perplexity is that of
+ * the exported weights, into which the transforms are folded back. */
 static void check_mixture(const char *name, const char *layer)
 {
     char script[8192], text[2048], dir[64], store[64], other[64];
@@ -20,21 +35,20 @@ static void check_mixture(const char *name, const char *layer)
     snprintf(store, sizeof store, "store-%s", name);
     snprintf(other, sizeof other, "other-%s", name);
     snprintf(script, sizeof script,
-             "calibrate text='%s/calibration.txt' length=64 windows=8; method rtn bits=4 "
+             "calibrate text='%s/calibration.txt' length=64 windows=4; method rtn bits=4 "
              "group_size=0; method flatquant scope=block steps=12 batch=4; solve all "
              "sequential=no; learn %s; %s which=after; export dir=%s dtype=f32",
              folder, layer, text, run_path(dir));
     run r = RUN("--json", "--store", run_path(store), temp.folder, "-c", script);
     const json_t *learned = run_result(&r, 5), *measured = run_result(&r, 6);
     assert_true(json_is_true(json_object_get(learned, "done")));
-    expect_less(run_number(learned, "loss"), run_number(learned, "loss_first"));
     expect_less(run_number(run_result(&r, 4), "function_error"), 1e-4);
     expect_less(0, run_number(measured, "kl_mean"));
     run folded = RUN("--json", run_path(dir), "-c", text);
     pl_check_close(run_number(run_last(&folded), "perplexity"), run_number(measured, "perplexity"),
                    1e-5, 0);
     snprintf(script, sizeof script,
-             "calibrate text='%s/calibration.txt' length=64 windows=8; method rtn bits=4 "
+             "calibrate text='%s/calibration.txt' length=64 windows=4; method rtn bits=4 "
              "group_size=0; method flatquant scope=block steps=12 batch=4; learn %s",
              folder, layer);
     for (int until = 3; until <= 12; until += 3) {
@@ -47,6 +61,7 @@ static void check_mixture(const char *name, const char *layer)
         }
         run_free(&cut);
     }
+    check_falls(&temp, run_path(other), layer);
     run_free(&r);
     run_free(&folded);
     pl_temp_deinit(&temp);
