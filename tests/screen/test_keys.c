@@ -3,47 +3,25 @@
  *
  * 6,000 keys; with PLANISH_TEST_ALL 20,000.  PLANISH_FUZZ_SEED chooses another sequence; a failure
  * prints the seed and the last keys.  Everything runs in a folder of the test's own. */
-#include "tests/screen/pty.h"
+#include "tests/screen/own_screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/rng.h"
-#include "tests/support/check.h"
-#include "tests/support/temp.h"
 
 enum { BURST = 50, LAST = 400 };
 
-static pl_temp temp;
-static pl_pty *pty;
 static pl_rng rng;
 static uint64_t seed;
 static char last[LAST + 1]; /* what was sent last, escaped */
 
-static int set_up(void **state)
+static void seed_keys(void)
 {
-    (void)state;
     const char *text = getenv("PLANISH_FUZZ_SEED");
     seed = text != NULL ? strtoull(text, NULL, 10) : 1;
     pl_rng_init(&rng, seed);
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_pty_stop(pty);
-    pty = NULL;
-    pl_temp_deinit(&temp);
-    return 0;
-}
-
-/* The sanitizers make everything slow. */
-static double patience(void)
-{
-    return 20 * pl_pty_patience();
 }
 
 static size_t below(size_t n)
@@ -55,7 +33,7 @@ static void print_errors(void)
 {
     char path[600];
     char line[512];
-    snprintf(path, sizeof path, "%s/stderr", temp.folder);
+    snprintf(path, sizeof path, "%s/stderr", own_folder.folder);
     FILE *file = fopen(path, "r");
     for (int i = 0; file != NULL && i < 60 && fgets(line, sizeof line, file) != NULL; i++) {
         fputs(line, stderr);
@@ -285,7 +263,7 @@ static void check_alive(int round)
         snprintf(command, sizeof command, "\033:xyz%d\r", 10 * round + i);
         snprintf(answer, sizeof answer, "\"xyz%d\"", 10 * round + i);
         send_keys(command);
-        answers = pl_pty_wait(pty, shows, answer, patience() / 5) >= 0;
+        answers = pl_pty_wait(pty, shows, answer, patience() / 2.5) >= 0;
         if (pl_pty_ended(pty)) {
             wrong("planish has ended");
         }
@@ -295,7 +273,7 @@ static void check_alive(int round)
     }
     send_keys("\033");
     /* The answer may have come in a last frame of the size before. */
-    if (pl_pty_wait(pty, has_header, NULL, patience()) < 0) {
+    if (pl_pty_wait(pty, has_header, NULL, 2 * patience()) < 0) {
         wrong("the header is gone");
     }
 }
@@ -304,7 +282,7 @@ static void check_quit(void)
 {
     double seconds = 0;
     send_keys("\033:quit\r");
-    int status = pl_pty_wait_end(pty, patience(), &seconds);
+    int status = pl_pty_wait_end(pty, 2 * patience(), &seconds);
     if (status != 0) {
         fprintf(stderr, "exit status %d\n", status);
         wrong("it did not end well");
@@ -312,7 +290,7 @@ static void check_quit(void)
     assert_false(pl_pty_alternate(pty));
     assert_true(pl_pty_cooked(pty));
     char path[600];
-    snprintf(path, sizeof path, "%s/stderr", temp.folder);
+    snprintf(path, sizeof path, "%s/stderr", own_folder.folder);
     FILE *file = fopen(path, "r");
     if (file != NULL) {
         bool empty = fgetc(file) == EOF;
@@ -341,16 +319,17 @@ static void start(void)
                                "LSAN_OPTIONS",
                                leaks,
                                NULL};
-    snprintf(err, sizeof err, "%s/stderr", temp.folder);
+    snprintf(err, sizeof err, "%s/stderr", own_folder.folder);
     pty = pl_pty_start_with(
-        temp.folder, 24, 80, "xterm-256color", "C.UTF-8", NULL,
+        own_folder.folder, 24, 80, "xterm-256color", "C.UTF-8", NULL,
         &(pl_pty_options){.program = getenv("PLANISH_ASAN_BIN"), .env = env, .err = err});
-    pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
+    pl_pty_wait_text(pty, "calibrated 4,096 tokens", 2 * patience());
 }
 
 static void test_random_keys(void **state)
 {
     (void)state;
+    seed_keys();
     int wanted = getenv("PLANISH_TEST_ALL") != NULL ? 20000 : 6000;
     int count = 0;
     start();
@@ -377,8 +356,6 @@ static void test_random_keys(void **state)
     check_alive(1);
     check_quit();
 }
-
-#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

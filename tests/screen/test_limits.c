@@ -2,6 +2,7 @@
  * their limits, here with a generous factor for machines that do something else besides.
  * tests/bench/run screen measures exactly. */
 #include "tests/screen/measure.h"
+#include "tests/screen/own_screen.h"
 
 #include <poll.h>
 #include <pty.h>
@@ -13,34 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/support/check.h"
-#include "tests/support/temp.h"
-
 enum { KEYS = 9, CURSOR_BYTES = 4096, LAYER_BYTES = 64000, KNOB_BYTES = 64000 };
-
-static pl_temp temp;
-static pl_pty *pty;
-
-static int set_up(void **state)
-{
-    (void)state;
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_pty_stop(pty);
-    pty = NULL;
-    pl_temp_deinit(&temp);
-    return 0;
-}
-
-static double patience(void)
-{
-    return 10 * pl_pty_patience();
-}
 
 /* In milliseconds; 16 and 50 are the limits on a machine that does nothing else. */
 static double slack(double limit)
@@ -50,7 +24,7 @@ static double slack(double limit)
 
 static void start(int rows, int cols)
 {
-    pty = pl_pty_start(temp.folder, rows, cols, "xterm-256color", "C.UTF-8", NULL);
+    pty = pl_pty_start(own_folder.folder, rows, cols, "xterm-256color", "C.UTF-8", NULL);
     pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
     pl_pty_feed(pty, "!:select 1.q_proj\r", 18);
     pl_pty_rest(pty, 0.5, patience());
@@ -143,9 +117,9 @@ static void test_a_terminal_without_measure(void **state)
     const pid_t pid = forkpty(&fd, NULL, NULL, &huge);
     expect_at_most(0, pid);
     if (pid == 0) {
-        setenv("HOME", temp.folder, 1);
+        setenv("HOME", own_folder.folder, 1);
         setenv("TERM", "xterm-256color", 1);
-        execl(getenv("PLANISH_BIN"), "planish", "--store", temp.folder, (char *)NULL);
+        execl(getenv("PLANISH_BIN"), "planish", "--store", own_folder.folder, (char *)NULL);
         _exit(127);
     }
     assert_true(comes(fd, "Layers", patience()));
@@ -176,10 +150,10 @@ static void test_terminals_not_known(void **state)
         const pid_t pid = forkpty(&fd, NULL, NULL, &size);
         expect_at_most(0, pid);
         if (pid == 0) {
-            setenv("HOME", temp.folder, 1);
+            setenv("HOME", own_folder.folder, 1);
             setenv("LC_ALL", "C.UTF-8", 1);
             setenv("TERM", cases[i].term, 1);
-            execl(getenv("PLANISH_BIN"), "planish", "--store", temp.folder, (char *)NULL);
+            execl(getenv("PLANISH_BIN"), "planish", "--store", own_folder.folder, (char *)NULL);
             _exit(127);
         }
         assert_true(comes(fd, cases[i].sees, patience()));
@@ -191,8 +165,6 @@ static void test_terminals_not_known(void **state)
         close(fd);
     }
 }
-
-#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

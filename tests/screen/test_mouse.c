@@ -1,25 +1,9 @@
 /* The mouse and what else a terminal sends that is no key, in a terminal. */
-#include "tests/screen/pty.h"
+#include "tests/screen/own_screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "tests/support/check.h"
-#include "tests/support/own_folder.h"
-
-static pl_pty *pty;
-
-static void stop(void)
-{
-    pl_pty_stop(pty);
-    pty = NULL;
-}
-
-static double patience(void)
-{
-    return 10 * pl_pty_patience();
-}
 
 static void start_with(const char *term, const char *const *args)
 {
@@ -373,11 +357,8 @@ static void test_synchronized(void **state)
     assert_int_equal(strncmp(frames, "\033[?2026h", 8), 0);
 }
 
-#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
-    before_tear_down = stop;
     const struct CMUnitTest tests[] = {
         SCREEN(test_click_selects),      SCREEN(test_second_click_is_enter),
         SCREEN(test_heads_sort),         SCREEN(test_wheel),

@@ -1,7 +1,7 @@
 /* Figures as images, in a terminal that answers that it shows them, and in one that does not. */
 #include "plots/provenance.h"
 #include "plots/raster.h"
-#include "tests/screen/pty.h"
+#include "tests/screen/own_screen.h"
 
 #include <glob.h>
 #include <stdio.h>
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "core/base/text.h"
-#include "tests/support/check.h"
-#include "tests/support/own_folder.h"
 
 /* The questions, the answers of a terminal whose cells have 10 x 20 pixels, and what is sent. */
 #define ASKS "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
@@ -21,19 +19,11 @@
 #define KITTY_GONE "\033_Ga=d,d=I,i=32,q=2\033\\"
 #define SIXEL_IMAGE "\033P"
 
-static pl_pty *pty;
 static pl_buf stream; /* since heard() was called last */
 
-static void stop(void)
+static void forget_stream(void)
 {
-    pl_pty_stop(pty);
-    pty = NULL;
     pl_buf_deinit(&stream);
-}
-
-static double patience(void)
-{
-    return 10 * pl_pty_patience();
 }
 
 static void start_with(const char *term, const char *const *env)
@@ -355,11 +345,9 @@ static void test_sixel(void **state)
     quit();
 }
 
-#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
-    before_tear_down = stop;
+    before_tear_down = forget_stream;
     const struct CMUnitTest tests[] = {SCREEN(test_nothing_unasked), SCREEN(test_no_answer),
                                        SCREEN(test_kitty), SCREEN(test_sixel)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,26 +5,17 @@
  *
  * Two windows of text suffice; the tests share a store, so that the text goes through the model
  * but once. */
-#include "tests/screen/pty.h"
+#include "tests/screen/own_screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/support/check.h"
 #include "tests/support/shared.h"
-#include "tests/support/temp.h"
 
 static char text_path[PL_TEST_PATH];
-static pl_temp own_folder; /* a test's */
-static pl_temp store;      /* of all, where there is none for more programs */
-static pl_pty *pty;
-
-static double patience(void)
-{
-    return 10 * pl_pty_patience();
-}
+static pl_temp store; /* of all, where there is none for more programs */
 
 static void sees(const char *text)
 {
@@ -286,24 +277,6 @@ static void test_the_figure_as_its_author_wants_it(void **state)
     type(":plot outliers file=t.tex\r", "t.tex");
     file_says("t.tex", "\\toprule");
     leave();
-}
-
-#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-static int set_up(void **state)
-{
-    (void)state;
-    pl_temp_init(&own_folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_pty_stop(pty);
-    pty = NULL;
-    (void)state;
-    pl_temp_deinit(&own_folder);
-    return 0;
 }
 
 static int set_up_all(void **state)

@@ -1,7 +1,7 @@
 /* One planish resized through many sizes: nothing spills, nothing is left over, nothing is lost.
  *
  * PLANISH_TEST_ALL tries more of them. */
-#include "tests/screen/pty.h"
+#include "tests/screen/own_screen.h"
 #include "tests/screen/shot.h"
 
 #include <stdio.h>
@@ -9,33 +9,12 @@
 #include <string.h>
 
 #include "core/base/rng.h"
-#include "tests/support/check.h"
-#include "tests/support/temp.h"
 
 enum { MIN_ROWS = 12, MIN_COLS = 44 };
 
-static pl_temp temp;
-static pl_pty *pty;
-
-static int set_up(void **state)
+static void start(void)
 {
-    (void)state;
-    pl_temp_init(&temp);
-    pty = pl_pty_start(temp.folder, 24, 80, "xterm-256color", "C.UTF-8", NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_pty_stop(pty);
-    pl_temp_deinit(&temp);
-    return 0;
-}
-
-static double patience(void)
-{
-    return 5 * pl_pty_patience();
+    pty = pl_pty_start(own_folder.folder, 24, 80, "xterm-256color", "C.UTF-8", NULL);
 }
 
 static _Noreturn void wrong(const char *what)
@@ -134,6 +113,7 @@ static void come_to_rest(void)
 static void test_many_sizes(void **state)
 {
     (void)state;
+    start();
     static const int edges[][2] = {
         {1, 1},    {1, 500},  {200, 1},  {2, 2},    {11, 43},   {12, 43},  {11, 44},  {12, 44},
         {13, 60},  {15, 59},  {16, 60},  {17, 61},  {20, 44},   {23, 79},  {23, 80},  {24, 79},
@@ -169,6 +149,7 @@ static void test_many_sizes(void **state)
 static void test_dragged(void **state)
 {
     (void)state;
+    start();
     come_to_rest();
     for (int i = 0; i < 300; i++) {
         pl_pty_resize(pty, 1 + i * 7 % 60, 1 + i * 11 % 220);
@@ -183,6 +164,7 @@ static void test_dragged(void **state)
 static void test_reason(void **state)
 {
     (void)state;
+    start();
     come_to_rest();
     pl_pty_send(pty, ":method gptq format=nvfp4\r");
     pl_pty_wait_text(pty, "round: gptq format=nvfp4", 4 * patience());
@@ -193,8 +175,6 @@ static void test_reason(void **state)
     pl_pty_wait_text(pty, "mse=3: one of no", patience());
     pl_pty_wait_text(pty, "yes expected", patience());
 }
-
-#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

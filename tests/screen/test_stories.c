@@ -3,39 +3,12 @@
  *
  * On the built-in demo; with PLANISH_TEST_ALL also on SmolLM2 (PLANISH_SMOLLM2, and the text in
  * PLANISH_SHARED). */
-#include "tests/screen/pty.h"
+#include "tests/screen/own_screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "tests/support/check.h"
-#include "tests/support/temp.h"
-
-static pl_temp temp;
-static pl_pty *pty;
-
-static int set_up(void **state)
-{
-    (void)state;
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_pty_stop(pty);
-    pty = NULL;
-    pl_temp_deinit(&temp);
-    return 0;
-}
-
-static double patience(void)
-{
-    return 10 * pl_pty_patience();
-}
 
 static _Noreturn void wrong(const char *what)
 {
@@ -65,7 +38,7 @@ static void leave(void)
 
 static void start_demo(int rows, int cols)
 {
-    pty = pl_pty_start(temp.folder, rows, cols, "xterm-256color", "C.UTF-8", NULL);
+    pty = pl_pty_start(own_folder.folder, rows, cols, "xterm-256color", "C.UTF-8", NULL);
     sees("calibrated 4,096 tokens");
     type("!");
     pl_pty_wait_gone(pty, "Tour ", patience());
@@ -272,7 +245,7 @@ static void test_export_histogram(void **state)
     sees("file=");
     type("\025plot histogram which=both preset=icml file=fig.png\r");
     sees("fig.png");
-    snprintf(path, sizeof path, "%s/fig.png", temp.folder);
+    snprintf(path, sizeof path, "%s/fig.png", own_folder.folder);
     for (int i = 0; i < 100 && access(path, R_OK) != 0; i++) {
         pl_pty_run(pty, 0.05);
     }
@@ -292,7 +265,7 @@ static bool start_smollm2(void)
         return false;
     }
     char line[1200];
-    pty = pl_pty_start(temp.folder, 40, 120, "xterm-256color", "C.UTF-8",
+    pty = pl_pty_start(own_folder.folder, 40, 120, "xterm-256color", "C.UTF-8",
                        (const char *const[]){model, NULL});
     sees("210 layers");
     type("!");
@@ -322,8 +295,6 @@ static void test_tune_smollm2(void **state)
     sees("15.self_attn.q_proj");
     tune();
 }
-
-#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 /* --- learn a transform, watched --------------------------------------------------------------- */
 
