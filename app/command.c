@@ -3,7 +3,6 @@
 #include "app/commands/list.h"
 #include "views/view.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PL_COMMAND_POINTER(name) &pl_command_##name,
@@ -17,6 +16,17 @@ const char *pl_key_choices(const pl_key *key)
     return key->kind == PL_KEY_VIEW     ? pl_view_names()
            : key->kind == PL_KEY_FORMAT ? pl_format_choice_text
                                         : key->choices;
+}
+
+const char *pl_call_value(const pl_call *call, const char *key)
+{
+    /* The last one given wins, as in a shell's options; `text` may be given several times. */
+    for (size_t i = call->n_keys; i > 0; i--) {
+        if (strcmp(call->names[i - 1], key) == 0) {
+            return call->values[i - 1];
+        }
+    }
+    return NULL;
 }
 
 const char *pl_call_unit(const pl_call *call)
@@ -38,17 +48,6 @@ bool pl_call_is_slow(const pl_call *call)
 bool pl_command_is_screen_only(const pl_command *command)
 {
     return command->on_screen != NULL && command->run == NULL && command->in_batch == NULL;
-}
-
-bool pl_text_ends_run(const char *text)
-{
-    char *first = NULL;
-    pl_call *call = NULL;
-    const bool ends = pl_script_next(&text, &first, NULL) == PL_OK && first != NULL &&
-                      pl_call_parse(first, &call, NULL) == PL_OK && call->command->ends_run;
-    pl_call_destroy(call);
-    free(first);
-    return ends;
 }
 
 const pl_command *const *pl_commands(void)

@@ -171,6 +171,9 @@ struct pl_command {
 typedef pl_status (*pl_session_act)(pl_front *front, pl_call *call, pl_state *state, bool *moved,
                                     pl_error *err);
 
+/* Value of a key, or NULL. */
+const char *pl_call_value(const pl_call *call, const char *key);
+
 /* Whether its first word is `all`. */
 bool pl_call_is_of_all(const pl_call *call);
 
@@ -180,8 +183,6 @@ const char *pl_call_unit(const pl_call *call);
 bool pl_call_is_slow(const pl_call *call);
 /* Whether only the screen has the command. */
 bool pl_command_is_screen_only(const pl_command *command);
-/* Whether its first command ends a run; false where it cannot be parsed. */
-bool pl_text_ends_run(const char *text);
 
 /* "first|random", NULL where there are none. */
 const char *pl_key_choices(const pl_key *key);
@@ -209,13 +210,13 @@ bool pl_script_goes_on(const char *text, size_t size);
 PL_NODISCARD pl_status pl_call_parse(const char *text, pl_call **out, pl_error *err);
 void pl_call_destroy(pl_call *call);
 
+/* Whether its first command ends a run; false where it cannot be parsed. */
+bool pl_text_ends_run(const char *text);
+
 /* Run the halves of a call's command, if it has them.  PL_ERR_MEMORY also where the command went on
  * after a failed allocation, since its result may be incomplete. */
 PL_NODISCARD pl_status pl_call_run(pl_call *call, pl_context cx, pl_error *err);
 PL_NODISCARD pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err);
-
-/* Value of a key, or NULL. */
-const char *pl_call_value(const pl_call *call, const char *key);
 
 /* Completions of a command line cut at the cursor: full replacements of its last word, quoted where
  * needed, in a NULL-terminated array that the caller frees with pl_completions_free. */

@@ -359,13 +359,13 @@ void pl_call_destroy(pl_call *call)
     free(call);
 }
 
-const char *pl_call_value(const pl_call *call, const char *key)
+bool pl_text_ends_run(const char *text)
 {
-    /* The last one given wins, as in a shell's options; `text` may be given several times. */
-    for (size_t i = call->n_keys; i > 0; i--) {
-        if (strcmp(call->names[i - 1], key) == 0) {
-            return call->values[i - 1];
-        }
-    }
-    return NULL;
+    char *first = NULL;
+    pl_call *call = NULL;
+    const bool ends = pl_script_next(&text, &first, NULL) == PL_OK && first != NULL &&
+                      pl_call_parse(first, &call, NULL) == PL_OK && call->command->ends_run;
+    pl_call_destroy(call);
+    free(first);
+    return ends;
 }
