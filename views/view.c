@@ -1,38 +1,13 @@
+/* How a pane shows its view: order, scale, form, and the request for its figure. */
 #include "views/view.h"
 
 #include <stdio.h>
 #include <string.h>
 
-size_t pl_view_index(pl_pane pane)
-{
-    switch (pane) {
-    case PL_PANE_MAIN:
-        return 0;
-    case PL_PANE_SECOND:
-        return 1;
-    case PL_PANE_TABLE:
-        return 2;
-    default:
-        return PL_DISPLAY_PANES;
-    }
-}
-
 pl_pane_view pl_view_settings(const pl_state *state, pl_pane pane)
 {
     size_t index = pl_view_index(pane);
     return index < PL_DISPLAY_PANES ? pl_display_of(state).panes[index] : (pl_pane_view){0};
-}
-
-const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane)
-{
-    static const char *const first[PL_DISPLAY_PANES] = {"channels", "histogram", "outliers"};
-    size_t index = pl_view_index(pane);
-    if (index == PL_DISPLAY_PANES) {
-        return NULL;
-    }
-    const pl_display display = pl_display_of(state);
-    const pl_screen_view *view = pl_view_find(display.panes[index].view);
-    return view != NULL ? view : pl_view_find(first[index]);
 }
 
 /* --- forms ------------------------------------------------------------------------------------ */

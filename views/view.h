@@ -28,6 +28,7 @@ typedef struct pl_screen_view {
 
 /* NULL-terminated, in the order in which `v` goes through them.  UI thread only. */
 const pl_screen_view *const *pl_views(void);
+size_t pl_view_count(void);
 const pl_screen_view *pl_view_find(const char *name);
 size_t pl_view_place(const pl_screen_view *view); /* its index there */
 /* Their names, "channels|histogram|...". */
