@@ -5,32 +5,24 @@
 #include "core/state/record.h"
 #include "core/state/state_parts.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The count lives in front of the public part. */
-typedef struct counted_kept {
-    pl_kept kept;
-    atomic_int count;
-} counted_kept;
-
 pl_kept *pl_kept_retain(pl_kept *kept)
 {
     if (kept != NULL) {
-        atomic_fetch_add(&((counted_kept *)kept)->count, 1);
+        pl_count_retain(&kept->count);
     }
     return kept;
 }
 
 void pl_kept_release(pl_kept *kept)
 {
-    counted_kept *counted = (counted_kept *)kept;
-    if (counted != NULL && atomic_fetch_sub(&counted->count, 1) == 1) {
+    if (kept != NULL && pl_count_release(&kept->count)) {
         pl_state_deinit(&kept->is);
         free(kept->pins);
-        free(counted);
+        free(kept);
     }
 }
 
@@ -189,12 +181,11 @@ static pl_status make_kept(const pl_state *state, const char *name, pl_kept **ou
 {
     *out = NULL;
     const size_t n = pl_model_layer_count(state->source->model);
-    counted_kept *counted = calloc(1, sizeof *counted);
-    if (counted == NULL) {
+    pl_kept *kept = calloc(1, sizeof *kept);
+    if (kept == NULL) {
         return pl_error_memory(err, "a setting");
     }
-    atomic_init(&counted->count, 1);
-    pl_kept *kept = &counted->kept;
+    pl_count_init(&kept->count);
     snprintf(kept->name, sizeof kept->name, "%s", name);
     kept->pins = calloc(n + 1, sizeof *kept->pins);
     pl_status status = kept->pins != NULL ? PL_OK : pl_error_memory(err, "a setting");

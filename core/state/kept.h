@@ -11,6 +11,7 @@
 enum { PL_KEPT_NAME = 32 };
 
 struct pl_kept {
+    pl_count count;
     char name[PL_KEPT_NAME]; /* "": a pin */
     pl_state is;             /* as it was, without kept settings and looks */
     pl_pin *pins;            /* [layers of the model] */

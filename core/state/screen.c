@@ -3,7 +3,6 @@
 #include "core/state/state_parts.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +11,20 @@
  * looks at the value's count unguarded before it adds to it. */
 struct pl_shown {
     json_t *json;
-    atomic_int count;
+    pl_count count;
 };
 
 pl_shown *pl_shown_retain(pl_shown *shown)
 {
     if (shown != NULL) {
-        atomic_fetch_add(&shown->count, 1);
+        pl_count_retain(&shown->count);
     }
     return shown;
 }
 
 void pl_shown_release(pl_shown *shown)
 {
-    if (shown != NULL && atomic_fetch_sub(&shown->count, 1) == 1) {
+    if (shown != NULL && pl_count_release(&shown->count)) {
         json_decref(shown->json);
         free(shown);
     }
@@ -41,7 +40,7 @@ void pl_state_set_screen(pl_state *state, json_t *screen)
     pl_shown *shown = screen != NULL ? malloc(sizeof *shown) : NULL;
     if (shown != NULL) {
         shown->json = screen;
-        atomic_init(&shown->count, 1);
+        pl_count_init(&shown->count);
     } else {
         json_decref(screen);
     }

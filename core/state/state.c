@@ -4,15 +4,8 @@
 #include "core/state/state_parts.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The count lives in front of the public part. */
-typedef struct counted_source {
-    pl_source source;
-    atomic_int count;
-} counted_source;
 
 pl_status pl_source_create(pl_model *model, const char *path, const char *demo, pl_source **out,
                            pl_error *err)
@@ -20,43 +13,41 @@ pl_status pl_source_create(pl_model *model, const char *path, const char *demo, 
     *out = NULL;
     pl_record *record = NULL;
     pl_status status = pl_record_create(pl_model_layer_count(model), &record, err);
-    counted_source *counted = calloc(1, sizeof *counted);
+    pl_source *source = calloc(1, sizeof *source);
     char *path_copy = path != NULL ? strdup(path) : NULL;
     char *demo_copy = demo != NULL ? strdup(demo) : NULL;
-    if (status != PL_OK || counted == NULL || (path != NULL && path_copy == NULL) ||
+    if (status != PL_OK || source == NULL || (path != NULL && path_copy == NULL) ||
         (demo != NULL && demo_copy == NULL)) {
-        free(counted);
+        free(source);
         free(path_copy);
         free(demo_copy);
         pl_record_destroy(record);
         pl_model_close(model);
         return pl_error_memory(err, "a model");
     }
-    counted->source =
-        (pl_source){.model = model, .path = path_copy, .demo = demo_copy, .record = record};
-    atomic_init(&counted->count, 1);
-    *out = &counted->source;
+    *source = (pl_source){.model = model, .path = path_copy, .demo = demo_copy, .record = record};
+    pl_count_init(&source->count);
+    *out = source;
     return PL_OK;
 }
 
 pl_source *pl_source_retain(pl_source *source)
 {
     if (source != NULL) {
-        atomic_fetch_add(&((counted_source *)source)->count, 1);
+        pl_count_retain(&source->count);
     }
     return source;
 }
 
 void pl_source_release(pl_source *source)
 {
-    counted_source *counted = (counted_source *)source;
-    if (counted != NULL && atomic_fetch_sub(&counted->count, 1) == 1) {
+    if (source != NULL && pl_count_release(&source->count)) {
         pl_model_close(source->model);
         free(source->path);
         free(source->demo);
         free(source->inputs);
         pl_record_destroy(source->record);
-        free(counted);
+        free(source);
     }
 }
 

@@ -6,6 +6,7 @@
 #ifndef PL_STATE_STATE_H
 #define PL_STATE_STATE_H
 
+#include "core/base/count.h"
 #include "core/calib/text.h"
 #include "core/io/identity.h"
 #include "core/method/method.h"
@@ -20,6 +21,7 @@ typedef struct pl_record pl_record; /* record.h */
 /* An opened model, shared by states and jobs; counted, thread-safe to retain and release.  Its
  * config, tokenizer and layer names may be read by any thread, its tensors by the worker only. */
 typedef struct pl_source {
+    pl_count count;
     pl_model *model;
     char *path;        /* as the user gave it; NULL for the built-in demo */
     char *demo;        /* the demo's folder, or NULL */
