@@ -172,33 +172,6 @@ static void put_sequential(const pl_state *state, bool *imported, pl_buf *out)
     pl_buf_puts(out, "solve all\n");
 }
 
-static void put_format(const pl_act_grid *grid, pl_buf *out)
-{
-    pl_buf_printf(out, " %s=%s", pl_format_is_int(grid->format) ? "symmetric" : "format",
-                  grid->format->key);
-    if (grid->format->modes != 0) {
-        pl_buf_printf(out, " scale_mode=%s", pl_scale_mode_names[grid->scale_mode]);
-    }
-}
-
-void pl_state_quantized_commands(const pl_state *state, pl_buf *out)
-{
-    const pl_act_grid *a = &state->activations, *kv = &state->kv;
-    if (a->bits > 0) {
-        pl_buf_printf(out, "activations bits=%d", a->bits);
-        if (a->group_size > 0) {
-            pl_buf_printf(out, " group_size=%zu", a->group_size);
-        }
-        put_format(a, out);
-        pl_buf_printf(out, " clip=%.17g range=%s\n", a->clip, a->fixed ? "tensor" : "token");
-    }
-    if (kv->bits > 0) {
-        pl_buf_printf(out, "kv bits=%d group_size=%zu", kv->bits, state->kv_group_size);
-        put_format(kv, out);
-        pl_buf_puts(out, "\n");
-    }
-}
-
 void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
 {
     const pl_source *source = state->source;
@@ -289,6 +262,78 @@ void pl_state_results_commands(const pl_state *state, pl_buf *out)
         }
     }
 }
+
+/* --- of kept settings ---------------------------------------------------------------------------
+ */
+
+/* How activations and cache are quantized in `to`, behind what `from` says. */
+static void put_quantized(const pl_state *from, const pl_state *to, pl_buf *out)
+{
+    pl_buf old = {0}, new = {0};
+    pl_state_quantized_commands(from, &old);
+    pl_state_quantized_commands(to, &new);
+    const bool same = old.size == new.size && (old.size == 0 || strcmp(old.data, new.data) == 0);
+    if (!same && from->activations.bits > 0 && to->activations.bits == 0) {
+        pl_buf_puts(out, "activations none\n");
+    }
+    if (!same && from->kv.bits > 0 && to->kv.bits == 0) {
+        pl_buf_puts(out, "kv none\n");
+    }
+    if (!same && new.data != NULL) {
+        pl_buf_puts(out, new.data);
+    }
+    out->failed = out->failed || old.failed || new.failed;
+    pl_buf_deinit(&old);
+    pl_buf_deinit(&new);
+}
+
+void pl_setting_commands(const pl_state *from, const pl_state *to, pl_buf *out)
+{
+    put_quantized(from, to, out);
+    pl_state_results_commands(to, out);
+}
+
+void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
+{
+    bool filled[PL_SLOT_COUNT] = {false};
+    bool first = true, blocks = false;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        const pl_pin *pin = pl_kept_pin(state->kept[i], layer);
+        if (pin == NULL) {
+            continue;
+        }
+        if (first) {
+            pl_buf_printf(out, "select %s\n", pl_model_layer(state->source->model, layer)->name);
+            first = false;
+        }
+        if (pl_pin_needs_quantized(pin)) {
+            put_quantized(state, &pin->of->is, out);
+        }
+        blocks = blocks || pl_spec_has_blocks(pl_state_spec(&pin->of->is, layer, PL_SLOT_ROUND));
+        for (size_t at = 0; at < PL_SLOT_COUNT; at++) {
+            const pl_slot slot = pl_state_slot_order(blocks)[at];
+            const pl_spec *spec = pl_state_spec(&pin->of->is, layer, slot);
+            if (spec->method != NULL || filled[slot]) {
+                pl_buf_puts(out, "method ");
+                pl_state_put_method(slot, spec, NULL, out);
+                pl_buf_puts(out, "\n");
+            }
+            filled[slot] = spec->method != NULL;
+        }
+        pl_buf_puts(out, pin->sequential ? "solve all\n" : "solve\n");
+        if (pin->of->name[0] != '\0') {
+            pl_buf_printf(out, "keep %s\n", pin->of->name);
+        } else {
+            pl_buf_puts(out, "pin\n");
+        }
+        if (pl_pin_needs_quantized(pin)) {
+            put_quantized(&pin->of->is, state, out);
+        }
+    }
+}
+
+/* --- of a figure ---------------------------------------------------------------------------------
+ */
 
 static bool is_needed(const pl_figure_needs *needs, size_t layer)
 {

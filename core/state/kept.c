@@ -9,32 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-pl_kept *pl_kept_retain(pl_kept *kept)
-{
-    if (kept != NULL) {
-        pl_count_retain(&kept->count);
-    }
-    return kept;
-}
-
-void pl_kept_release(pl_kept *kept)
-{
-    if (kept != NULL && pl_count_release(&kept->count)) {
-        pl_state_deinit(&kept->is);
-        free(kept->pins);
-        free(kept);
-    }
-}
-
-void pl_state_drop_kept(pl_state *state)
-{
-    for (size_t i = 0; i < state->n_kept; i++) {
-        pl_kept_release(state->kept[i]);
-    }
-    state->n_kept = 0;
-    memset(state->compared, 0, sizeof state->compared);
-}
-
 size_t pl_state_compared(const pl_state *state)
 {
     size_t count = 0;
@@ -56,6 +30,12 @@ void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME])
 const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer)
 {
     return kept->pins[layer].of != NULL ? &kept->pins[layer] : NULL;
+}
+
+bool pl_pin_needs_quantized(const pl_pin *pin)
+{
+    const pl_spec *transform = pl_state_spec(&pin->of->is, pin->layer, PL_SLOT_TRANSFORM);
+    return pin->sequential || (transform->method != NULL && transform->method->suits_activations);
 }
 
 /* --- what it is ------------------------------------------------------------------------------- */
@@ -392,80 +372,6 @@ pl_status pl_state_as(const pl_state *state, const pl_kept *kept, pl_state *out,
         out->kept[out->n_kept++] = pl_kept_retain(state->kept[i]);
     }
     return PL_OK;
-}
-
-/* --- as commands ------------------------------------------------------------------------------ */
-
-/* How activations and cache are quantized in `to`, behind what `from` says. */
-static void put_quantized(const pl_state *from, const pl_state *to, pl_buf *out)
-{
-    pl_buf old = {0}, new = {0};
-    pl_state_quantized_commands(from, &old);
-    pl_state_quantized_commands(to, &new);
-    const bool same = old.size == new.size && (old.size == 0 || strcmp(old.data, new.data) == 0);
-    if (!same && from->activations.bits > 0 && to->activations.bits == 0) {
-        pl_buf_puts(out, "activations none\n");
-    }
-    if (!same && from->kv.bits > 0 && to->kv.bits == 0) {
-        pl_buf_puts(out, "kv none\n");
-    }
-    if (!same && new.data != NULL) {
-        pl_buf_puts(out, new.data);
-    }
-    out->failed = out->failed || old.failed || new.failed;
-    pl_buf_deinit(&old);
-    pl_buf_deinit(&new);
-}
-
-void pl_setting_commands(const pl_state *from, const pl_state *to, pl_buf *out)
-{
-    put_quantized(from, to, out);
-    pl_state_results_commands(to, out);
-}
-
-bool pl_pin_needs_quantized(const pl_pin *pin)
-{
-    const pl_spec *transform = pl_state_spec(&pin->of->is, pin->layer, PL_SLOT_TRANSFORM);
-    return pin->sequential || (transform->method != NULL && transform->method->suits_activations);
-}
-
-void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
-{
-    bool filled[PL_SLOT_COUNT] = {false};
-    bool first = true, blocks = false;
-    for (size_t i = 0; i < state->n_kept; i++) {
-        const pl_pin *pin = pl_kept_pin(state->kept[i], layer);
-        if (pin == NULL) {
-            continue;
-        }
-        if (first) {
-            pl_buf_printf(out, "select %s\n", pl_model_layer(state->source->model, layer)->name);
-            first = false;
-        }
-        if (pl_pin_needs_quantized(pin)) {
-            put_quantized(state, &pin->of->is, out);
-        }
-        blocks = blocks || pl_spec_has_blocks(pl_state_spec(&pin->of->is, layer, PL_SLOT_ROUND));
-        for (size_t at = 0; at < PL_SLOT_COUNT; at++) {
-            const pl_slot slot = pl_state_slot_order(blocks)[at];
-            const pl_spec *spec = pl_state_spec(&pin->of->is, layer, slot);
-            if (spec->method != NULL || filled[slot]) {
-                pl_buf_puts(out, "method ");
-                pl_state_put_method(slot, spec, NULL, out);
-                pl_buf_puts(out, "\n");
-            }
-            filled[slot] = spec->method != NULL;
-        }
-        pl_buf_puts(out, pin->sequential ? "solve all\n" : "solve\n");
-        if (pin->of->name[0] != '\0') {
-            pl_buf_printf(out, "keep %s\n", pin->of->name);
-        } else {
-            pl_buf_puts(out, "pin\n");
-        }
-        if (pl_pin_needs_quantized(pin)) {
-            put_quantized(&pin->of->is, state, out);
-        }
-    }
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */

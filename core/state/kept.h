@@ -8,17 +8,6 @@
 
 #include "core/state/state.h"
 
-enum { PL_KEPT_NAME = 32 };
-
-struct pl_kept {
-    pl_count count;
-    char name[PL_KEPT_NAME]; /* "": a pin */
-    pl_state is;             /* as it was, without kept settings and looks */
-    pl_pin *pins;            /* [layers of the model] */
-    pl_id setting;           /* pl_state_setting of it */
-    pl_id id;                /* of all of it */
-};
-
 /* A kept setting's name; for a pin, its number in lists. */
 void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME]);
 /* How many kept settings are compared with the present one. */
@@ -61,9 +50,9 @@ PL_NODISCARD pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *e
 PL_NODISCARD pl_status pl_state_as(const pl_state *state, const pl_kept *kept, pl_state *out,
                                    pl_error *err);
 
-/* The commands that keep the settings' results of a layer again: `select`, then for each setting
- * its methods, `solve` and `pin` or `keep`.  Nothing where no setting has a result.  Afterwards the
- * slots are those of the last setting, activations and cache those of the state. */
+/* commands.c: the commands that keep the settings' results of a layer again: `select`, then for
+ * each setting its methods, `solve` and `pin` or `keep`.  Nothing where no setting has a result.
+ * Afterwards the slots are those of the last setting, activations and cache those of the state. */
 void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
 
 /* The commands that lead from the setting of `from` to that of `to`, with the results of all of its
@@ -75,7 +64,7 @@ void pl_setting_commands(const pl_state *from, const pl_state *to, pl_buf *out);
 json_t *pl_kept_to_json(const pl_state *state);
 void pl_kept_from_json(pl_state *state, const json_t *list, const json_t *pins);
 
-/* state_json.c: a kept setting without its results; and back, into a state whose source is set,
+/* setting_json.c: a kept setting without its results; and back, into a state whose source is set,
  * with results where the JSON has them.  same: the results are of this model. */
 json_t *pl_setting_to_json(const pl_state *state);
 PL_NODISCARD pl_status pl_setting_restore(pl_state *state, const json_t *json, bool same,

@@ -93,7 +93,7 @@ typedef struct pl_shown pl_shown;
 
 /* A setting as `keep` and `pin` make it (kept.h): methods, activations, cache and the results of
  * all layers.  It never changes; states and jobs share it. */
-enum { PL_MAX_KEPT = 8 };
+enum { PL_MAX_KEPT = 8, PL_KEPT_NAME = 32 };
 typedef struct pl_kept pl_kept;
 /* Counted, thread-safe; NULL is fine. */
 pl_kept *pl_kept_retain(pl_kept *kept);
@@ -157,6 +157,16 @@ typedef struct pl_state {
     size_t n_remarks;
 } pl_state;
 
+/* See kept.h. */
+struct pl_kept {
+    pl_count count;
+    char name[PL_KEPT_NAME]; /* "": a pin */
+    pl_state is;             /* as it was, without kept settings and looks */
+    pl_pin *pins;            /* [layers of the model] */
+    pl_id setting;           /* pl_state_setting of it */
+    pl_id id;                /* of all of it */
+};
+
 void pl_state_init(pl_state *state); /* nothing open, every slot empty */
 /* Astro, then GPTQ: what screen and batch start with.  It is a suggestion: the first method that a
  * command names replaces all of it, so that a script gets what it names and nothing else.  A key of
@@ -175,10 +185,6 @@ PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const cha
 
 PL_NODISCARD pl_status pl_calibration_copy(pl_calibration *to, const pl_calibration *from,
                                            pl_error *err);
-
-/* The spec of a slot for a layer, overrides applied.  An imported layer has only the method
- * "import", which no registry lists, in the slot precondition. */
-const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
 
 /* --- overrides.c ----------------------------------------------------------------------------- */
 
@@ -206,7 +212,11 @@ void pl_state_drop_overrides(pl_state *state, pl_slot slot);
 PL_NODISCARD pl_status pl_state_give(pl_state *state, pl_slot slot, const bool *layers,
                                      const pl_spec *specs, pl_error *err);
 
-/* --------------------------------------------------------------------------------------------- */
+/* --- plan.c ---------------------------------------------------------------------------------- */
+
+/* The spec of a slot for a layer, overrides applied.  An imported layer has only the method
+ * "import", which no registry lists, in the slot precondition. */
+const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
 
 /* Hash of how a layer would be solved: its specs and the calibration. */
 pl_id pl_state_plan(const pl_state *state, size_t layer);
@@ -246,6 +256,18 @@ void pl_state_drop_imports(pl_state *state, const char *glob);
 bool pl_state_is_imported(const pl_state *state, size_t layer);
 size_t pl_state_import_count(const pl_state *state);
 
+/* --- quantized.c ----------------------------------------------------------------------------- */
+
+/* Every setting of the cache's grid, for keys; appended. */
+void pl_state_cache_format(const pl_state *state, pl_buf *out);
+
+/* Whether activations or the cache are quantized.  commands: "activations ...\n" and "kv ...\n",
+ * appended; nothing where they are off. */
+bool pl_state_quantizes(const pl_state *state);
+void pl_state_quantized_commands(const pl_state *state, pl_buf *out);
+
+/* --- commands.c ------------------------------------------------------------------------------ */
+
 /* The shortest list of commands that reaches this state: the selected layer and everything it needs
  * (all layers if `whole`).  It names no output path, time, host or folder: files by their name
  * alone.  Appended to out, one command a line. */
@@ -272,14 +294,6 @@ void pl_state_put_method(pl_slot slot, const pl_spec *spec, const char *glob, pl
 
 /* The line `calibrate ...`, appended; nothing where there is no calibration, or the demo's own. */
 void pl_state_calibration_command(const pl_state *state, pl_buf *out);
-
-/* Every setting of the cache's grid, for keys; appended. */
-void pl_state_cache_format(const pl_state *state, pl_buf *out);
-
-/* Whether activations or the cache are quantized.  commands: "activations ...\n" and "kv ...\n",
- * appended; nothing where they are off. */
-bool pl_state_quantizes(const pl_state *state);
-void pl_state_quantized_commands(const pl_state *state, pl_buf *out);
 
 /* The commands that set the methods of all layers (empty slots, too) and solve or import those that
  * have results; appended. */
