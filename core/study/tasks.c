@@ -2,59 +2,12 @@
 
 #include "core/base/checked.h"
 #include "core/base/json.h"
-#include "core/study/measured.h"
 #include "core/study/tasks_parts.h"
-#include "core/tensor/linalg.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-static const char KIND[] = "tasks";
-
 enum { TOGETHER = 8192 }; /* tokens that are scored, and kept, together */
-
-size_t pl_task_items(const pl_task_run *run)
-{
-    const size_t all = json_array_size(run->set->items);
-    return run->limit > 0 && run->limit < all ? run->limit : all;
-}
-
-/* --- tokens ----------------------------------------------------------------------------------- */
-
-pl_status pl_scorer_encode(const pl_scorer *s, const char *text, size_t size, pl_encoded *out,
-                           pl_error *err)
-{
-    const pl_frame *frame = pl_tokenizer_frame(s->tokenizer);
-    int32_t *ids = NULL;
-    size_t count = 0;
-    pl_status status =
-        pl_tokenizer_encode(s->tokenizer, text, size, pl_lab_memory_limit(s->run->cx.lab), &ids,
-                            &count, s->run->cx.task, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    out->count = frame->n_front + count;
-    out->ids = pl_alloc(out->count + 1, sizeof *out->ids);
-    if (out->ids == NULL) {
-        free(ids);
-        return pl_error_memory(err, "a prompt");
-    }
-    memcpy(out->ids, frame->front, frame->n_front * sizeof *out->ids);
-    memcpy(out->ids + frame->n_front, ids, count * sizeof *out->ids);
-    free(ids);
-    return PL_OK;
-}
-
-void pl_encoded_truncate(pl_encoded *e, size_t most)
-{
-    if (e->count > most) {
-        const size_t gone = e->count - most;
-        memmove(e->ids, e->ids + gone, most * sizeof *e->ids);
-        e->count = most;
-        e->context = e->context > gone ? e->context - gone : 0;
-    }
-}
 
 /* Context and continuation are encoded as one text; the context's share is what it gives alone, and
  * its trailing blanks belong to the continuation. */
@@ -81,116 +34,6 @@ static pl_status encode_pair(const pl_scorer *s, size_t item, const char *contex
                               "%s, item %zu: the choice \"%s\" has no token of its own, or is "
                               "longer than the model's %zu positions",
                               s->run->set->kind->name, item + 1, choice, longest);
-}
-
-/* --- the store -------------------------------------------------------------------------------- */
-
-static pl_status hash_scorer(pl_scorer *s, pl_error *err)
-{
-    const pl_state *state = s->run->cx.state;
-    pl_hasher *hasher = NULL;
-    pl_status status =
-        pl_measured_begin("planish tasks 1", s->model, &hasher, s->run->cx.task, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    /* BLAS cuts products by the number of threads, and sums differ at the cuts: with 3 or 4 threads
-     * the last bits of scores are not those of 1 (with 2 they were). */
-    pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
-    if (s->used != NULL) {
-        if (pl_state_quantizes(state)) {
-            pl_quantized_hash(state, hasher);
-        }
-        for (size_t i = 0; i < pl_model_layer_count(s->model); i++) {
-            const pl_id *result = pl_state_result(state, i);
-            if (result != NULL) {
-                pl_hasher_u64(hasher, (uint64_t)i);
-                pl_hasher_id(hasher, *result);
-            }
-        }
-    }
-    s->common = pl_hasher_finish(hasher);
-    pl_hasher_destroy(hasher);
-    return PL_OK;
-}
-
-pl_status pl_scorer_key(const pl_scorer *s, pl_id *out, pl_error *err)
-{
-    pl_hasher *hasher = NULL;
-    pl_status status = pl_hasher_create(&hasher, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    pl_hasher_id(hasher, s->common);
-    for (size_t i = 0; i < s->n_pending; i++) {
-        const pl_encoded *e = &s->pending[i];
-        pl_hasher_u64(hasher, (uint64_t)e->context);
-        pl_hasher_u64(hasher, (uint64_t)e->count);
-        pl_hasher_bytes(hasher, e->ids, e->count * sizeof *e->ids);
-    }
-    *out = pl_hasher_finish(hasher);
-    pl_hasher_destroy(hasher);
-    return PL_OK;
-}
-
-bool pl_scorer_recall(const pl_scorer *s, pl_id key, void *out, size_t bytes)
-{
-    pl_entry *entry = NULL;
-    pl_status status = pl_store_get(pl_lab_store(s->run->cx.lab), KIND, key, &entry, NULL);
-    PL_THEN(pl_entry_read(entry, "scores", out, bytes, NULL));
-    pl_entry_close(entry);
-    return status == PL_OK;
-}
-
-pl_status pl_scorer_keep(const pl_scorer *s, pl_id key, const void *data, size_t bytes,
-                         pl_error *err)
-{
-    const pl_section section = {"scores", data, bytes};
-    json_t *about = json_pack("{s:s, s:s, s:s}", "holds", "scores of a task's items", "task",
-                              s->run->set->kind->name, "version", PL_VERSION);
-    pl_status status = about != NULL ? pl_store_replace(pl_lab_store(s->run->cx.lab), KIND, key,
-                                                        about, &section, 1, err)
-                                     : pl_error_memory(err, "scores");
-    json_decref(about);
-    return status;
-}
-
-/* --- samples ---------------------------------------------------------------------------------- */
-
-static void drop_pending(pl_scorer *s)
-{
-    for (size_t i = 0; i < s->n_pending; i++) {
-        free(s->pending[i].ids);
-    }
-    s->n_pending = 0;
-    s->pending_tokens = 0;
-}
-
-pl_status pl_scorer_push(pl_scorer *s, pl_encoded *e, pl_error *err)
-{
-    if (s->n_pending == s->room_pending) {
-        const size_t room = 2 * s->room_pending + 64;
-        pl_encoded *more = realloc(s->pending, room * sizeof *more);
-        if (more == NULL) {
-            return pl_error_memory(err, "requests");
-        }
-        s->pending = more;
-        s->room_pending = room;
-    }
-    s->pending[s->n_pending++] = *e;
-    e->ids = NULL;
-    return PL_OK;
-}
-
-json_t *pl_scorer_sample(const pl_scorer *s, size_t item)
-{
-    const json_t *of = json_array_get(s->run->set->items, item);
-    json_t *sample = json_object(), *gold = json_object_get(of, "gold");
-    pl_json_set(sample, "task", json_incref(json_object_get(of, "task")));
-    pl_json_set(sample, "doc_id", json_integer((json_int_t)item));
-    pl_json_set(sample, "doc", json_incref(json_array_get(s->run->set->docs, item)));
-    pl_json_set(sample, "target", json_incref(gold != NULL ? gold : json_object_get(of, "golds")));
-    return sample;
 }
 
 /* The choice with the largest sum, of equal ones the first; sums are divided by the choices'
@@ -238,8 +81,6 @@ static void tell_items(void *ctx, double share)
     const double items = (double)(json_array_size(s->samples) - s->first_item);
     pl_task_progress(s->run->cx.task, "items", s->run->done + share * items, s->run->total);
 }
-
-/* --- choices ---------------------------------------------------------------------------------- */
 
 static pl_status compute_pending(pl_scorer *s, pl_error *err)
 {
@@ -312,7 +153,7 @@ static pl_status flush_choices(pl_scorer *s, pl_error *err)
                             : finish_pending(s, key, kept, err));
     s->first_item = json_array_size(s->samples);
     free(kept);
-    drop_pending(s);
+    pl_scorer_drop(s);
     return status;
 }
 
@@ -400,25 +241,6 @@ static pl_status score_choices(pl_scorer *s, pl_error *err)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-
-pl_status pl_scorer_begin(pl_scorer *s, pl_error *err)
-{
-    pl_task_run *r = s->run;
-    pl_status status = pl_model_need_tokenizer(s->model, &s->tokenizer, err);
-    PL_THEN(pl_quantized_init(&s->quantized, r->cx, r->which, &s->hooks, err));
-    s->used = r->which == PL_WHICH_BEFORE ? NULL : &s->hooks;
-    return status == PL_OK ? hash_scorer(s, err) : status;
-}
-
-void pl_scorer_end(pl_scorer *s)
-{
-    drop_pending(s);
-    pl_decoder_destroy(s->decoder);
-    pl_quantized_deinit(&s->quantized);
-    free(s->pending);
-    free(s->read);
-    free(s->logits);
-}
 
 /* Of all items; samples are s->samples. */
 static pl_status score_set(pl_scorer *s, pl_error *err)

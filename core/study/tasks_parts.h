@@ -37,11 +37,17 @@ typedef struct pl_scorer {
     size_t positions;
     float *logits;
     json_t *samples;
-    json_t *plan; /* of batches as units, instead of computing them (tasks_units.c); or NULL */
+    json_t *plan; /* of batches as units, instead of computing them; or NULL */
 } pl_scorer;
+
+/* --- tasks_scorer.c -------------------------------------------------------------------------- */
 
 /* How many items are to be scored. */
 size_t pl_task_items(const pl_task_run *run);
+
+/* Prepares the model to be scored; the caller calls pl_scorer_end, also after a failure. */
+PL_NODISCARD pl_status pl_scorer_begin(pl_scorer *s, pl_error *err);
+void pl_scorer_end(pl_scorer *s);
 
 /* With the special tokens that the tokenizer puts before a text. */
 PL_NODISCARD pl_status pl_scorer_encode(const pl_scorer *s, const char *text, size_t size,
@@ -49,15 +55,12 @@ PL_NODISCARD pl_status pl_scorer_encode(const pl_scorer *s, const char *text, si
 /* Keeps the last `most` tokens. */
 void pl_encoded_truncate(pl_encoded *e, size_t most);
 
-/* Adds e to the pending requests; takes its tokens. */
+/* Adds e to the pending requests; takes its tokens.  drop: none are pending any more. */
 PL_NODISCARD pl_status pl_scorer_push(pl_scorer *s, pl_encoded *e, pl_error *err);
+void pl_scorer_drop(pl_scorer *s);
 
 /* An item's sample, without scores. */
 json_t *pl_scorer_sample(const pl_scorer *s, size_t item);
-
-/* Prepares the model to be scored; the caller calls pl_scorer_end, also after a failure. */
-PL_NODISCARD pl_status pl_scorer_begin(pl_scorer *s, pl_error *err);
-void pl_scorer_end(pl_scorer *s);
 
 /* The key of the pending requests; what the store has under it. */
 PL_NODISCARD pl_status pl_scorer_key(const pl_scorer *s, pl_id *out, pl_error *err);
@@ -65,8 +68,19 @@ bool pl_scorer_recall(const pl_scorer *s, pl_id key, void *out, size_t bytes);
 PL_NODISCARD pl_status pl_scorer_keep(const pl_scorer *s, pl_id key, const void *data, size_t bytes,
                                       pl_error *err);
 
-/* Scores the pending requests, or (*known) finds their scores in the store: kept[2 * n_pending],
- * log-likelihood and whether it is greedy. */
+/* Adds the pending requests to s->plan as a unit, unless the store has them; and makes them of a
+ * unit's bytes the pending ones. */
+PL_NODISCARD pl_status pl_scorer_plan(pl_scorer *s, pl_id key, bool writes, pl_error *err);
+PL_NODISCARD pl_status pl_scorer_take_requests(pl_scorer *s, const char *bytes, size_t size,
+                                               pl_error *err);
+
+/* Counts items that the store has as known, except those that the pool has made. */
+void pl_scorer_count_known(pl_scorer *s, pl_id key, size_t items);
+
+/* --------------------------------------------------------------------------------------------- */
+
+/* Scores the pending requests as choices (tasks.c), or (*known) finds their scores in the store:
+ * kept[2 * n_pending], log-likelihood and whether it is greedy. */
 PL_NODISCARD pl_status pl_scorer_score(pl_scorer *s, pl_id key, double *kept, bool *known,
                                        pl_error *err);
 
@@ -76,13 +90,5 @@ PL_NODISCARD pl_status pl_scorer_write(pl_scorer *s, pl_error *err);
  * each the number of its tokens, then the tokens. */
 PL_NODISCARD pl_status pl_scorer_answer(pl_scorer *s, size_t first, size_t count, pl_id key,
                                         int32_t *ids, bool *known, pl_error *err);
-
-/* --- by a pool (tasks_units.c) ---------------------------------------------------------------- */
-
-/* Adds the pending requests to s->plan as a unit, unless the store has them. */
-PL_NODISCARD pl_status pl_scorer_plan(pl_scorer *s, pl_id key, bool writes, pl_error *err);
-
-/* Counts items that the store has as known, except those that the pool has made. */
-void pl_scorer_count_known(pl_scorer *s, pl_id key, size_t items);
 
 #endif
