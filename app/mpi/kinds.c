@@ -12,8 +12,9 @@
 #include <string.h>
 
 static const pl_unit_kind *const kinds[] = {
-    &pl_unit_calibrate, &pl_unit_walk, &pl_unit_solve,       &pl_unit_sensitivity, &pl_unit_compare,
-    &pl_unit_sweep,     &pl_unit_tune, &pl_unit_tune_solves, &pl_unit_tasks,
+    &pl_unit_calibrate,   &pl_unit_walk,  &pl_unit_solve,        &pl_unit_sensitivity,
+    &pl_unit_compare,     &pl_unit_sweep, &pl_unit_tune_heldout, &pl_unit_tune_trials,
+    &pl_unit_tune_solves, &pl_unit_tasks,
 };
 
 const pl_unit_kind *pl_unit_kind_find(const char *name)

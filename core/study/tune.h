@@ -69,8 +69,9 @@ PL_NODISCARD pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const
                                    size_t count, pl_tuned *out, pl_error *err);
 void pl_tuned_deinit(pl_tuned *tuned);
 
-/* For a pool: some of the trials; the solves that trials by KL use. */
-extern const pl_unit_kind pl_unit_tune, pl_unit_tune_solves;
+/* For a pool: some of the candidates of some layers held out; some of the trials by KL, and of the
+ * solves that these use. */
+extern const pl_unit_kind pl_unit_tune_heldout, pl_unit_tune_trials, pl_unit_tune_solves;
 
 /* Gives each layer its candidate, given[layers of the model], 0: none (pl_state_give). */
 PL_NODISCARD pl_status pl_tune_set(pl_state *state, const pl_tuning *tuning, const int *given,

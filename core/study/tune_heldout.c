@@ -202,6 +202,35 @@ static pl_status ask_for_layer(const heldout *h, size_t layer, size_t *asked, pl
     return status;
 }
 
+static pl_status try_some_layers(pl_tuner *t, const json_t *what, pl_error *err)
+{
+    const json_t *layers = json_object_get(what, "layers");
+    heldout h = {
+        .t = t, .keys = {pl_pool_read_id(what, "solved_on"), pl_pool_read_id(what, "measured_on")}};
+    size_t i;
+    json_t *layer;
+    if (pl_id_equal(h.keys[0], (pl_id){0}) || pl_id_equal(h.keys[1], (pl_id){0})) {
+        return pl_error_set(err, PL_ERR_FORMAT, "tune: no halves of a calibration to solve on");
+    }
+    pl_status status = solve_first_half(&h, err);
+    pl_piece_init(&h.piece, t->cx.task, "trials", json_array_size(layers) * t->n_states);
+    json_array_foreach(layers, i, layer)
+    {
+        PL_THEN(try_layer(&h, (size_t)json_integer_value(layer), err));
+    }
+    end(&h);
+    return status;
+}
+
+static pl_status run_heldout_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+{
+    (void)answer;
+    return pl_tune_unit(cx, what, try_some_layers, err);
+}
+
+const pl_unit_kind pl_unit_tune_heldout = {
+    .name = "tune_heldout", .counting = "trials", .whole = true, .run = run_heldout_unit};
+
 /* The layers of an input are one unit: their candidates share its factors. */
 static pl_status share_layers(const heldout *h, pl_error *err)
 {
@@ -224,26 +253,7 @@ static pl_status share_layers(const heldout *h, pl_error *err)
         json_decref(list);
         return status;
     }
-    return pl_tune_run_units(h->t, &pl_unit_tune, "heldout", list, t->cx.task, err);
-}
-
-pl_status pl_tune_heldout_some(pl_tuner *t, const pl_id keys[2], const json_t *layers,
-                               pl_error *err)
-{
-    heldout h = {.t = t, .keys = {keys[0], keys[1]}};
-    size_t i;
-    json_t *layer;
-    if (pl_id_equal(keys[0], (pl_id){0}) || pl_id_equal(keys[1], (pl_id){0})) {
-        return pl_error_set(err, PL_ERR_FORMAT, "tune: no halves of a calibration to solve on");
-    }
-    pl_status status = solve_first_half(&h, err);
-    pl_piece_init(&h.piece, t->cx.task, "trials", json_array_size(layers) * t->n_states);
-    json_array_foreach(layers, i, layer)
-    {
-        PL_THEN(try_layer(&h, (size_t)json_integer_value(layer), err));
-    }
-    end(&h);
-    return status;
+    return pl_tune_run_units(h->t, &pl_unit_tune_heldout, list, t->cx.task, err);
 }
 
 /* ---------------------------------------------------------------------------------------------- */

@@ -140,8 +140,9 @@ static bool is_solved_with(const pl_tuner *t, size_t layer, size_t candidate)
            (candidate == 0 || t->out->unit_of[layer] >= 0);
 }
 
-pl_status pl_tune_solve_some(pl_tuner *t, const json_t *layers, pl_error *err)
+static pl_status solve_some_layers(pl_tuner *t, const json_t *what, pl_error *err)
 {
+    const json_t *layers = json_object_get(what, "layers");
     pl_status status = PL_OK;
     size_t i;
     json_t *layer;
@@ -159,6 +160,15 @@ pl_status pl_tune_solve_some(pl_tuner *t, const json_t *layers, pl_error *err)
     }
     return status;
 }
+
+static pl_status run_solves_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+{
+    (void)answer;
+    return pl_tune_unit(cx, what, solve_some_layers, err);
+}
+
+const pl_unit_kind pl_unit_tune_solves = {
+    .name = "tune_solves", .counting = "solves", .run = run_solves_unit};
 
 /* Has the pool solve what solve_candidates would: the layers of an input are one unit. */
 static pl_status share_solves(pl_search *s, pl_error *err)
@@ -185,7 +195,7 @@ static pl_status share_solves(pl_search *s, pl_error *err)
         json_decref(list);
         return status;
     }
-    return pl_tune_run_units(t, &pl_unit_tune_solves, "solves", list, t->cx.task, err);
+    return pl_tune_run_units(t, &pl_unit_tune_solves, list, t->cx.task, err);
 }
 
 static pl_status solve_candidates(pl_search *s, pl_error *err)

@@ -392,8 +392,7 @@ static pl_status share_variants(pl_search *s, pl_error *err)
     for (size_t i = 0; status == PL_OK && i < s->n_wanted; i++) {
         status = pl_tune_ask(s->t, s->keys[s->wanted[i]], true, err);
     }
-    PL_THEN(
-        pl_tune_run_units(s->t, &pl_unit_tune, "around", describe_wanted(s), &s->piece.task, err));
+    PL_THEN(pl_tune_run_units(s->t, &pl_unit_tune_trials, describe_wanted(s), &s->piece.task, err));
     for (size_t i = 0; status == PL_OK && i < s->n_wanted; i++) {
         const size_t trial = s->wanted[i];
         if (!pl_tune_recall(s->t, s->keys[trial], &s->loss[trial])) {
@@ -427,12 +426,12 @@ static pl_status share_sequences(pl_search *s, pl_error *err)
         return status;
     }
     s->piece.weight = s->n_trials;
-    status = pl_tune_run_units(s->t, &pl_unit_tune, "sequence", list, &s->piece.task, err);
+    status = pl_tune_run_units(s->t, &pl_unit_tune_trials, list, &s->piece.task, err);
     s->piece.weight = 1;
     return status;
 }
 
-pl_status pl_tune_try_some(pl_tuner *t, const json_t *what, pl_error *err)
+static pl_status try_some_trials(pl_tuner *t, const json_t *what, pl_error *err)
 {
     const json_t *trials = json_object_get(what, "trials");
     pl_search s;
@@ -457,6 +456,15 @@ pl_status pl_tune_try_some(pl_tuner *t, const json_t *what, pl_error *err)
     pl_search_deinit(&s);
     return status;
 }
+
+static pl_status run_trials_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+{
+    (void)answer;
+    return pl_tune_unit(cx, what, try_some_trials, err);
+}
+
+const pl_unit_kind pl_unit_tune_trials = {
+    .name = "tune_trials", .counting = "trials", .whole = true, .run = run_trials_unit};
 
 /* --- the search they are of ------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* Tuning by a pool: what its units are told, and what they do. */
+/* Tuning by a pool: what all of its units are told, of whichever kind. */
 #include "core/base/checked.h"
 #include "core/base/json.h"
 #include "core/study/tune_parts.h"
@@ -74,7 +74,7 @@ static pl_status read_tuning(const json_t *from, const pl_state *state, pl_tunin
     return status == PL_OK ? pl_tune_check(state, out, err) : status;
 }
 
-/* --- what units do ---------------------------------------------------------------------------- */
+/* --- running one ---------------------------------------------------------------------------- */
 
 static pl_status check_layers(const json_t *layers, const pl_model *model, pl_error *err)
 {
@@ -92,71 +92,31 @@ static pl_status check_layers(const json_t *layers, const pl_model *model, pl_er
     return PL_OK;
 }
 
-static pl_status run_part(pl_tuner *t, const json_t *what, pl_error *err)
-{
-    const char *part = json_string_value(json_object_get(what, "part"));
-    const json_t *layers = json_object_get(what, "layers");
-    const pl_id keys[2] = {pl_pool_read_id(what, "solved_on"),
-                           pl_pool_read_id(what, "measured_on")};
-    pl_status status = check_layers(layers, t->cx.state->source->model, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    return part != NULL && strcmp(part, "heldout") == 0 ? pl_tune_heldout_some(t, keys, layers, err)
-           : part != NULL && strcmp(part, "solves") == 0 ? pl_tune_solve_some(t, layers, err)
-                                                         : pl_tune_try_some(t, what, err);
-}
-
-static pl_status run_tune_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+pl_status pl_tune_unit(pl_context cx, const json_t *what, pl_tune_work *work, pl_error *err)
 {
     const pl_id text = pl_pool_read_id(what, "tokens");
     pl_tuning tuning;
     pl_tuned out = {0};
     int32_t *ids = NULL;
     pl_tuner t = {.cx = cx, .tuning = &tuning, .out = &out};
-    (void)answer;
     pl_status status = read_tuning(json_object_get(what, "tuning"), cx.state, &tuning, err);
     if (status == PL_OK && !pl_id_equal(text, (pl_id){0})) {
         status = pl_pool_get_tokens(cx.lab, text, &ids, &t.n_ids, err);
         t.ids = ids;
     }
     PL_THEN(pl_tuner_begin(&t, err));
-    PL_THEN(run_part(&t, what, err));
+    PL_THEN(check_layers(json_object_get(what, "layers"), cx.state->source->model, err));
+    PL_THEN(work(&t, what, err));
     pl_tuner_end(&t);
     pl_tuned_deinit(&out);
     free(ids);
     return status;
 }
 
-const pl_unit_kind pl_unit_tune = {
-    .name = "tune", .counting = "trials", .whole = true, .run = run_tune_unit};
-const pl_unit_kind pl_unit_tune_solves = {
-    .name = "tune_solves", .counting = "solves", .run = run_tune_unit};
+/* --- having them run -------------------------------------------------------------------------- */
 
-/* --- asking for them -------------------------------------------------------------------------- */
-
-pl_status pl_tune_ask(pl_tuner *t, pl_id key, bool again, pl_error *err)
-{
-    for (size_t i = 0; !again && i < t->n_asked; i++) {
-        if (pl_id_equal(t->asked[i], key)) {
-            return PL_OK;
-        }
-    }
-    if (t->n_asked == t->room_asked) {
-        const size_t room = 2 * t->room_asked + 64;
-        pl_id *more = realloc(t->asked, room * sizeof *more);
-        if (more == NULL) {
-            return pl_error_memory(err, "a search");
-        }
-        t->asked = more;
-        t->room_asked = room;
-    }
-    t->asked[t->n_asked++] = key;
-    return PL_OK;
-}
-
-pl_status pl_tune_run_units(pl_tuner *t, const pl_unit_kind *kind, const char *part, json_t *list,
-                            pl_task *task, pl_error *err)
+pl_status pl_tune_run_units(pl_tuner *t, const pl_unit_kind *kind, json_t *list, pl_task *task,
+                            pl_error *err)
 {
     pl_units units = {.kind = kind, .list = list, .total = (double)json_array_size(list)};
     pl_status status = PL_OK;
@@ -165,7 +125,6 @@ pl_status pl_tune_run_units(pl_tuner *t, const pl_unit_kind *kind, const char *p
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *unit = json_array_get(list, i);
-        pl_json_set(unit, "part", json_string(part));
         pl_json_set(unit, "tuning", describe_tuning(t->tuning));
         pl_json_set(unit, "tokens", pl_pool_id(t->tokens));
     }
