@@ -64,3 +64,8 @@ const pl_command *pl_command_find(const char *name)
     }
     return NULL;
 }
+
+void pl_command_quote(const char *value, pl_buf *out)
+{
+    pl_text_quote(value, " \t\n;#'\"\\", out);
+}

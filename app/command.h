@@ -194,12 +194,12 @@ extern const pl_key pl_no_keys[];
 const pl_command *const *pl_commands(void);
 const pl_command *pl_command_find(const char *name);
 
+/* Appends a value, quoted where the grammar needs it. */
+void pl_command_quote(const char *value, pl_buf *out);
+
 /* Takes the next command off *script: *text (caller frees), trimmed; NULL at the end.  An unclosed
  * quote is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error *err);
-
-/* Appends a value, quoted where the grammar needs it. */
-void pl_command_quote(const char *value, pl_buf *out);
 
 /* Whether the command goes on behind text[size], whole lines: they end in a `\` outside quotes and
  * comments. */

@@ -153,11 +153,6 @@ static pl_status take_word(const char **text, pl_buf *word, size_t *equals, pl_e
     return pl_buf_check(word, err);
 }
 
-void pl_command_quote(const char *value, pl_buf *out)
-{
-    pl_text_quote(value, " \t\n;#'\"\\", out);
-}
-
 static pl_status push_text(char ***list, size_t *count, char *item, pl_error *err)
 {
     char **grown = item != NULL ? realloc(*list, (*count + 1) * sizeof *grown) : NULL;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,20 +37,31 @@ const pl_key *pl_usage_key(const pl_command *command, const char *name)
     return NULL;
 }
 
+static void name_key(const char *name, pl_nearest *near, pl_buf *out)
+{
+    pl_nearest_try(near, name);
+    pl_buf_printf(out, "%s%s", out->size > 0 ? ", " : "", name);
+}
+
+/* "dir, format": the keys that the command and the method take; tries which is near. */
+static void name_keys(const pl_command *command, const pl_method *method, pl_nearest *near,
+                      pl_buf *out)
+{
+    for (const pl_key *key = command->keys; key != NULL && key->name != NULL; key++) {
+        name_key(key->name, near, out);
+    }
+    for (size_t i = 0; method != NULL && i < method->n_params; i++) {
+        name_key(method->params[i].name, near, out);
+    }
+}
+
 static pl_status unknown_key(const pl_call *call, const pl_method *method, const char *name,
                              pl_error *err)
 {
     pl_nearest near = pl_nearest_to(name);
     char hint[PL_NEAREST_HINT];
     pl_buf known = {0};
-    for (const pl_key *key = call->command->keys; key != NULL && key->name != NULL; key++) {
-        pl_nearest_try(&near, key->name);
-        pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", key->name);
-    }
-    for (size_t i = 0; method != NULL && i < method->n_params; i++) {
-        pl_nearest_try(&near, method->params[i].name);
-        pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", method->params[i].name);
-    }
+    name_keys(call->command, method, &near, &known);
     pl_status status = pl_error_set(
         err, PL_ERR_USAGE, "%s%s%s: unknown key \"%s\"; it takes %s%s", call->command->name,
         method != NULL ? " " : "", method != NULL ? method->name : "", name,
@@ -58,10 +70,48 @@ static pl_status unknown_key(const pl_call *call, const pl_method *method, const
     return status;
 }
 
+/* A file's name by itself was probably meant for the key that takes the file to write. */
+static void put_meant_file(const pl_call *call, const char *word, pl_buf *out)
+{
+    for (const pl_key *key = call->command->keys; key != NULL && key->name != NULL; key++) {
+        if (key->kind == PL_KEY_NEW_FILE && pl_call_value(call, key->name) == NULL) {
+            pl_buf_printf(out, " (did you mean %s=", key->name);
+            pl_command_quote(word, out);
+            pl_buf_puts(out, "?)");
+            return;
+        }
+    }
+}
+
+static pl_status surplus_word(const pl_call *call, const pl_method *method, pl_error *err)
+{
+    const pl_command *command = call->command;
+    const char *word = call->words[command->max_words];
+    const size_t surplus = call->n_words - command->max_words;
+    const bool words = command->positional[0] != '\0';
+    char many[48] = "one word";
+    pl_nearest near = pl_nearest_to(word);
+    pl_buf keys = {0}, meant = {0};
+    if (surplus > 1) {
+        snprintf(many, sizeof many, "the first of %zu words", surplus);
+    }
+    name_keys(command, method, &near, &keys);
+    put_meant_file(call, word, &meant);
+    pl_status status =
+        pl_error_set(err, PL_ERR_USAGE, "%s%s%s: \"%s\" is %s too many; it takes %s%s%s%s",
+                     command->name, method != NULL ? " " : "", method != NULL ? method->name : "",
+                     word, many, words || keys.size > 0 ? command->positional : "no words",
+                     words && keys.size > 0 ? ", then " : "", keys.size > 0 ? keys.data : "",
+                     meant.data != NULL ? meant.data : "");
+    pl_buf_deinit(&keys);
+    pl_buf_deinit(&meant);
+    return status;
+}
+
 pl_status pl_usage_check(const pl_call *call, pl_error *err)
 {
     const pl_command *command = call->command;
-    if (call->n_words < command->min_words || call->n_words > command->max_words) {
+    if (call->n_words < command->min_words) {
         return pl_error_set(err, PL_ERR_USAGE, "%s: expected `%s%s%s`, found %zu word%s",
                             command->name, command->name, command->positional[0] ? " " : "",
                             command->positional, call->n_words, call->n_words == 1 ? "" : "s");
@@ -70,6 +120,9 @@ pl_status pl_usage_check(const pl_call *call, pl_error *err)
      * the command is applied, as any wrong value is. */
     const char *first = command->any_key && call->n_words > 0 ? call->words[0] : "";
     const pl_method *method = command->min_words > 0 ? pl_method_find(first) : NULL;
+    if (call->n_words > command->max_words) {
+        return surplus_word(call, method, err);
+    }
     bool open_ended = command->any_key && method == NULL && strcmp(first, "none") != 0;
     for (size_t i = 0; i < call->n_keys; i++) {
         const char *name = call->names[i];

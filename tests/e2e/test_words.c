@@ -72,8 +72,9 @@ static void test_what_was_meant(void **ctx)
           "set: no method is in use that could have a parameter \"bits\"");
     check("view main=histgram", 1, "(did you mean histogram?)");
     check("view histgram", 1, "(did you mean histogram?)");
-    check("view a b", 2, "view: expected `view [VIEW]`, found 2 words");
-    check("undo now", 2, "found 1 word");
+    check("view a b", 2, "view: \"b\" is one word too many; it takes [VIEW], then side, ");
+    check("undo now", 2, "undo: \"now\" is one word too many; it takes no words");
+    check("method", 2, "method: expected `method METHOD|none`, found 0 words");
     check("plot histgram file=x.png", 1, "(did you mean histogram?)");
     check("select 0.qproj", 1, "did you mean model.layers.0.self_attn.q_proj,");
     check("help dampin", 1, "\"dampin\": did you mean damping?");

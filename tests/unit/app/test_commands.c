@@ -193,6 +193,16 @@ static void test_unknown_names(void **ctx)
     check_usage("foo", SAYS("unknown command \"foo\"", "`help`")); /* `log` is not near */
     check_usage("xyzzyxyzzy", SAYS("unknown command \"xyzzyxyzzy\"", "`help`"));
     check_usage("a\033[2Jb", SAYS("\\x1b"));
+    check_usage("export out", SAYS("export: \"out\" is one word too many; it takes dir, format, ",
+                                   "(did you mean dir=out?)"));
+    check_usage("export 'my out' dir=x",
+                SAYS("export: \"my out\" is one word too many; it takes dir, format, "));
+    check_usage("layers 'my rows.csv'", SAYS("(did you mean file='my rows.csv'?)"));
+    check_usage("view a b c", SAYS("view: \"b\" is the first of 2 words too many; it takes "
+                                   "[VIEW], then "));
+    check_usage("method gptq 4", SAYS("method gptq: \"4\" is one word too many", "damping"));
+    check_usage("undo now", SAYS("undo: \"now\" is one word too many; it takes no words"));
+    check_usage("method", SAYS("method: expected `method METHOD|none`, found 0 words"));
     check_usage("outliers sid=input",
                 SAYS("outliers: unknown key \"sid\"", "side, top", "mean side"));
     check_usage("info text=x", SAYS("info: unknown key \"text\"", "no keys"));
@@ -204,8 +214,9 @@ static void test_unknown_names(void **ctx)
 static void test_word_counts(void **ctx)
 {
     (void)ctx;
-    check_usage("select a b", SAYS("select: expected `select [LAYER]`", "2 words"));
-    check_usage("info all", SAYS("info: expected `info`"));
+    check_usage("select a b",
+                SAYS("select: \"b\" is one word too many; it takes [LAYER], then channel"));
+    check_usage("info all", SAYS("info: \"all\" is one word too many; it takes no words"));
     check_usage("method", SAYS("method: expected `method METHOD|none`"));
     check_usage("outliers top=1 top=2", SAYS("outliers: key \"top\" is given twice"));
     check_usage("'' x", SAYS("unknown command \"\""));
