@@ -98,11 +98,14 @@ static pl_status other_cache(void *ctx, size_t block, float *x, size_t rows, siz
 /* --- and beside it the original model: the inputs of both, row by row of the text ---------------
  */
 
+typedef struct inputs {
+    float x[2][WINDOWS * LENGTH][COLS]; /* of the original, of the other one */
+    bool seen[2][WINDOWS * LENGTH];     /* an expert sees some tokens only */
+} inputs;
+
 typedef struct both {
-    size_t site;
     bool original;
-    double x[2][WINDOWS * LENGTH][COLS]; /* of the original, of the other one */
-    bool seen[2][WINDOWS * LENGTH];      /* an expert sees some tokens only */
+    inputs *sites;
     pl_model *model;
     pl_forward *forward;
 } both;
@@ -111,14 +114,14 @@ static pl_status note_both(void *ctx, size_t site, size_t window, float *x, size
                            size_t cols, pl_error *err)
 {
     both *b = ctx;
+    const size_t which = b->original ? 0 : 1;
     (void)err;
     const uint32_t *at = pl_forward_rows(b->forward);
-    for (size_t r = 0; site == b->site && r < rows; r++) {
+    expect_at_most(cols, COLS);
+    for (size_t r = 0; r < rows; r++) {
         const size_t row = window * LENGTH + (at != NULL ? at[r] : r);
-        for (size_t i = 0; i < cols; i++) {
-            b->x[b->original ? 0 : 1][row][i] = (double)x[r * cols + i];
-        }
-        b->seen[b->original ? 0 : 1][row] = true;
+        memcpy(b->sites[site].x[which][row], x + r * cols, cols * sizeof *x);
+        b->sites[site].seen[which][row] = true;
     }
     if (!b->original) {
         other_values(x, rows * cols);
@@ -154,39 +157,47 @@ static void run_one(fixture *f, both *b)
     free(x);
 }
 
-/* D = (X0 - X)^T X / T, where an expert's tokens are those of the other model, of which one that
- * the original sends elsewhere counts as the same in both. */
-static void check_cross(fixture *f, pl_id key, size_t site)
+/* The inputs of every site, of both models; the caller's. */
+static inputs *run_both(fixture *f)
 {
-    static both b;
-    pl_error err;
-    float *cross = NULL;
-    const size_t n = pl_model_site(f->model, site)->cols;
-    expect_at_most(n, COLS);
-    memset(&b, 0, sizeof b);
-    b.site = site;
-    b.model = f->model;
+    inputs *sites = calloc(pl_model_site_count(f->model), sizeof *sites);
+    both b = {.sites = sites, .model = f->model};
+    assert_non_null(sites);
     for (int i = 0; i < 2; i++) {
         b.original = i == 0;
         run_one(f, &b);
     }
+    return sites;
+}
+
+/* D = (X0 - X)^T X / T, where an expert's tokens are those of the other model, of which one that
+ * the original sends elsewhere counts as the same in both. */
+static void check_cross(fixture *f, const inputs *in, pl_id key, size_t site)
+{
+    pl_error err;
+    float *cross = NULL;
+    const size_t n = pl_model_site(f->model, site)->cols;
     pl_check_ok(pl_calib_load_cross(f->store, key, f->model, site, &cross, &err), err);
     double tokens = 0.0, largest = 0.0;
     for (size_t r = 0; r < WINDOWS * LENGTH; r++) {
-        tokens += b.seen[1][r] ? 1.0 : 0.0;
+        tokens += in->seen[1][r] ? 1.0 : 0.0;
     }
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < n; k++) {
-            double sum = 0.0, scale = 0.0;
-            for (size_t r = 0; r < WINDOWS * LENGTH; r++) {
-                if (b.seen[0][r] && b.seen[1][r]) {
-                    const double term = (b.x[0][r][i] - b.x[1][r][i]) * b.x[1][r][k];
-                    sum += term;
-                    scale += fabs(term) + 1e-3 * fabs(b.x[1][r][i] * b.x[1][r][k]);
+        double sum[COLS] = {0}, scale[COLS] = {0};
+        for (size_t r = 0; r < WINDOWS * LENGTH; r++) {
+            if (in->seen[0][r] && in->seen[1][r]) {
+                const double other = (double)in->x[1][r][i];
+                const double lost = (double)in->x[0][r][i] - other;
+                for (size_t k = 0; k < n; k++) {
+                    const double at = (double)in->x[1][r][k];
+                    sum[k] += lost * at;
+                    scale[k] += fabs(lost * at) + 1e-3 * fabs(other * at);
                 }
             }
-            largest = fmax(largest, fabs(sum));
-            pl_check_close((double)cross[i * n + k] * tokens, sum, 0, 1e-5 * scale + 1e-30);
+        }
+        for (size_t k = 0; k < n; k++) {
+            largest = fmax(largest, fabs(sum[k]));
+            pl_check_close((double)cross[i * n + k] * tokens, sum[k], 0, 1e-5 * scale[k] + 1e-30);
         }
     }
     if (site > 0 && tokens > 0.0 && pl_model_site(f->model, site)->expert >= PL_SHARED_EXPERT) {
@@ -195,28 +206,35 @@ static void check_cross(fixture *f, pl_id key, size_t site)
     free(cross);
 }
 
-/* --- plainly: whole blocks, and the inputs of one site noted before they are replaced -----------
+/* --- plainly: whole blocks, and the inputs of each site noted before they are replaced ----------
  */
+
+typedef struct noted_site {
+    size_t rows;
+    double gram[COLS * COLS];
+} noted_site;
 
 typedef struct noted {
     pl_model *model;
-    size_t site, rows;
-    double gram[COLS * COLS];
+    noted_site *sites;
 } noted;
 
 static pl_status note_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
                             size_t cols, pl_error *err)
 {
-    noted *n = ctx;
+    noted_site *n = &((noted *)ctx)->sites[site];
     (void)window;
     (void)err;
     expect_at_most(cols, COLS);
-    for (size_t r = 0; site == n->site && r < rows; r++) {
-        for (size_t i = 0; i < cols * cols; i++) {
-            n->gram[i] += (double)x[r * cols + i / cols] * (double)x[r * cols + i % cols];
+    for (size_t r = 0; r < rows; r++) {
+        const float *row = x + r * cols;
+        for (size_t i = 0; i < cols; i++) {
+            for (size_t k = 0; k < cols; k++) {
+                n->gram[i * cols + k] += (double)row[i] * (double)row[k];
+            }
         }
     }
-    n->rows += site == n->site ? rows : 0;
+    n->rows += rows;
     other_values(x, rows * cols);
     return PL_OK;
 }
@@ -247,22 +265,31 @@ static void run_plainly(fixture *f, noted *n)
     free(x);
 }
 
-static void check_site(fixture *f, pl_id key, size_t site)
+static void check_site(fixture *f, const noted_site *n, pl_id key, size_t site)
 {
-    static noted n;
     pl_error err;
     pl_site_stats stats;
-    n = (noted){.model = f->model, .site = site};
-    run_plainly(f, &n);
     pl_check_ok(
         pl_calib_load_site(f->store, key, f->model, site, PL_GRAM_SQUARE, true, &stats, &err), err);
-    pl_check_close(stats.tokens, (double)n.rows, 0, 0);
-    for (size_t i = 0; i < stats.n * stats.n && n.rows > 0; i++) {
+    pl_check_close(stats.tokens, (double)n->rows, 0, 0);
+    for (size_t i = 0; i < stats.n * stats.n && n->rows > 0; i++) {
         const double scale =
-            sqrt(n.gram[i / stats.n * (stats.n + 1)] * n.gram[i % stats.n * (stats.n + 1)]);
-        pl_check_close((double)stats.gram[i] * (double)n.rows, n.gram[i], 0, 1e-5 * scale);
+            sqrt(n->gram[i / stats.n * (stats.n + 1)] * n->gram[i % stats.n * (stats.n + 1)]);
+        pl_check_close((double)stats.gram[i] * (double)n->rows, n->gram[i], 0, 1e-5 * scale);
     }
     pl_site_stats_deinit(&stats);
+}
+
+static void check_sites(fixture *f, pl_id key)
+{
+    const size_t count = pl_model_site_count(f->model);
+    noted n = {.model = f->model, .sites = calloc(count, sizeof *n.sites)};
+    assert_non_null(n.sites);
+    run_plainly(f, &n);
+    for (size_t s = 0; s < count; s++) {
+        check_site(f, &n.sites[s], key, s);
+    }
+    free(n.sites);
 }
 
 /* Every part whose number leaves `rest` by `step`. */
@@ -327,9 +354,7 @@ static void test_parts_see_what_is_before_them(void **ctx)
                                 .value = other_cache};
         const pl_id key = {5, 6};
         walk(&f, key, &hooks, 1, 0);
-        for (size_t s = 0; s < pl_model_site_count(f.model); s++) {
-            check_site(&f, key, s);
-        }
+        check_sites(&f, key);
         close_fixture(&f);
     }
 }
@@ -412,10 +437,11 @@ static void test_the_original_walks_along(void **ctx)
         walk(&f, key, &hooks, 1, 0);
         walk_in_little_memory(&f, little, &hooks, 3, 2);
         beside = false;
+        inputs *const in = run_both(&f);
         for (size_t s = 0; s < pl_model_site_count(f.model); s++) {
             const size_t n = pl_model_site(f.model, s)->cols;
             check_same(&f, plain, key, s);
-            check_cross(&f, key, s);
+            check_cross(&f, &in[s], key, s);
             if (part_of(f.model, s) % 3 == 2) {
                 check_same(&f, plain, little, s);
                 pl_check_ok(pl_calib_load_cross(f.store, key, f.model, s, &one, &err), err);
@@ -425,6 +451,7 @@ static void test_the_original_walks_along(void **ctx)
                 free(two);
             }
         }
+        free(in);
         close_fixture(&f);
     }
 }
