@@ -52,7 +52,7 @@ static figures all_figures(void)
 }
 
 static const char *const endings[] = {"png", "pdf", "svg", "csv"};
-enum { ENDINGS = sizeof endings / sizeof *endings };
+enum { PNG, PDF, SVG, CSV, ENDINGS };
 
 /* "/tmp/.../one17.png": figure i with an ending. */
 static const char *path_of(const char *prefix, size_t i, const char *ending)
@@ -62,14 +62,24 @@ static const char *path_of(const char *prefix, size_t i, const char *ending)
     return run_path(name);
 }
 
-/* All figures with every ending in one run; and each is rebuilt from one of them.  How commands
- * stand in a file is the ending's, what they make is the figure's. */
+/* Whether another process draws a figure with an ending, too: half of them without --all, of each
+ * figure and of each ending. */
+static bool is_drawn_twice(size_t figure, size_t ending)
+{
+    return getenv("PLANISH_TEST_ALL") != NULL || (figure + ending) % 2 > 0;
+}
+
+/* All figures with every ending in one run, and each is rebuilt from one of them; or those that are
+ * drawn twice.  How commands stand in a file is the ending's, what they make is the figure's. */
 static void make_all(const figures *all, const char *prefix, bool rebuild)
 {
     pl_buf script = {0};
     run_write(run_path("items.jsonl"), items);
     pl_buf_printf(&script, before, run_path("items.jsonl"));
     for (size_t i = 0; i < ENDINGS * all->count; i++) {
+        if (!rebuild && !is_drawn_twice(i % all->count, i / all->count)) {
+            continue;
+        }
         pl_buf_printf(&script, "plot %s preset=icml dpi=100 file=%s;", all->texts[i % all->count],
                       path_of(prefix, i % all->count, endings[i / all->count]));
     }
@@ -176,46 +186,49 @@ static void check_csv(const char *csv, size_t size, const char *of)
     expect(csv, size, "\n# ", of);
 }
 
-static void check_ending(const char *ending,
+static void check_ending(size_t number,
                          void (*check)(const char *bytes, size_t size, const char *of))
 {
+    const char *ending = endings[number];
     const figures all = all_figures();
     for (size_t i = 0; i < all.count; i++) {
         size_t size = 0;
         size_t again = 0;
         char *bytes = read_figure("one", i, ending, &size);
-        char *same = read_figure("other", i, ending, &again);
-        assert_int_equal(size, again);
-        assert_memory_equal(bytes, same, size);
+        if (is_drawn_twice(i, number)) {
+            char *same = read_figure("other", i, ending, &again);
+            assert_int_equal(size, again);
+            assert_memory_equal(bytes, same, size);
+            free(same);
+        }
         check_provenance(bytes, size, all.texts[i]);
         check(bytes, size, all.texts[i]);
         free(bytes);
-        free(same);
     }
 }
 
 static void test_png(void **ctx)
 {
     (void)ctx;
-    check_ending("png", check_png);
+    check_ending(PNG, check_png);
 }
 
 static void test_pdf(void **ctx)
 {
     (void)ctx;
-    check_ending("pdf", check_pdf);
+    check_ending(PDF, check_pdf);
 }
 
 static void test_svg(void **ctx)
 {
     (void)ctx;
-    check_ending("svg", check_svg);
+    check_ending(SVG, check_svg);
 }
 
 static void test_csv(void **ctx)
 {
     (void)ctx;
-    check_ending("csv", check_csv);
+    check_ending(CSV, check_csv);
 }
 
 /* What is plotted again by another process has the same bytes, and rebuilds as the first. */
