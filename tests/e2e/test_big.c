@@ -32,6 +32,9 @@ static void remove_folder(const char *name)
     nftw(run_path(name), pl_temp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Runs of a program that are measured: another where the machine was busy with something else. */
+enum { TRIES = 3 };
+
 /* How much longer than alone things may take now; run_limit is 2 on a quiet machine. */
 static double slack(void)
 {
@@ -60,7 +63,7 @@ static void test_open(void **ctx)
     expect_less(13000000000, apparent);
     expect_less(on_disk, 20000000);
     double best = 1e9;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < TRIES && best > OPEN_SECONDS; i++) {
         run r = RUN("--json", "--store", run_path("store"), "-c", "info", folder);
         const json_t *info = run_last(&r);
         expect_close(run_number(info, "parameters"), 6738415616, 0);
@@ -80,7 +83,7 @@ static void test_inspect(void **ctx)
         make_model(&big_llama_7b, &(big_options){.filled = 1, .whole_vocab = true});
     const double layer = 4.0 * (double)big_llama_7b.hidden * (double)big_llama_7b.inner;
     double best = 1e9;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < TRIES && best > INSPECT_SECONDS; i++) {
         run r = RUN("--json", "--store", run_path("store"), "-c",
                     "outliers 0.down_proj side=weight", folder);
         const json_t *channels = json_object_get(run_last(&r), "channels");
