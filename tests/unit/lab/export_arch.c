@@ -9,8 +9,8 @@ void arch_open(arch_fixture *f, const char *name, bool gguf, size_t length)
     pl_source *source = NULL;
     const json_t *about = formula_case(arch_values, name);
     memset(f, 0, sizeof *f);
-    pl_temp_init(&f->temp);
-    pl_temp_init(&f->store);
+    pl_temp_init_fast(&f->temp);
+    pl_temp_init_fast(&f->store);
     snprintf(f->out, sizeof f->out, "%s/out", f->temp.folder);
     char path[600];
     if (gguf) {

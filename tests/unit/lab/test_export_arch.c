@@ -237,7 +237,7 @@ static void a_diagonal_folds_where_nobody_else_reads(void **ctx)
         pl_error err;
         pl_model *model = NULL;
         size_t layer = 0;
-        pl_temp_init(&temp);
+        pl_temp_init_fast(&temp);
         formula_write_hf(formula_case(arch_values, cases[i].model), &temp);
         pl_check_ok(pl_model_open(temp.folder, &model, &err), err);
         pl_check_ok(pl_model_find_layer(model, cases[i].layer, &layer, &err), err);
