@@ -167,8 +167,9 @@ enum { PIECE = 1 << 18 }; /* elements encoded at once */
 static pl_status put_values(pl_st_writer *writer, const pl_export_item *it, const float *values,
                             size_t count, pl_hasher *hasher, double *max_error, pl_error *err)
 {
-    float *back = pl_alloc(PIECE, sizeof *back);
-    float *scratch = pl_alloc(PIECE, sizeof *scratch);
+    const size_t most = count < PIECE ? count : PIECE;
+    float *back = pl_alloc(most, sizeof *back);
+    float *scratch = pl_alloc(most, sizeof *scratch);
     pl_status status = back == NULL || scratch == NULL ? pl_export_no_memory(err) : PL_OK;
     for (size_t at = 0; status == PL_OK && at < count; at += PIECE) {
         size_t piece = count - at < PIECE ? count - at : PIECE;
@@ -180,10 +181,11 @@ static pl_status put_values(pl_st_writer *writer, const pl_export_item *it, cons
     return status;
 }
 
-/* Rows read at once from a tensor that is copied: about 4 MB. */
-static size_t rows_at_once(size_t cols)
+/* Rows read at once from a tensor that is copied: about 4 MB of what it has. */
+static size_t rows_at_once(size_t rows, size_t cols)
 {
-    return cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
+    const size_t most = cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
+    return rows > 0 && rows < most ? rows : most;
 }
 
 /* A layer's weight, or those of the layers a fused tensor holds, one after the other. */
@@ -268,7 +270,7 @@ static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item
 {
     size_t cols = it->n_dims > 0 ? (size_t)it->dims[it->n_dims - 1] : 1;
     size_t rows = cols > 0 ? (size_t)pl_export_elements(it) / cols : 0;
-    size_t step = rows_at_once(cols);
+    size_t step = rows_at_once(rows, cols);
     const pl_named_tensor from = {
         .tensor = it->tensor, .bias_of = it->bias_of, .n_dims = 1, .dims = {cols}, .add = it->add};
     float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
@@ -378,7 +380,7 @@ static pl_status check_written_file(pl_exporter *x, const char *path, const size
         status = pl_hasher_create(&hasher, err);
         size_t rows = tensor != NULL ? pl_tensor_rows(tensor) : 0;
         size_t cols = tensor != NULL ? pl_tensor_cols(tensor) : 0;
-        size_t step = rows_at_once(cols);
+        size_t step = rows_at_once(rows, cols);
         float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
         if (status == PL_OK && values == NULL) {
             status = pl_export_no_memory(err);
