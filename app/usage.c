@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 pl_status pl_usage_unknown_command(const char *name, pl_error *err)
 {
@@ -70,16 +71,29 @@ static pl_status unknown_key(const pl_call *call, const pl_method *method, const
     return status;
 }
 
-/* A file's name by itself was probably meant for the key that takes the file to write. */
-static void put_meant_file(const pl_call *call, const char *word, pl_buf *out)
+/* The first key, not given yet, that takes a file: one to write, or one to read. */
+static const pl_key *file_key(const pl_call *call, bool writes)
 {
     for (const pl_key *key = call->command->keys; key != NULL && key->name != NULL; key++) {
-        if (key->kind == PL_KEY_NEW_FILE && pl_call_value(call, key->name) == NULL) {
-            pl_buf_printf(out, " (did you mean %s=", key->name);
-            pl_command_quote(word, out);
-            pl_buf_puts(out, "?)");
-            return;
+        const bool reads = key->kind == PL_KEY_FILE || key->kind == PL_KEY_FILES;
+        if ((writes ? key->kind == PL_KEY_NEW_FILE : reads) &&
+            pl_call_value(call, key->name) == NULL) {
+            return key;
         }
+    }
+    return NULL;
+}
+
+/* A file's name by itself was probably meant for the key that takes one. */
+static void put_meant_file(const pl_call *call, const char *word, pl_buf *out)
+{
+    const bool exists = access(word, F_OK) == 0;
+    const pl_key *read = file_key(call, false), *written = file_key(call, true);
+    const pl_key *key = (exists && read != NULL) || written == NULL ? read : written;
+    if (key != NULL) {
+        pl_buf_printf(out, " (did you mean %s=", key->name);
+        pl_command_quote(word, out);
+        pl_buf_puts(out, "?)");
     }
 }
 

@@ -201,6 +201,7 @@ static void test_unknown_names(void **ctx)
     check_usage("view a b c", SAYS("view: \"b\" is the first of 2 words too many; it takes "
                                    "[VIEW], then "));
     check_usage("method gptq 4", SAYS("method gptq: \"4\" is one word too many", "damping"));
+    check_usage("calibrate wiki.txt", SAYS("(did you mean text=wiki.txt?)"));
     check_usage("undo now", SAYS("undo: \"now\" is one word too many; it takes no words"));
     check_usage("method", SAYS("method: expected `method METHOD|none`, found 0 words"));
     check_usage("outliers sid=input",
