@@ -4,17 +4,13 @@
 #include "core/tensor/dtype_parts.h"
 
 #include "core/tensor/clones.h"
-#include "core/tensor/dtype.h"
-
-#include <string.h>
+#include "core/tensor/half.h"
 
 enum { SUB16 = 16, SUB32 = 32 };
 
 static inline float load_f16(const uint8_t *from)
 {
-    uint16_t value;
-    memcpy(&value, from, sizeof value);
-    return pl_f16_to_f32(value);
+    return decode_f16(load16(from));
 }
 
 /* dst = (d scales[s]) (value - offset) for the 16 sub-blocks s of a block. */
