@@ -294,7 +294,7 @@ static void test_killed_walk_of_two(void **ctx)
 static void test_killed_tune(void **ctx)
 {
     (void)ctx;
-    check_killed("tune",
+    check_killed("tune_heldout",
                  "method astro target=0.3; method gptq bits=3; calibrate length=64 "
                  "windows=8; tune target=0.1,0.3,0.5 unit=site; layers; info",
                  true);
