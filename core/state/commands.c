@@ -263,8 +263,7 @@ void pl_state_results_commands(const pl_state *state, pl_buf *out)
     }
 }
 
-/* --- of kept settings ---------------------------------------------------------------------------
- */
+/* --- of kept settings ------------------------------------------------------------------------- */
 
 /* How activations and cache are quantized in `to`, behind what `from` says. */
 static void put_quantized(const pl_state *from, const pl_state *to, pl_buf *out)
@@ -332,8 +331,7 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
     }
 }
 
-/* --- of a figure ---------------------------------------------------------------------------------
- */
+/* --- of a figure ------------------------------------------------------------------------------ */
 
 static bool is_needed(const pl_figure_needs *needs, size_t layer)
 {

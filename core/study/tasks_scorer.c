@@ -180,8 +180,7 @@ pl_status pl_scorer_keep(const pl_scorer *s, pl_id key, const void *data, size_t
     return status;
 }
 
-/* --- a pool's plan ------------------------------------------------------------------------------
- */
+/* --- a pool's plan ---------------------------------------------------------------------------- */
 
 /* Of each: context, count (uint64), tokens (int32). */
 static pl_status pack_requests(const pl_scorer *s, char **out, size_t *size, pl_error *err)

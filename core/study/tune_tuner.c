@@ -1,5 +1,4 @@
-/* What every way to tune needs: the units, a state with each candidate, and numbers in the store.
- */
+/* What every way to tune needs: units, a state with each candidate, and numbers in the store. */
 #include "core/study/tune_parts.h"
 
 #include "core/base/checked.h"

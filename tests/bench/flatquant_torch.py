@@ -262,21 +262,19 @@ def main():
         most = {}
         with torch.no_grad():
             y = torch.cat([block.full(x[j:j + 1], angle, most) for j in range(len(x))])
-        if a.blocks and i not in a.blocks:
-            x = y
-            continue
-        block.start_scales(most)
-        before = lost(block, x, y, angle)
-        seconds = learn(block, x, y, angle, a)
-        say(block=i, before=before, after=lost(block, x, y, angle), seconds_a_step=round(seconds, 4))
+        if a.blocks is None or i in a.blocks:
+            block.start_scales(most)
+            before = lost(block, x, y, angle)
+            seconds = learn(block, x, y, angle, a)
+            say(block=i, before=before, after=lost(block, x, y, angle), seconds_a_step=round(seconds, 4))
         x = y
-        if a.blocks:
+        if a.blocks is not None:
             continue
         with torch.no_grad():
             p = block.prepare()
             q = torch.cat([block(q[j:j + 1], angle, p) for j in range(len(q))])
             z = torch.cat([block.full(z[j:j + 1], angle) for j in range(len(z))])
-    if a.blocks:
+    if a.blocks is not None:
         return
 
     def perplexity(h):

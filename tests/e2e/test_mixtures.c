@@ -4,15 +4,22 @@
 
 #include "tests/support/demo_mixture.h"
 
+/* The commands before `learn`. */
+static void put_learning(int steps, char out[1024])
+{
+    snprintf(out, 1024,
+             "calibrate text='%s/calibration.txt' length=64 windows=4; method rtn bits=4 "
+             "group_size=0; method flatquant scope=block steps=%d batch=4",
+             run_demo_folder(), steps);
+}
+
 /* The loss of a block whose weights are random: in the first dozens of steps tokens go to other
  * experts than in full precision and back, and it rises and falls. */
 static void check_falls(const pl_temp *model, const char *store, const char *layer)
 {
-    char script[1024];
-    snprintf(script, sizeof script,
-             "calibrate text='%s/calibration.txt' length=64 windows=4; method rtn bits=4 "
-             "group_size=0; method flatquant scope=block steps=150 batch=4; learn %s",
-             run_demo_folder(), layer);
+    char learning[1024], script[1200];
+    put_learning(150, learning);
+    snprintf(script, sizeof script, "%s; learn %s", learning, layer);
     run r = RUN("--json", "--store", store, model->folder, "-c", script);
     const json_t *learned = run_last(&r);
     expect_less(run_number(learned, "loss"), run_number(learned, "loss_first"));
@@ -24,7 +31,7 @@ static void check_falls(const pl_temp *model, const char *store, const char *lay
  * the exported weights, into which the transforms are folded back. */
 static void check_mixture(const char *name, const char *layer)
 {
-    char script[8192], text[2048], dir[64], store[64], other[64];
+    char learning[1024], script[8192], text[2048], dir[64], store[64], other[64];
     pl_temp temp;
     print_message("  %s\n", name);
     pl_temp_init(&temp);
@@ -34,11 +41,10 @@ static void check_mixture(const char *name, const char *layer)
     snprintf(dir, sizeof dir, "mixture-%s", name);
     snprintf(store, sizeof store, "store-%s", name);
     snprintf(other, sizeof other, "other-%s", name);
+    put_learning(12, learning);
     snprintf(script, sizeof script,
-             "calibrate text='%s/calibration.txt' length=64 windows=4; method rtn bits=4 "
-             "group_size=0; method flatquant scope=block steps=12 batch=4; solve all "
-             "sequential=no; learn %s; %s which=after; export dir=%s dtype=f32",
-             folder, layer, text, run_path(dir));
+             "%s; solve all sequential=no; learn %s; %s which=after; export dir=%s dtype=f32",
+             learning, layer, text, run_path(dir));
     run r = RUN("--json", "--store", run_path(store), temp.folder, "-c", script);
     const json_t *learned = run_result(&r, 5), *measured = run_result(&r, 6);
     assert_true(json_is_true(json_object_get(learned, "done")));
@@ -47,13 +53,9 @@ static void check_mixture(const char *name, const char *layer)
     run folded = RUN("--json", run_path(dir), "-c", text);
     pl_check_close(run_number(run_last(&folded), "perplexity"), run_number(measured, "perplexity"),
                    1e-5, 0);
-    snprintf(script, sizeof script,
-             "calibrate text='%s/calibration.txt' length=64 windows=4; method rtn bits=4 "
-             "group_size=0; method flatquant scope=block steps=12 batch=4; learn %s",
-             folder, layer);
     for (int until = 3; until <= 12; until += 3) {
-        char part[9000];
-        snprintf(part, sizeof part, "%s until=%d", script, until);
+        char part[1200];
+        snprintf(part, sizeof part, "%s; learn %s until=%d", learning, layer, until);
         run cut = RUN("--json", "--store", run_path(other), temp.folder, "-c", part);
         pl_check_close(run_number(run_last(&cut), "step"), until, 0, 0);
         if (until == 12) {
