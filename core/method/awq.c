@@ -81,49 +81,38 @@ static void scale_of(const search *s, double a, float *scale)
 }
 
 /* Q(w) - w of one group, by the range shrunk to `keep` of it. */
-static void group_loss(const pl_grid *grid, const float *w, size_t count, float keep,
-                       float *clamped, int16_t *codes, float *lost)
+static void group_loss(const pl_grid *grid, const float *restrict w, size_t count, float keep,
+                       float *restrict lost)
 {
     float low = 0.0f, high = 0.0f;
     for (size_t i = 0; i < count; i++) {
-        low = fminf(low, w[i]);
-        high = fmaxf(high, w[i]);
+        low = w[i] < low ? w[i] : low;
+        high = w[i] > high ? w[i] : high;
     }
+    low *= keep;
+    high *= keep;
     for (size_t i = 0; i < count; i++) {
-        clamped[i] = fminf(fmaxf(w[i], keep * low), keep * high);
+        const float above = w[i] < low ? low : w[i];
+        lost[i] = above > high ? high : above;
     }
-    const pl_grid_param param = pl_grid_fit(grid, clamped, count, 1);
-    pl_grid_codes(grid, param, clamped, count, codes);
+    grid->format->round(grid->bits, pl_grid_fit(grid, lost, count, 1), lost, count);
     for (size_t i = 0; i < count; i++) {
-        lost[i] = pl_grid_value(grid, param, codes[i]) - w[i];
+        lost[i] -= w[i];
     }
 }
 
 /* Errors of all rows' groups at column `at` by a share of their range, to s->lost. */
-static bool lose_groups(search *s, size_t rows, size_t at, size_t size, float share)
+static void lose_groups(search *s, size_t rows, size_t at, size_t size, float share)
 {
     const size_t n = s->in->n;
-    int failed = 0;
-#pragma omp parallel reduction(| : failed)
-    {
-        float *clamped = pl_alloc(size, sizeof *clamped);
-        int16_t *codes = pl_alloc(size, sizeof *codes);
-        failed |= clamped == NULL || codes == NULL;
-#pragma omp for schedule(static)
-        for (size_t r = 0; r < rows; r++) {
-            if (!failed) {
-                group_loss(&s->grid, s->w + r * n + at, size, share, clamped, codes,
-                           s->lost + r * n + at);
-            }
-        }
-        free(clamped);
-        free(codes);
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        group_loss(&s->grid, s->w + r * n + at, size, share, s->lost + r * n + at);
     }
-    return !failed;
 }
 
 /* (Q(s W) / s - W) of one layer, to s->lost. */
-static pl_status layer_loss(search *s, pl_view w, pl_error *err)
+static void layer_loss(search *s, pl_view w)
 {
     const size_t n = s->in->n, width = pl_group_width(n, s->in->grid->group_size);
     for (size_t r = 0; r < w.rows; r++) {
@@ -133,16 +122,13 @@ static pl_status layer_loss(search *s, pl_view w, pl_error *err)
     }
     pl_grid_begin(&s->grid, (pl_view){s->w, w.rows, n, n});
     for (size_t at = 0; at < n; at += width) {
-        if (!lose_groups(s, w.rows, at, n - at < width ? n - at : width, 1.0f)) {
-            return no_memory_awq(s, err);
-        }
+        lose_groups(s, w.rows, at, n - at < width ? n - at : width, 1.0f);
     }
     for (size_t r = 0; r < w.rows; r++) {
         for (size_t c = 0; c < n; c++) {
             s->lost[r * n + c] /= s->scale[c];
         }
     }
-    return PL_OK;
 }
 
 /* tr(D G D^T) over the site's layers. */
@@ -152,8 +138,9 @@ static pl_status site_loss(search *s, double *out, pl_task *task, pl_error *err)
     *out = 0.0;
     for (size_t i = 0; i < s->in->n_weights; i++) {
         const size_t rows = s->in->weights[i].rows;
-        pl_status status = layer_loss(s, s->in->weights[i], err);
-        PL_THEN(pl_gemm_nt_tick(rows, n, n, s->lost, n, s->in->gram, n, s->moved, n, task, err));
+        layer_loss(s, s->in->weights[i]);
+        const pl_status status =
+            pl_gemm_nt_tick(rows, n, n, s->lost, n, s->in->gram, n, s->moved, n, task, err);
         if (status != PL_OK) {
             return status;
         }
@@ -218,10 +205,7 @@ static pl_status search_layer(search *s, const float *gram, size_t rows, int shr
         const size_t at = k * width, size = n - at < width ? n - at : width;
         for (int i = 0; status == PL_OK && i < shrinks; i++) {
             const float share = 1.0f - (float)i / SHRINK_STEPS;
-            if (!lose_groups(s, rows, at, size, share)) {
-                status = no_memory_awq(s, err);
-                break;
-            }
+            lose_groups(s, rows, at, size, share);
             group_errors(s, gram, at, size, rows, e);
             for (size_t r = 0; r < rows; r++) {
                 if (i == 0 || e[r] < least[r]) {
