@@ -68,6 +68,23 @@ static pl_status take_over(pl_flatquant *f, const pl_learning *from, pl_error *e
     return PL_OK;
 }
 
+/* Of a block the diagonals have a rate of their own: a massive channel's entry is so small that a
+ * step of the factors' size, relative to it, is far shorter than the recipe's, which is one of the
+ * entry itself (methods.md 3). */
+static void set_rates(pl_flatquant *f, const pl_spec *spec)
+{
+    const pl_flat_layout *at = &f->now.at;
+    for (size_t i = 0; i < at->count; i++) {
+        f->rates[i] = i < at->clips ? f->rate : spec->values[PL_FLATQUANT_CLIP_RATE];
+    }
+    for (size_t s = 0; f->of_block && s < f->block.at.n_sites; s++) {
+        const pl_flat_layout *site = &f->block.at.sites[s];
+        for (size_t c = 0; site->scale != PL_FLAT_NONE && c < site->n; c++) {
+            f->rates[site->scale + c] = spec->values[PL_FLATQUANT_DIAGONAL_RATE];
+        }
+    }
+}
+
 /* Room for the steps, and what was learned before. */
 static pl_status begin_flatquant(pl_flatquant *f, const pl_spec *spec, const pl_flat_layout *at,
                                  const pl_learning *from, pl_error *err)
@@ -77,18 +94,20 @@ static pl_status begin_flatquant(pl_flatquant *f, const pl_spec *spec, const pl_
     if (status == PL_OK) {
         f->good = pl_alloc(3 * at->count, sizeof *f->good);
         f->gradient = pl_alloc(at->count, sizeof *f->gradient);
-        status = f->good != NULL && f->gradient != NULL
+        f->rates = pl_alloc(at->count, sizeof *f->rates);
+        status = f->good != NULL && f->gradient != NULL && f->rates != NULL
                      ? PL_OK
                      : pl_error_memory(err, "learning a transform of %s", f->name);
+    }
+    if (status == PL_OK) {
+        set_rates(f, spec);
     }
     return status == PL_OK && from != NULL ? take_over(f, from, err) : status;
 }
 
 static pl_flatquant flatquant_of(const pl_spec *spec, const char *name)
 {
-    return (pl_flatquant){.name = name,
-                          .rate = spec->values[PL_FLATQUANT_RATE],
-                          .clip_rate = spec->values[PL_FLATQUANT_CLIP_RATE]};
+    return (pl_flatquant){.name = name, .rate = spec->values[PL_FLATQUANT_RATE]};
 }
 
 pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_input *in,
@@ -135,6 +154,7 @@ void pl_flatquant_deinit(pl_flatquant *f)
     pl_learning_deinit(&f->now);
     free(f->good);
     free(f->gradient);
+    free(f->rates);
     *f = (pl_flatquant){0};
 }
 
@@ -159,12 +179,8 @@ static void roll_back(pl_flatquant *f, const char *why)
 static void update(pl_flatquant *f)
 {
     pl_learning *now = &f->now;
-    const size_t clips = now->at.clips, rest = now->at.count - clips;
-    const double rate = now->rate_share * pl_cosine_rate(f->rate, now->step, now->steps);
-    const double clip_rate = now->rate_share * pl_cosine_rate(f->clip_rate, now->step, now->steps);
-    pl_adamw_step(now->params, f->gradient, now->m, now->v, clips, now->step + 1, rate, 0.0);
-    pl_adamw_step(now->params + clips, f->gradient + clips, now->m + clips, now->v + clips, rest,
-                  now->step + 1, clip_rate, 0.0);
+    pl_adamw_step(now->params, f->gradient, now->m, now->v, now->at.count, now->step + 1, f->rates,
+                  now->rate_share * pl_cosine_rate(1.0, now->step, now->steps), 0.0);
     now->step++;
 }
 

@@ -38,8 +38,9 @@ typedef struct pl_flatquant {
     pl_learning now;
     double *good; /* [3 at.count] params and moments of the last step whose loss is known */
     double *gradient;
+    double *rates; /* [at.count] first step sizes: of factors, diagonals and clipping */
     uint64_t good_step;
-    double rate, clip_rate;
+    double rate; /* the factors' */
 } pl_flatquant;
 
 /* At step 0, or at *from, which is copied and must be of this site and spec.  Deinit it in any

@@ -17,9 +17,15 @@ static const pl_param params[PL_FLATQUANT_PARAMS] = {
                                  "Of the random rotations it starts from, and of the order of the "
                                  "stored rows, or of the windows.",
                                  .step = 1),
-    [PL_FLATQUANT_RATE] =
-        PL_REAL("rate", 1e-6, 10.0, 5e-3, "", "First step size of the factors and the diagonal.",
-                PL_BY(PL_HALF_OF_2)),
+    [PL_FLATQUANT_RATE] = PL_REAL(
+        "rate", 1e-6, 10.0, 5e-3, "",
+        "First step size of the factors; with scope=layer of the diagonal's logarithm, too.",
+        PL_BY(PL_HALF_OF_2)),
+    [PL_FLATQUANT_DIAGONAL_RATE] = PL_REAL(
+        "diagonal_rate", 0.0, 10.0, 2e-2, "",
+        "With scope=block, first step size of the diagonals' logarithms; 0 leaves them where "
+        "alpha put them.",
+        .step = 0.005, PL_ONLY_WITH(PL_FLATQUANT_SCOPE, OF_BLOCK)),
     [PL_FLATQUANT_CLIP_RATE] = PL_REAL(
         "clip_rate", 0.0, 10.0, 5e-2, "",
         "First step size of the clipping; 0 leaves it at sigmoid(4) of the range.", .step = 0.01),

@@ -4,6 +4,7 @@
 #include "tests/unit/learn/block_reference.h"
 
 #include "core/base/rng.h"
+#include "core/learn/flatquant.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/own_folder.h"
 
@@ -303,6 +304,49 @@ static void transforms_mean_what_is_learned(void **state)
     block_close(&b);
 }
 
+/* The rate of parameter i: a diagonal's, the clipping's, or the factors'. */
+static double rate_of(const pl_flatquant *f, size_t i, double factors, double diagonals,
+                      double clips)
+{
+    for (size_t s = 0; s < f->block.at.n_sites; s++) {
+        const pl_flat_layout *site = &f->block.at.sites[s];
+        if (site->scale != PL_FLAT_NONE && i >= site->scale && i < site->scale + site->n) {
+            return diagonals;
+        }
+    }
+    return i < f->block.at.clips ? factors : clips;
+}
+
+/* AdamW's first step is as long as the rate, whatever the slope; each kind of parameter has its
+ * own. */
+static void each_part_steps_by_its_own_rate(void **state)
+{
+    pl_error err = {0};
+    block b;
+    pl_flatquant f;
+    pl_spec spec = pl_spec_default(pl_method_find("flatquant"));
+    const char *const settings[] = {"scope",         "block", "steps",     "40",  "rate", "0.001",
+                                    "diagonal_rate", "0.02",  "clip_rate", "0.3", NULL};
+    for (size_t i = 0; settings[i] != NULL; i += 2) {
+        pl_check_ok(pl_spec_set(&spec, settings[i], settings[i + 1], &err), err);
+    }
+    block_open(&b, *state, values, (setting){"qwen3", 4, 4, 4, &pl_format_symmetric, 0, 0, 0, 0});
+    pl_check_ok(pl_flatquant_init_block(&f, &spec, &b.in, NULL, NULL, &err), err);
+    const size_t count = f.now.at.count;
+    double *before = block_zeros(count);
+    memcpy(before, f.now.params, count * sizeof *before);
+    pl_check_ok(pl_flatquant_step(&f, NULL, &err), err);
+    for (size_t i = 0; i < count; i++) {
+        if (fabs(f.gradient[i]) > 1e-5) { /* below, AdamW's 1e-8 shows */
+            const double rate = rate_of(&f, i, 0.001, 0.02, 0.3);
+            pl_check_close(fabs(f.now.params[i] - before[i]), rate, 2e-3, 0);
+        }
+    }
+    free(before);
+    pl_flatquant_deinit(&f);
+    block_close(&b);
+}
+
 static void what_cannot_be_learned_is_refused(void **state)
 {
     pl_error err = {0};
@@ -327,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_gradient_agrees_with_differences, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_gradient_agrees_with_autograd, set_up, tear_down),
         cmocka_unit_test_setup_teardown(transforms_mean_what_is_learned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_part_steps_by_its_own_rate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_learned_is_refused, set_up, tear_down),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

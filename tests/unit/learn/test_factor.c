@@ -126,12 +126,12 @@ static void test_adamw(void **ctx)
 {
     (void)ctx;
     double p[2] = {1.0, -2.0}, m[2] = {0}, v[2] = {0};
-    const double first[2] = {0.5, -4.0}, second[2] = {-0.25, -4.0};
-    pl_adamw_step(p, first, m, v, 2, 1, 0.1, 0.01);
+    const double first[2] = {0.5, -4.0}, second[2] = {-0.25, -4.0}, rates[2] = {0.2, 0.4};
+    pl_adamw_step(p, first, m, v, 2, 1, rates, 0.5, 0.01);
     pl_check_close(p[0], 1.0 * (1.0 - 0.001) - 0.1, 1e-7, 0);
-    pl_check_close(p[1], -2.0 * (1.0 - 0.001) + 0.1, 1e-7, 0);
+    pl_check_close(p[1], -2.0 * (1.0 - 0.002) + 0.2, 1e-7, 0);
     const double before = p[0];
-    pl_adamw_step(p, second, m, v, 2, 2, 0.1, 0.0);
+    pl_adamw_step(p, second, m, v, 2, 2, rates, 0.5, 0.0);
     const double mean = (0.9 * 0.05 + 0.1 * -0.25) / (1.0 - 0.81);
     const double square = (0.999 * 0.00025 + 0.001 * 0.0625) / (1.0 - 0.998001);
     pl_check_close(p[0], before - 0.1 * mean / (sqrt(square) + 1e-8), 1e-12, 0);
