@@ -148,7 +148,7 @@ static void put_whose(const writer *w, const pl_state *state, const pl_request *
                       const pl_figure *figure)
 {
     const pl_kind *kind = request->kind;
-    if (figure->of != NULL) {
+    if (figure->of[0] != '\0') {
         put_label_words(w, " of ");
         put_label_words(w, figure->of);
     } else if ((kind->uses & PL_USES_LAYER) != 0) {

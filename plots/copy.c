@@ -82,8 +82,8 @@ pl_status pl_figure_copy(const pl_figure *figure, pl_figure *out, pl_error *err)
                        .relief = figure->relief,
                        .n_notes = figure->n_notes,
                        .n_facts = figure->n_facts,
-                       .explanation = figure->explanation,
-                       .of = figure->of};
+                       .explanation = figure->explanation};
+    memcpy(out->of, figure->of, sizeof out->of);
     memcpy(out->notes, figure->notes, sizeof out->notes);
     memcpy(out->facts, figure->facts, sizeof out->facts);
     if (figure->table != NULL) {

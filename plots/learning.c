@@ -147,26 +147,47 @@ static pl_status add_blocks(pl_context cx, const pl_request *request, pl_id cali
     if (status == PL_OK) {
         pl_fit_positions(&out->x, 0, blocks);
         pl_fit_y(out, request->log, 0);
-        out->of = pl_spec_is_of_block(pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM))
-                      ? "all blocks"
-                      : "this site in all blocks";
+        const bool whole =
+            pl_spec_is_of_block(pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM));
+        snprintf(out->of, sizeof out->of, "%s", whole ? "all blocks" : "this site in all blocks");
         pl_figure_fact(out, "learned", "%zu of %zu blocks", done, blocks);
     }
     free(points);
     return status;
 }
 
-/* "15.q_proj"; by block "SmolLM2-135M", or "SmolLM2-135M, self_attn.q_proj" of sites. */
+static bool is_of_model(const pl_spec *spec)
+{
+    return spec->method != NULL && spec->method->turns_stream;
+}
+
+/* What a loss by steps is of, where that is not the layer's site. */
+static void put_whose_loss(const pl_state *state, size_t layer, char *out, size_t size)
+{
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    if (pl_spec_is_of_block(spec)) {
+        snprintf(out, size, "block %zu", pl_model_layer(state->source->model, layer)->block);
+    } else if (is_of_model(spec)) {
+        snprintf(out, size, "the whole model");
+    }
+}
+
+/* "15.q_proj", "block 15" or "SmolLM2-135M", as what is learned together; by block "SmolLM2-135M",
+ * or "SmolLM2-135M, self_attn.q_proj" of sites. */
 static void put_learning_title(const pl_state *state, size_t layer, bool by_block, pl_buf *out)
 {
-    if (!by_block) {
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    const pl_layer *of = pl_model_layer(state->source->model, layer);
+    const bool of_block = pl_spec_is_of_block(spec);
+    if (by_block || is_of_model(spec)) {
+        pl_overview_put_model(state->source->model, out);
+        if (by_block && !of_block) {
+            pl_buf_printf(out, ", %s", pl_overview_layer_name(of));
+        }
+    } else if (of_block) {
+        pl_buf_printf(out, "block %zu", of->block);
+    } else {
         pl_kind_layer_title(state, layer, out);
-        return;
-    }
-    pl_overview_put_model(state->source->model, out);
-    if (!pl_spec_is_of_block(pl_state_spec(state, layer, PL_SLOT_TRANSFORM))) {
-        pl_buf_printf(out, ", %s",
-                      pl_overview_layer_name(pl_model_layer(state->source->model, layer)));
     }
 }
 
@@ -194,6 +215,7 @@ static pl_status make_learning(pl_context cx, const pl_request *request, pl_figu
     }
     PL_THEN(add_losses(&reached, request->log, out, err));
     if (status == PL_OK) {
+        put_whose_loss(cx.state, request->layer, out->of, sizeof out->of);
         add_learning_facts(&reached, out);
     }
     pl_learning_deinit(&reached);

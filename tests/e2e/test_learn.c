@@ -190,16 +190,22 @@ static void test_titles(void **ctx)
              "calibrate windows=2 length=64; method flatquant steps=2; learn 1.k_proj; "
              "plot learning 1.k_proj form=blocks file='%s'; "
              "method flatquant scope=block steps=1; learn 1.k_proj; "
+             "plot learning 1.k_proj file='%s' caption=yes; "
              "plot learning 1.k_proj form=blocks file='%s' caption=yes",
-             run_path("sites.csv"), run_path("blocks.csv"));
+             run_path("sites.csv"), run_path("steps.csv"), run_path("blocks.csv"));
     run r = run_demo(script);
     assert_int_equal(r.status, 0);
     const char *caption = json_string_value(json_object_get(run_last(&r), "caption"));
     assert_non_null(strstr(caption, " of all blocks over the block"));
     assert_non_null(strstr(caption, "F is the block in full precision"));
     assert_null(strstr(caption, "k_proj"));
+    const char *steps = json_string_value(json_object_get(run_result(&r, 9), "caption"));
+    assert_non_null(strstr(steps, "‖² of block 1 over the step"));
     run_free(&r);
     size_t size = 0;
+    char *one = run_read(run_path("steps.csv"), &size);
+    assert_non_null(strstr(one, "\n# block 1\n"));
+    free(one);
     char *sites = run_read(run_path("sites.csv"), &size),
          *blocks = run_read(run_path("blocks.csv"), &size);
     assert_non_null(strstr(sites, "\n# demo, self_attn.k_proj\n"));
