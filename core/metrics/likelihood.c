@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A piece of logits inside a pl_forward, and its own room. */
-static const double FIXED_BYTES = 160e6;
+/* Its own room, beside a piece of logits inside a pl_forward. */
+static const double FIXED_BYTES = 96e6;
 
 /* One token of a continuation: predicted by a row, of a request. */
 typedef struct target {
@@ -56,7 +56,8 @@ static double fixed_bytes(const pl_model *model)
 {
     const pl_config *c = pl_model_config(model);
     const double head = (double)c->vocab_size * (double)c->hidden_size;
-    return 4.0 * (pl_block_parameters(model) + head) + FIXED_BYTES;
+    const double logits = (double)pl_forward_logits_rows(c) * (double)c->vocab_size;
+    return 4.0 * (pl_block_parameters(model) + head + logits) + FIXED_BYTES;
 }
 
 double pl_likelihood_need(const pl_model *model, size_t tokens)

@@ -8,11 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Bytes of hidden states in one group of windows without a memory limit; of the original's logits
- * that are kept for a comparison; of a piece of logits inside a pl_forward. */
+/* Bytes of hidden states in one group of windows without a memory limit. */
 static const double GROUP_BYTES = 512e6;
-static const double LOGITS_BYTES = 32e6;
-static const double PIECE_BYTES = 64e6;
 
 enum { MAX_STREAMS = 2 };
 
@@ -68,7 +65,8 @@ static pl_status compare_rows(void *ctx, size_t first, const float *logits, size
                             p->scores + first, err);
 }
 
-/* Scores the targets of one window whose hidden states went through all blocks. */
+/* Scores the targets of one window whose hidden states went through all blocks; both streams have
+ * the one lm_head. */
 static pl_status score_window(run *r, size_t in_group, pl_error *err)
 {
     const size_t rows = r->of.length - r->of.first_target;
@@ -86,7 +84,7 @@ static pl_status score_window(run *r, size_t in_group, pl_error *err)
         piece p = {.r = r, .targets = targets + i, .scores = r->scores + i};
         status = pl_forward_logits(r->forward[0], r->x[0] + at, count, keep_rows, &p, r->task, err);
         PL_THEN(
-            pl_forward_logits(r->forward[1], r->x[1] + at, count, compare_rows, &p, r->task, err));
+            pl_forward_logits(r->forward[0], r->x[1] + at, count, compare_rows, &p, r->task, err));
     }
     return status;
 }
@@ -178,11 +176,15 @@ static pl_status plan_groups(run *r, const pl_ppl_spec *spec, pl_error *err)
     const double block = pl_block_parameters(r->model);
     const double head = (double)config->vocab_size * (double)r->width;
     const double window = 4.0 * (double)r->of.length * (double)r->width * streams;
-    const double kept = r->streams == 2 ? LOGITS_BYTES : 0.0;
+    const size_t rows = pl_forward_logits_rows(config);
+    const double logits = 4.0 * (double)rows * (double)config->vocab_size;
     double room = GROUP_BYTES;
+    if (r->streams == 2) {
+        r->kept_rows = rows < r->of.length ? rows : r->of.length;
+    }
     if (spec->memory_limit > 0) {
-        const double fixed =
-            streams * (4.0 * (block + head) + PIECE_BYTES) + kept + (double)(96u << 20);
+        const double kept = 4.0 * (double)r->kept_rows * (double)config->vocab_size;
+        const double fixed = 4.0 * (streams * block + head) + logits + kept + (double)(96u << 20);
         room = (double)spec->memory_limit - fixed;
         if (room < window) {
             return pl_error_set(err, PL_ERR_MEMORY,
@@ -197,10 +199,6 @@ static pl_status plan_groups(run *r, const pl_ppl_spec *spec, pl_error *err)
     r->head = block > 0.0 ? head / block : 1.0;
     r->units =
         (double)r->of.windows * (streams + (double)spec->spread) * ((double)r->blocks + r->head);
-    if (r->streams == 2) {
-        const double rows = floor(LOGITS_BYTES / (4.0 * (double)config->vocab_size));
-        r->kept_rows = rows >= (double)r->of.length ? r->of.length : rows > 1.0 ? (size_t)rows : 1;
-    }
     return PL_OK;
 }
 

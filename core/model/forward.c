@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A piece of logits: enough rows that lm_head's packing inside BLAS does not count, in 64 MB. */
+/* A piece of logits: enough rows that lm_head's packing inside BLAS does not count, in 64 MB where
+ * half as many fit. */
 enum { LOGITS_ROWS = 256, LOGITS_BYTES = 64 << 20 };
 
 /* x[length, hidden] += the learned positions from `first` on. */
@@ -446,6 +447,12 @@ pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x, 
     }
 }
 
+size_t pl_forward_logits_rows(const pl_config *config)
+{
+    const size_t rows = (size_t)LOGITS_BYTES / sizeof(float) / config->vocab_size;
+    return rows < LOGITS_ROWS / 2 ? LOGITS_ROWS / 2 : rows > LOGITS_ROWS ? LOGITS_ROWS : rows;
+}
+
 /* Decodes lm_head once, in pieces with a tick between. */
 static pl_status load_head(pl_forward *f, pl_task *task, pl_error *err)
 {
@@ -453,8 +460,7 @@ static pl_status load_head(pl_forward *f, pl_task *task, pl_error *err)
     const size_t piece = 1 << 12;
     bool failed = false;
     float *head = pl_forward_floats(c->vocab_size, c->hidden_size, &failed);
-    size_t rows = (size_t)LOGITS_BYTES / sizeof(float) / c->vocab_size;
-    rows = rows < 32 ? 32 : rows > LOGITS_ROWS ? LOGITS_ROWS : rows;
+    const size_t rows = pl_forward_logits_rows(c);
     f->logits_rows = rows < f->max_length ? rows : f->max_length;
     free(f->logits);
     free(f->logits_in);

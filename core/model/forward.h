@@ -90,8 +90,13 @@ PL_NODISCARD pl_status pl_forward_part_run(pl_forward *forward, pl_site_role rol
                                            float *between, size_t length, size_t window,
                                            const pl_hooks *hooks, pl_task *task, pl_error *err);
 
+/* Rows whose logits are made at once: 256; of a large vocabulary as many as 64 MB hold, but 128 at
+ * least. */
+size_t pl_forward_logits_rows(const pl_config *config);
+
 /* Final norm and lm_head for rows of x: calls out(ctx, first_row, logits[count, vocab], count) in
- * pieces of at most 256 rows or 64 MB.  lm_head is decoded once and kept.  x is not changed. */
+ * pieces of at most pl_forward_logits_rows.  lm_head is decoded once and kept.  x is not changed.
+ */
 typedef pl_status (*pl_logits_fn)(void *ctx, size_t first_row, const float *logits, size_t count,
                                   size_t vocab, pl_error *err);
 PL_NODISCARD pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows,
