@@ -81,20 +81,10 @@ static void scale_of(const search *s, double a, float *scale)
 }
 
 /* Q(w) - w of one group, by the range shrunk to `keep` of it. */
-static void group_loss(const pl_grid *grid, const float *restrict w, size_t count, float keep,
-                       float *restrict lost)
+static void group_loss(const pl_grid *grid, const float *w, size_t count, float keep, float *lost)
 {
-    float low = 0.0f, high = 0.0f;
-    for (size_t i = 0; i < count; i++) {
-        low = w[i] < low ? w[i] : low;
-        high = w[i] > high ? w[i] : high;
-    }
-    low *= keep;
-    high *= keep;
-    for (size_t i = 0; i < count; i++) {
-        const float above = w[i] < low ? low : w[i];
-        lost[i] = above > high ? high : above;
-    }
+    memcpy(lost, w, count * sizeof *lost);
+    pl_transform_clip_group(lost, count, (pl_act_range){keep, keep});
     grid->format->round(grid->bits, pl_grid_fit(grid, lost, count, 1), lost, count);
     for (size_t i = 0; i < count; i++) {
         lost[i] -= w[i];

@@ -425,15 +425,10 @@ pl_status pl_transform_gram(const pl_transform *t, const float *g, float *out, p
     return status;
 }
 
-static void clip_group(float *w, size_t count, pl_act_range share)
+void pl_transform_clip_group(float *w, size_t count, pl_act_range share)
 {
-    float low = 0.0f, high = 0.0f;
-    for (size_t i = 0; i < count; i++) {
-        low = w[i] < low ? w[i] : low;
-        high = w[i] > high ? w[i] : high;
-    }
-    low *= share.lo;
-    high *= share.hi;
+    const pl_act_range range = pl_act_row_range(w, count);
+    const float low = range.lo * share.lo, high = range.hi * share.hi;
     for (size_t i = 0; i < count; i++) {
         w[i] = w[i] < low ? low : w[i] > high ? high : w[i];
     }
@@ -450,7 +445,7 @@ void pl_transform_clip_weights(const pl_transform *t, size_t first, float *w, si
         const pl_act_range *shares = t->row_clip + (first + r) * groups;
         for (size_t k = 0; k < groups; k++) {
             const size_t at = k * width, left = t->n - at;
-            clip_group(w + r * t->n + at, left < width ? left : width, shares[k]);
+            pl_transform_clip_group(w + r * t->n + at, left < width ? left : width, shares[k]);
         }
     }
 }

@@ -165,6 +165,9 @@ PL_NODISCARD pl_status pl_transform_quantize_heads(const pl_transform *t, const 
                                                    size_t group_size, size_t head, float *x,
                                                    size_t rows, size_t n, pl_error *err);
 
+/* In place w[count] <- w clipped to these shares of its own range's two ends. */
+void pl_transform_clip_group(float *w, size_t count, pl_act_range share);
+
 /* In place on w[count, n], transformed rows [first, first + count) of the site: each group's values
  * are clamped to the group's own range times the transform's factors, which is what quantizing
  * with the clipped range does to them.  Without factors nothing happens. */
