@@ -134,9 +134,9 @@ typedef struct pl_figure {
     size_t n_facts;
     const char *explanation; /* of a literal's life: what the caption adds in whole sentences, so
                                 that marks and symbols are understood; NULL: nothing */
-    char
-        of[32]; /* what it is of ("all blocks"), where the kind is of a layer and the figure is not;
-                   "": of the layer */
+    /* What it is of ("all blocks"), where the kind is of a layer and the figure is not; "": of the
+     * layer. */
+    char of[32];
 } pl_figure;
 
 void pl_figure_deinit(pl_figure *figure);

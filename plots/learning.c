@@ -147,9 +147,6 @@ static pl_status add_blocks(pl_context cx, const pl_request *request, pl_id cali
     if (status == PL_OK) {
         pl_fit_positions(&out->x, 0, blocks);
         pl_fit_y(out, request->log, 0);
-        const bool whole =
-            pl_spec_is_of_block(pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM));
-        snprintf(out->of, sizeof out->of, "%s", whole ? "all blocks" : "this site in all blocks");
         pl_figure_fact(out, "learned", "%zu of %zu blocks", done, blocks);
     }
     free(points);
@@ -161,14 +158,18 @@ static bool is_of_model(const pl_spec *spec)
     return spec->method != NULL && spec->method->turns_stream;
 }
 
-/* What a loss by steps is of, where that is not the layer's site. */
-static void put_whose_loss(const pl_state *state, size_t layer, char *out, size_t size)
+/* What a loss is of, where that is not the layer's site alone. */
+static void put_whose_loss(const pl_state *state, size_t layer, bool by_block, pl_figure *out)
 {
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
-    if (pl_spec_is_of_block(spec)) {
-        snprintf(out, size, "block %zu", pl_model_layer(state->source->model, layer)->block);
+    if (by_block) {
+        snprintf(out->of, sizeof out->of, "%s",
+                 pl_spec_is_of_block(spec) ? "all blocks" : "this site in all blocks");
+    } else if (pl_spec_is_of_block(spec)) {
+        snprintf(out->of, sizeof out->of, "block %zu",
+                 pl_model_layer(state->source->model, layer)->block);
     } else if (is_of_model(spec)) {
-        snprintf(out, size, "the whole model");
+        snprintf(out->of, sizeof out->of, "the whole model");
     }
 }
 
@@ -210,12 +211,12 @@ static pl_status make_learning(pl_context cx, const pl_request *request, pl_figu
         pl_buf_deinit(&title);
     }
     out->explanation = loss_explained(cx.state, request->layer);
+    put_whose_loss(cx.state, request->layer, by_block, out);
     if (status == PL_OK && by_block) {
         return add_blocks(cx, request, calibration, out, err);
     }
     PL_THEN(add_losses(&reached, request->log, out, err));
     if (status == PL_OK) {
-        put_whose_loss(cx.state, request->layer, out->of, sizeof out->of);
         add_learning_facts(&reached, out);
     }
     pl_learning_deinit(&reached);
