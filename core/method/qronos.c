@@ -7,7 +7,7 @@
 enum { DAMPING = PL_GRID_COUNT, ACT_ORDER, PARAMS };
 static const pl_param params[PARAMS] = {
     PL_GRID_PARAMS,
-    [DAMPING] = PL_REAL("damping", 0, 1, 1e-6, "lambda_max H",
+    [DAMPING] = PL_REAL("damping", 0, 1, 1e-3, "lambda_max H",
                         "Added to the Hessian's diagonal; raised tenfold while its Cholesky fails.",
                         PL_BY(PL_QUARTER_OF_10)),
     [ACT_ORDER] = PL_KIN_ORDER,

@@ -77,14 +77,14 @@ def upper(h):
     return np.linalg.cholesky(np.linalg.inv(h)).T
 
 
-def kin(method, act_order="no", static=False, search=False, damping=0.01, alpha=0.25):
+def kin(method, act_order="no", static=False, search=False, damping=None, alpha=0.25):
     h, w = 2.0 * G.copy(), W.copy()
     h[DEAD, DEAD] = 1.0
     w[:, DEAD] = 0.0
     if method == "qronos":
-        static, lam = True, 1e-6 * np.linalg.eigvalsh(2.0 * G)[-1]
+        static, lam = True, (damping or 1e-3) * np.linalg.eigvalsh(2.0 * G)[-1]
     else:
-        lam = damping * np.diag(h).mean()
+        lam = (damping or 1e-2) * np.diag(h).mean()
     p = np.array(order_of(act_order, np.diag(h)))
     hp, dp, wp = h[np.ix_(p, p)], 2.0 * D[np.ix_(p, p)], w[:, p]
     U = upper(hp + lam * np.eye(N))
@@ -167,7 +167,8 @@ CASES = [("gptq", dict(act_order="group"), 0), ("gptq", dict(search=True), 0),
          ("gptaq", dict(), 0), ("gptaq", dict(alpha=1.0), 0),
          ("gptaq", dict(alpha=1.0, act_order="yes"), 0),
          ("gptaq", dict(alpha=1.0, act_order="group", static=True), 3),
-         ("qronos", dict(), 0), ("qronos", dict(act_order="yes"), 0),
+         ("qronos", dict(), 0), ("qronos", dict(damping=1e-6), 0),
+         ("qronos", dict(act_order="yes"), 0),
          ("qronos", dict(act_order="group", search=True), 4)]
 rows = []
 for method, options, sweeps in CASES:

@@ -219,7 +219,8 @@ static void names_what_fails(void **state)
         pl_error err;
         pl_qweights q;
         pl_method_report report;
-        const pl_spec spec = pl_spec_default(pl_method_find(methods[i]));
+        pl_spec spec = pl_spec_default(pl_method_find(methods[i]));
+        pl_check_ok(pl_spec_set(&spec, "damping", "1e-6", &err), err);
         const pl_layer_input input = {.layer = "l", .factors = factors, .w = {in.w, ROWS, N, N}};
         assert_int_equal(pl_round(&spec, &input, &q, &report, NULL, &err), PL_ERR_NUMERIC);
         assert_non_null(strstr(err.message, "site: GPTQ's Cholesky factorization of the Hessian "
