@@ -40,15 +40,19 @@ static void quantize_input_row(const pl_act_grid *grid, pl_act_range range, floa
     }
 }
 
-static float farther_end(pl_act_range range)
+pl_act_range pl_act_kept(pl_act_range own, pl_act_range share)
+{
+    return (pl_act_range){own.lo * share.lo, own.hi * share.hi};
+}
+
+float pl_act_farther(pl_act_range range)
 {
     return (float)pl_format_farther((double)range.lo, (double)range.hi);
 }
 
 static pl_act_range row_range(const float *x, size_t n, pl_act_range share)
 {
-    const pl_act_range range = pl_act_row_range(x, n);
-    return (pl_act_range){range.lo * share.lo, range.hi * share.hi};
+    return pl_act_kept(pl_act_row_range(x, n), share);
 }
 
 /* Groups of `width` values, each by its own range of which share.lo and share.hi are kept; all: the
@@ -64,8 +68,8 @@ static void quantize_groups(const pl_act_grid *grid, pl_act_range share, const p
     for (size_t r = 0; r < rows; r++) {
         float *row = x + r * n;
         const float most = !whole        ? 0.0f
-                           : all != NULL ? farther_end(*all)
-                                         : farther_end(row_range(row, n, share));
+                           : all != NULL ? pl_act_farther(*all)
+                                         : pl_act_farther(row_range(row, n, share));
         for (size_t at = 0; at < n; at += width) {
             const size_t count = n - at < width ? n - at : width;
             quantize_input_row(grid, row_range(row + at, count, share), most, row + at, count);
@@ -99,7 +103,7 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
     }
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
     for (size_t r = 0; r < rows; r++) {
-        quantize_input_row(grid, range, farther_end(range), x + r * n, n);
+        quantize_input_row(grid, range, pl_act_farther(range), x + r * n, n);
     }
 }
 

@@ -33,6 +33,12 @@ pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip);
 /* A row's minimum and maximum, 0 included. */
 pl_act_range pl_act_row_range(const float *x, size_t n);
 
+/* What shares of its ends leave of a range. */
+pl_act_range pl_act_kept(pl_act_range own, pl_act_range share);
+
+/* |x| of a range's farther end. */
+float pl_act_farther(pl_act_range range);
+
 /* What beside its own values a group's scale depends on (NVFP4's second level), is the row's
  * largest value, or with `fixed` that of all tokens.
  *

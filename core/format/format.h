@@ -89,8 +89,9 @@ typedef struct pl_format {
     /* sum |x - x^|^2.4 over adjacent values, in units of `unit`. */
     double (*range_error)(int bits, pl_grid_param param, const float *x, size_t count, float unit);
     /* Steps between 0 and the range's farther end, or over all of it where there is a zero point:
-     * the scale is the range over them.  For what is learned (core/learn); NULL: the format's
-     * values are not evenly spaced, and nothing is learned for it. */
+     * the scale is the range over them.  For what is learned (core/learn), in loops of its own;
+     * NULL: the format's values are not evenly spaced, and what is learned rounds by `fit` and
+     * `round`. */
     double (*steps)(int bits);
     /* The least and the largest code; NaN is the value of those that no value has. */
     void (*codes)(int bits, int *least, int *most);

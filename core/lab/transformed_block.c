@@ -13,8 +13,8 @@ typedef struct block_bench {
     pl_block_input in;
     char name[32];
     pl_block_layout at;
+    pl_view *views;       /* [layers of the block] */
     pl_site_input *sites; /* what follows: [in.n_sites] */
-    pl_view *views;
     pl_grid *grids;
     pl_site_stats *stats;
     pl_block_states states;
@@ -147,11 +147,13 @@ static size_t first_expert(const pl_block_order *o, size_t count)
     return site;
 }
 
-static pl_status make_room(block_bench *b, pl_error *err)
+static pl_status make_room(const pl_block_order *o, block_bench *b, pl_error *err)
 {
     const size_t count = b->in.n_sites;
+    size_t first;
     b->sites = calloc(count, sizeof *b->sites);
-    b->views = calloc(count, sizeof *b->views);
+    b->views = calloc(pl_model_block_layers(o->cx.state->source->model, o->block, &first),
+                      sizeof *b->views);
     b->grids = calloc(count, sizeof *b->grids);
     b->stats = calloc(count, sizeof *b->stats);
     b->in.sites = b->sites;
@@ -180,24 +182,26 @@ static pl_status describe_block(const pl_block_order *o, block_bench *b, pl_erro
                              .kv = state->kv,
                              .kv_group_size = state->kv_group_size,
                              .hidden = c->hidden_size};
-    pl_status status = make_room(b, err);
+    pl_status status = make_room(o, b, err);
+    pl_view *views = b->views;
     for (size_t number = 0; status == PL_OK && number < count; number++) {
-        size_t at = 0, rows = 0;
+        size_t at = 0;
         const pl_site *site = site_of(o, number, &at);
         const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
         for (size_t i = 0; i < site->n_layers; i++) {
-            rows += pl_model_layer(model, site->layers[i])->rows;
+            const size_t rows = pl_model_layer(model, site->layers[i])->rows;
+            views[i] = (pl_view){NULL, rows, site->cols, site->cols};
         }
-        b->views[number] = (pl_view){NULL, rows, site->cols, site->cols};
         if (round->method != NULL) {
             b->grids[number] = pl_spec_grid(round);
         }
         b->sites[number] = (pl_site_input){.site = site->name,
                                            .n = site->cols,
-                                           .weights = &b->views[number],
-                                           .n_weights = 1,
+                                           .weights = views,
+                                           .n_weights = site->n_layers,
                                            .grid = round->method != NULL ? &b->grids[number] : NULL,
                                            .activations = state->activations};
+        views += site->n_layers;
     }
     return status == PL_OK ? pl_block_layout_init(&b->at, &b->in, err) : status;
 }
@@ -214,10 +218,15 @@ static pl_status load_block_bench(const pl_block_order *o, block_bench *b, size_
     PL_THEN(pl_tape_create(model, b->in.length, batch < b->in.windows ? batch : b->in.windows,
                            &b->in.tape, err));
     PL_THEN(pl_tape_load(b->in.tape, o->block, o->cx.task, err));
+    pl_view *view = b->views;
     for (size_t site = 0; status == PL_OK && site < b->in.n_sites; site++) {
         size_t at = 0, rows, cols;
+        const float *w = pl_tape_weights(b->in.tape, site, &rows, &cols);
         (void)site_of(o, site, &at);
-        b->views[site].data = pl_tape_weights(b->in.tape, site, &rows, &cols);
+        for (size_t i = 0; i < b->sites[site].n_weights; i++, view++) {
+            view->data = w;
+            w += view->rows * cols;
+        }
         status =
             pl_lab_load_site(o->cx, o->calibration, at, PL_GRAM_NONE, false, &b->stats[site], err);
         b->sites[site].max_abs = b->stats[site].max;

@@ -109,7 +109,7 @@ typedef struct pl_block_objective {
 } pl_block_objective;
 
 /* batch: windows, at most.  PL_ERR_STATE where nothing is quantized, PL_ERR_USAGE for a grid whose
- * values are not evenly spaced.  Deinit it in any case. */
+ * scales many groups share.  Deinit it in any case. */
 PL_NODISCARD pl_status pl_block_objective_init(pl_block_objective *o, const pl_block_input *in,
                                                size_t batch, uint64_t seed, pl_task *task,
                                                pl_error *err);

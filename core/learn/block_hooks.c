@@ -110,10 +110,18 @@ static void round_cache(pl_block_objective *o, bool values, const float *x, size
     const size_t count = rows * o->in.kv_heads * o->head_groups;
     pl_round_group *groups = o->cached + (values ? o->cache_groups : 0);
     const pl_act_range share = cache_share(o, values);
+    const bool tensor = pl_round_of_tensor(&o->cache);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < count; i++) {
         const pl_flat_span span = cache_span(o, i);
-        groups[i] = pl_round_fit(&o->cache, pl_act_row_range(x + span.first, span.count), share);
+        float most = 0.0f;
+        if (tensor) { /* a head's vector */
+            const size_t d = o->in.head_dim;
+            const pl_act_range all = pl_act_row_range(x + i / o->head_groups * d, d);
+            most = pl_act_farther(pl_act_kept(all, share));
+        }
+        groups[i] = pl_round_fit(&o->cache, pl_act_row_range(x + span.first, span.count), share,
+                                 most, x + span.first, span.count);
         pl_round_apply(&o->cache, &groups[i], x + span.first, span.count, out + span.first);
     }
 }

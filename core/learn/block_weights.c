@@ -66,12 +66,14 @@ static void round_values(pl_block_objective *o)
                o->at.value_rows * at->n * sizeof *o->mixed);
         return;
     }
+    const float most = pl_act_farther(pl_act_row_range(o->mixed, o->at.value_rows * at->n));
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < count; i++) {
         const pl_flat_span span = pl_flat_span_of(at, value_group(o, i));
         const float *w = o->mixed + (span.first - first);
         pl_round_group *group = &s->groups[value_group(o, i)];
-        *group = pl_round_fit(&s->weights, pl_act_row_range(w, span.count), whole);
+        *group =
+            pl_round_fit(&s->weights, pl_act_row_range(w, span.count), whole, most, w, span.count);
         pl_round_apply(&s->weights, group, w, span.count, o->sites[PL_SITE_QKV].wq + span.first);
     }
 }

@@ -4,44 +4,111 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
+
+/* Values of other formats go through the format's own functions, so many at a time; a mode with two
+ * candidates for a scale has groups of no more. */
+enum { PIECE = 64 };
+
+static bool is_even(const pl_rounding *rounding)
+{
+    return rounding->format->steps != NULL;
+}
+
+static pl_rounding rounding_of(const pl_grid *grid, bool clamps)
+{
+    pl_rounding rounding = {.bits = grid->bits,
+                            .format = grid->format,
+                            .clamps = clamps,
+                            .scaling = {grid->scale_dtype, grid->scale_mode, 0.0f}};
+    if (!is_even(&rounding)) {
+        float levels[256];
+        const size_t count = pl_grid_levels(grid, (pl_grid_param){1.0f, 0}, levels);
+        rounding.least = levels[0];
+        rounding.most = levels[count - 1];
+        rounding.steps_by_two =
+            grid->scale_mode != PL_SCALE_AMAX && grid->scale_mode != PL_SCALE_FOUR_OVER_SIX;
+    }
+    return rounding;
+}
 
 pl_rounding pl_rounding_of_weights(const pl_grid *grid)
 {
-    return (pl_rounding){.bits = grid->bits, .format = grid->format, .clamps = true};
+    return rounding_of(grid, true);
 }
 
 pl_rounding pl_rounding_of_activations(const pl_act_grid *grid)
 {
-    return (pl_rounding){.bits = grid->bits,
-                         .format = grid->bits > 0 ? grid->format : &pl_format_symmetric};
+    const pl_grid as_weights = {.bits = grid->bits,
+                                .format = grid->bits > 0 ? grid->format : &pl_format_symmetric,
+                                .scale_dtype = PL_F32,
+                                .scale_mode = grid->scale_mode};
+    return rounding_of(&as_weights, false);
 }
 
 pl_status pl_round_check(const char *name, const pl_rounding *rounding, pl_error *err)
 {
-    const pl_format *format = rounding->format;
-    return format == NULL || format->steps != NULL
+    const pl_scale_mode mode = rounding->scaling.mode;
+    return rounding->bits == 0 || (mode != PL_SCALE_TENSOR && mode != PL_SCALE_BLOCK)
                ? PL_OK
                : pl_error_set(err, PL_ERR_USAGE,
-                              "%s: nothing is learned for format=%s, whose values are not "
-                              "evenly spaced: choose another format",
-                              name, format->key);
+                              "%s: nothing is learned for scale_mode=%s, whose scales many groups "
+                              "share: choose another scale_mode",
+                              name, pl_scale_mode_names[mode]);
 }
 
-static double rounding_steps(const pl_rounding *rounding)
+bool pl_round_of_tensor(const pl_rounding *rounding)
 {
-    return rounding->format->steps(rounding->bits);
+    return rounding->bits > 0 && pl_format_of_tensor(rounding->format, rounding->scaling.mode);
 }
 
-pl_round_group pl_round_fit(const pl_rounding *rounding, pl_act_range own, pl_act_range share)
+static void clamp_to(pl_act_range kept, const float *x, size_t count, float *out)
 {
-    const pl_act_range kept = {own.lo * share.lo, own.hi * share.hi};
+    for (size_t i = 0; i < count; i++) {
+        out[i] = x[i] < kept.lo ? kept.lo : x[i] > kept.hi ? kept.hi : x[i];
+    }
+}
+
+static void fit_uneven(const pl_rounding *rounding, float most, const float *x, size_t count,
+                       pl_round_group *group)
+{
+    float clamped[PIECE];
+    pl_scaling scaling = rounding->scaling;
+    scaling.most = most;
+    if (rounding->clamps && count <= PIECE) {
+        clamp_to(group->kept, x, count, clamped);
+        x = clamped;
+    }
+    if (group->kept.lo < 0.0f || group->kept.hi > 0.0f) {
+        group->scale = pl_format_fit(rounding->format, rounding->bits, &scaling,
+                                     (double)group->kept.lo, (double)group->kept.hi, x, count)
+                           .scale;
+    }
+}
+
+/* What a range is divided by to give the scale. */
+static double rounding_steps(const pl_rounding *rounding, const pl_round_group *group)
+{
+    return is_even(rounding) ? rounding->format->steps(rounding->bits)
+                             : (double)pl_act_farther(group->kept) / (double)group->scale;
+}
+
+pl_round_group pl_round_fit(const pl_rounding *rounding, pl_act_range own, pl_act_range share,
+                            float most, const float *x, size_t count)
+{
+    const pl_act_range kept = pl_act_kept(own, share);
+    pl_round_group group = {own, kept, 0.0f, 0.0f};
+    if (!is_even(rounding)) {
+        fit_uneven(rounding, most, x, count, &group);
+        return group;
+    }
     const bool asymmetric = rounding->format->zero_point;
+    const double steps = rounding_steps(rounding, &group);
     const double reach =
-        asymmetric ? (double)kept.hi - (double)kept.lo : fmax((double)kept.hi, -(double)kept.lo);
-    pl_round_group group = {own, kept, (float)(reach / rounding_steps(rounding)), 0.0f};
+        asymmetric ? (double)kept.hi - (double)kept.lo : (double)pl_act_farther(kept);
+    group.scale = (float)(reach / steps);
     if (asymmetric && group.scale > 0.0f) {
-        group.zero =
-            (float)fmin(rint(-(double)kept.lo / (double)group.scale), rounding_steps(rounding));
+        group.zero = (float)fmin(rint(-(double)kept.lo / (double)group.scale), steps);
     }
     return group;
 }
@@ -92,8 +159,17 @@ void pl_round_apply(const pl_rounding *rounding, const pl_round_group *group, co
         }
         return;
     }
-    const grid_loop g = loop_of(rounding, group);
-    apply(&g, x, count, out);
+    if (is_even(rounding)) {
+        const grid_loop g = loop_of(rounding, group);
+        apply(&g, x, count, out);
+        return;
+    }
+    if (rounding->clamps) {
+        clamp_to(group->kept, x, count, out);
+    } else if (out != x) {
+        memcpy(out, x, count * sizeof *out);
+    }
+    rounding->format->round(rounding->bits, (pl_grid_param){group->scale, 0}, out, count);
 }
 
 enum { LANES = 16 };
@@ -141,11 +217,56 @@ PL_CLONES static void differentiate(const grid_loop *from, const float *restrict
     }
 }
 
+/* The same of a piece, rounded[count] = Q(x). */
+PL_CLONES static void differentiate_uneven(const grid_loop *from, const float *restrict x,
+                                           const float *restrict rounded, size_t count,
+                                           float *restrict grad, pl_round_sums *sums)
+{
+    const grid_loop g = *from;
+    float scale = 0.0f, low = 0.0f, high = 0.0f;
+    for (size_t i = 0; i < count; i++) {
+        const float e = grad[i];
+        const float up = x[i] > g.low ? x[i] : g.low, kept = up < g.high ? up : g.high;
+        const bool over = kept < g.least || kept > g.most;
+        const bool below = x[i]<g.low, beyond = x[i]> g.high;
+        scale += e * (rounded[i] - (over ? 0.0f : kept));
+        low += !over && below ? e : 0.0f;
+        high += !over && beyond ? e : 0.0f;
+        grad[i] = over || below || beyond ? 0.0f : e;
+    }
+    sums->scale += (double)scale;
+    sums->low += (double)low;
+    sums->high += (double)high;
+}
+
+static void uneven_gradient(const pl_rounding *rounding, const pl_round_group *group,
+                            const float *x, size_t count, float *grad, pl_round_sums *sums)
+{
+    const grid_loop g = {.low = rounding->clamps ? group->kept.lo : -FLT_MAX,
+                         .high = rounding->clamps ? group->kept.hi : FLT_MAX,
+                         .least = rounding->least * group->scale,
+                         .most = rounding->most * group->scale};
+    float rounded[PIECE];
+    pl_round_sums all = {0};
+    for (size_t at = 0; at < count; at += PIECE) {
+        const size_t some = count - at < PIECE ? count - at : (size_t)PIECE;
+        pl_round_apply(rounding, group, x + at, some, rounded);
+        differentiate_uneven(&g, x + at, rounded, some, grad + at, &all);
+    }
+    sums->low += all.low;
+    sums->high += all.high;
+    sums->scale += all.scale / (double)group->scale;
+}
+
 /* grad[count]: dL/dQ(x) becomes dL/dx without the range's part, which is added to *sums. */
 static void round_gradient(const pl_rounding *rounding, const pl_round_group *group, const float *x,
                            size_t count, float *grad, pl_round_sums *sums)
 {
     if (rounding->bits == 0 || !(group->scale > 0.0f)) {
+        return;
+    }
+    if (!is_even(rounding)) {
+        uneven_gradient(rounding, group, x, count, grad, sums);
         return;
     }
     const grid_loop g = loop_of(rounding, group);
@@ -168,7 +289,8 @@ static void round_range_gradient(const pl_rounding *rounding, const pl_round_gro
     if (rounding->bits == 0 || !(group->scale > 0.0f)) {
         return;
     }
-    const double share = sums->scale / rounding_steps(rounding);
+    const double share =
+        rounding->steps_by_two ? 0.0 : sums->scale / rounding_steps(rounding, group);
     const bool upper = group->kept.hi >= -group->kept.lo;
     *low = sums->low;
     *high = sums->high;
@@ -215,10 +337,7 @@ void pl_round_back(const pl_rounding *rounding, const pl_round_group *group, pl_
 
 void pl_clip_apply(pl_act_range own, pl_act_range share, const float *x, size_t count, float *out)
 {
-    const float low = own.lo * share.lo, high = own.hi * share.hi;
-    for (size_t i = 0; i < count; i++) {
-        out[i] = x[i] < low ? low : x[i] > high ? high : x[i];
-    }
+    clamp_to(pl_act_kept(own, share), x, count, out);
 }
 
 void pl_clip_back(pl_act_range own, pl_act_range share, const float *x, size_t count, float *grad,

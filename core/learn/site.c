@@ -2,6 +2,8 @@
 
 #include "core/base/checked.h"
 
+#include "core/tensor/groups.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +11,11 @@
 static pl_status allocate_quantizers(pl_flat_site *s, const char *site, pl_error *err)
 {
     const pl_flat_layout *at = &s->at;
-    s->groups = pl_alloc(at->rows * at->groups + s->most, sizeof *s->groups);
-    s->ends = pl_alloc(2 * s->most, sizeof *s->ends);
-    return s->groups != NULL && s->ends != NULL
+    const size_t inputs = s->most * s->input_groups;
+    s->groups = pl_alloc(at->rows * at->groups + inputs, sizeof *s->groups);
+    s->ends = pl_alloc(2 * inputs, sizeof *s->ends);
+    s->layer_ends = pl_alloc(s->n_layers, sizeof *s->layer_ends);
+    return s->groups != NULL && s->ends != NULL && s->layer_ends != NULL
                ? PL_OK
                : pl_error_memory(err, "learning a transform of %s", site);
 }
@@ -43,25 +47,28 @@ static pl_status allocate_turn(pl_flat_site *s, const char *site, pl_error *err)
 pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at, const pl_site_input *in,
                             size_t most, bool turns, pl_error *err)
 {
+    const pl_act_grid *act = &in->activations;
+    const bool grouped = act->bits > 0 && act->group_size > 0;
     *s = (pl_flat_site){
         .at = *at,
-        .inputs = pl_rounding_of_activations(&in->activations),
-        .act_share = in->activations.bits > 0 ? (float)in->activations.clip : 1.0f,
-        .act_fixed = in->activations.fixed,
+        .inputs = pl_rounding_of_activations(act),
+        .act_share = act->bits > 0 ? (float)act->clip : 1.0f,
+        .act_fixed = act->fixed && !grouped,
+        .act_shared = act->fixed,
+        .input_width = grouped ? pl_group_width(at->n, act->group_size) : at->n,
         .most = most,
+        .n_layers = in->n_weights,
     };
+    s->input_groups = (at->n + s->input_width - 1) / s->input_width;
     if (in->grid != NULL) {
         s->weights = pl_rounding_of_weights(in->grid);
-    }
-    if (in->activations.group_size > 0) {
-        return pl_error_set(err, PL_ERR_USAGE,
-                            "%s: nothing is learned for activations in groups of %zu: expected "
-                            "activations group_size=0",
-                            in->site, in->activations.group_size);
     }
     pl_status status = pl_round_check(in->site, &s->inputs, err);
     PL_THEN(pl_round_check(in->site, &s->weights, err));
     PL_THEN(allocate_quantizers(s, in->site, err));
+    for (size_t i = 0, end = 0; status == PL_OK && i < s->n_layers; i++) {
+        s->layer_ends[i] = end += in->weights[i].rows;
+    }
     return status == PL_OK && turns ? allocate_turn(s, in->site, err) : status;
 }
 
@@ -70,6 +77,7 @@ void pl_flat_site_deinit(pl_flat_site *s)
     free(s->f1);
     free(s->groups);
     free(s->ends);
+    free(s->layer_ends);
     free(s->sums);
     pl_factor_deinit(&s->p1);
     pl_factor_deinit(&s->p2);
@@ -140,6 +148,30 @@ static pl_act_range weight_share(const pl_flat_layout *at, const double *params,
     return pl_flat_shares(params, at->weight_low + i, at->weight_high + i);
 }
 
+/* Groups [from, to), all of one layer. */
+static void round_layer(pl_flat_site *s, const double *params, size_t from, size_t to,
+                        const float *wt, float *wq)
+{
+    const pl_flat_layout *at = &s->at;
+    float most = 0.0f;
+    if (pl_round_of_tensor(&s->weights)) {
+#pragma omp parallel for schedule(static) reduction(max : most)
+        for (size_t i = from; i < to; i++) {
+            const pl_flat_span span = pl_flat_span_of(at, i);
+            const pl_act_range own = pl_act_row_range(wt + span.first, span.count);
+            most = fmaxf(most, pl_act_farther(pl_act_kept(own, weight_share(at, params, i))));
+        }
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t i = from; i < to; i++) {
+        const pl_flat_span span = pl_flat_span_of(at, i);
+        const float *w = wt + span.first;
+        s->groups[i] = pl_round_fit(&s->weights, pl_act_row_range(w, span.count),
+                                    weight_share(at, params, i), most, w, span.count);
+        pl_round_apply(&s->weights, &s->groups[i], w, span.count, wq + span.first);
+    }
+}
+
 void pl_flat_site_round_weights(pl_flat_site *s, const double *params, size_t first, size_t rows,
                                 const float *wt, float *wq)
 {
@@ -148,13 +180,12 @@ void pl_flat_site_round_weights(pl_flat_site *s, const double *params, size_t fi
         memcpy(wq + first * at->n, wt + first * at->n, rows * at->n * sizeof *wq);
         return;
     }
-#pragma omp parallel for schedule(static)
-    for (size_t i = first * at->groups; i < (first + rows) * at->groups; i++) {
-        const pl_flat_span span = pl_flat_span_of(at, i);
-        const float *w = wt + span.first;
-        s->groups[i] =
-            pl_round_fit(&s->weights, pl_act_row_range(w, span.count), weight_share(at, params, i));
-        pl_round_apply(&s->weights, &s->groups[i], w, span.count, wq + span.first);
+    for (size_t layer = 0, from = first; layer < s->n_layers && from < first + rows; layer++) {
+        const size_t to = s->layer_ends[layer] < first + rows ? s->layer_ends[layer] : first + rows;
+        if (to > from) {
+            round_layer(s, params, from * at->groups, to * at->groups, wt, wq);
+            from = to;
+        }
     }
 }
 
@@ -185,17 +216,42 @@ static pl_act_range input_share(const pl_flat_site *s, const double *params)
     return share;
 }
 
-/* Rows of the batch that share a range: all of them, or each has its own. */
-static size_t rows_together(const pl_flat_site *s, size_t rows)
+/* Group i of rows of inputs [rows, n]: a token's, or all there is. */
+static pl_flat_span input_span(const pl_flat_site *s, size_t rows, size_t i)
 {
-    return s->act_fixed ? rows : 1;
+    if (s->act_fixed) {
+        return (pl_flat_span){0, rows * s->at.n};
+    }
+    const size_t before = i % s->input_groups * s->input_width, left = s->at.n - before;
+    return (pl_flat_span){i / s->input_groups * s->at.n + before,
+                          left < s->input_width ? left : s->input_width};
+}
+
+static size_t input_count(const pl_flat_site *s, size_t rows)
+{
+    return s->act_fixed ? 1 : rows * s->input_groups;
+}
+
+/* Groups [from, to), which take what their scales know of a tensor from count values x. */
+static void fit_inputs(pl_flat_site *s, pl_act_range share, const float *xt, size_t rows,
+                       size_t from, size_t to, const float *x, size_t count)
+{
+    pl_round_group *groups = s->groups + s->at.rows * s->at.groups;
+    const float most = pl_round_of_tensor(&s->inputs)
+                           ? pl_act_farther(pl_act_kept(pl_act_row_range(x, count), share))
+                           : 0.0f;
+    for (size_t i = from; i < to; i++) {
+        const pl_flat_span span = input_span(s, rows, i);
+        groups[i] = pl_round_fit(&s->inputs, pl_act_row_range(xt + span.first, span.count), share,
+                                 most, xt + span.first, span.count);
+    }
 }
 
 void pl_flat_site_round_inputs(pl_flat_site *s, const double *params, const float *xt, size_t rows,
                                float *xq)
 {
-    const size_t n = s->at.n, together = rows_together(s, rows);
-    pl_round_group *groups = s->groups + s->at.rows * s->at.groups;
+    const size_t n = s->at.n, each = s->input_groups;
+    const pl_round_group *groups = s->groups + s->at.rows * s->at.groups;
     if (s->inputs.bits == 0) {
         if (xq != xt) {
             memcpy(xq, xt, rows * n * sizeof *xq);
@@ -203,14 +259,19 @@ void pl_flat_site_round_inputs(pl_flat_site *s, const double *params, const floa
         return;
     }
     const pl_act_range share = input_share(s, params);
-#pragma omp parallel for schedule(static)
-    for (size_t g = 0; g < rows / together; g++) {
-        groups[g] =
-            pl_round_fit(&s->inputs, pl_act_row_range(xt + g * together * n, together * n), share);
+    if (s->act_shared) {
+        fit_inputs(s, share, xt, rows, 0, input_count(s, rows), xt, rows * n);
     }
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++) {
-        pl_round_apply(&s->inputs, &groups[r / together], xt + r * n, n, xq + r * n);
+        if (!s->act_shared) {
+            fit_inputs(s, share, xt, rows, r * each, (r + 1) * each, xt + r * n, n);
+        }
+        for (size_t g = 0; g < each; g++) {
+            const size_t at = r * n + g * s->input_width, left = (r + 1) * n - at;
+            pl_round_apply(&s->inputs, &groups[s->act_fixed ? 0 : r * each + g], xt + at,
+                           left < s->input_width ? left : s->input_width, xq + at);
+        }
     }
 }
 
@@ -224,14 +285,15 @@ void pl_flat_site_inputs_back(pl_flat_site *s, const double *params, const float
     const pl_act_range share = input_share(s, params);
     const pl_act_range learned = pl_flat_shares(params, at->input_low, at->input_high);
     const pl_round_group *groups = s->groups + at->rows * at->groups;
-    const size_t together = rows_together(s, rows), count = together * at->n;
+    const size_t count = input_count(s, rows);
     double low_sum = 0.0, high_sum = 0.0;
 #pragma omp parallel for schedule(static)
-    for (size_t g = 0; g < rows / together; g++) {
-        pl_round_back(&s->inputs, &groups[g], share, xt + g * count, count, grad + g * count,
+    for (size_t g = 0; g < count; g++) {
+        const pl_flat_span span = input_span(s, rows, g);
+        pl_round_back(&s->inputs, &groups[g], share, xt + span.first, span.count, grad + span.first,
                       &s->ends[2 * g], &s->ends[2 * g + 1]);
     }
-    for (size_t g = 0; g < rows / together; g++) {
+    for (size_t g = 0; g < count; g++) {
         low_sum += s->ends[2 * g];
         high_sum += s->ends[2 * g + 1];
     }

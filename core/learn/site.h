@@ -17,19 +17,23 @@ typedef struct pl_flat_site {
     pl_rounding weights, inputs;
     float act_share; /* what the activations' grid keeps of a range by itself */
     bool act_fixed;  /* one range for all tokens of a batch */
-    size_t most;     /* rows of input at once */
+    bool act_shared; /* what groups' scales know of a tensor is of all tokens, not of a token */
+    size_t input_width, input_groups; /* of a token's scales */
+    size_t most;                      /* rows of input at once */
+    size_t *layer_ends;               /* [n_layers], rows */
+    size_t n_layers;
     pl_factor p1, p2;
     float *f1, *f2, *g1, *g2; /* P1, P2 and P1^-T, P2^-T */
     float *scale, *unscale;   /* [n] exp(s), exp(-s) */
-    pl_round_group *groups;   /* weights' [rows, groups], then [most] of the inputs */
-    double *ends;             /* [2 most] */
+    pl_round_group *groups;   /* weights' [rows, groups], inputs' [most, input_groups] */
+    double *ends;             /* [2 most input_groups] */
     double *sums;             /* what follows: gradients of the parts, added up */
     double *f1_sum, *f2_sum, *g1_sum, *g2_sum, *scale_sum, *unscale_sum;
 } pl_flat_site;
 
 /* turns: false where another site's T is this one's, too, so that it has quantizers alone, and
- * neither factors nor their sums.  PL_ERR_USAGE where a grid's values are not evenly spaced. Deinit
- * it in any case. */
+ * neither factors nor their sums.  PL_ERR_USAGE where many groups share a scale.  Deinit it in any
+ * case. */
 PL_NODISCARD pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at,
                                          const pl_site_input *in, size_t most, bool turns,
                                          pl_error *err);
@@ -42,8 +46,8 @@ PL_NODISCARD pl_status pl_flat_site_make(pl_flat_site *s, const double *params, 
 pl_scaled_kron pl_flat_site_input_map(const pl_flat_site *s);
 pl_scaled_kron pl_flat_site_weight_map(const pl_flat_site *s);
 
-/* wq = Q(wt), of rows [first, first + rows) of [at.rows, n].  And back: grad, dL/dwq, becomes
- * dL/dwt, and the gradients of those rows' clipping are set. */
+/* wq = Q(wt), of rows [first, first + rows) of [at.rows, n], which are whole layers.  And back:
+ * grad, dL/dwq, becomes dL/dwt, and the gradients of those rows' clipping are set. */
 void pl_flat_site_round_weights(pl_flat_site *s, const double *params, size_t first, size_t rows,
                                 const float *wt, float *wq);
 void pl_flat_site_weights_back(pl_flat_site *s, const double *params, size_t first, size_t rows,

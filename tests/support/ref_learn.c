@@ -6,7 +6,8 @@
 
 size_t pl_ref_learn_offsets(const pl_ref_learn *r)
 {
-    return 2 * (r->samples + r->at.rows) * r->at.n + r->samples + r->at.rows * r->at.groups;
+    return 2 * (r->samples + r->at.rows) * r->at.n + r->samples * r->at.n +
+           r->at.rows * r->at.groups;
 }
 
 /* Gauss and Jordan with pivots. */
@@ -123,10 +124,52 @@ pl_ref_ends pl_ref_ends_of(const double *x, size_t count)
     return e;
 }
 
-void pl_ref_quantize(bool hold, double *x, size_t count, pl_ref_ends kept, int bits,
-                     const pl_format *format, bool clamps, double *offsets, double *sides,
-                     double *zero_offset)
+double pl_ref_most(const double *x, size_t count, double low, double high, const pl_format *format)
 {
+    const pl_ref_ends e = pl_ref_ends_of(x, count);
+    return pl_format_of_tensor(format, format->mode) ? fmax(e.high * high, -e.low * low) : 0.0;
+}
+
+/* Where values are not evenly spaced: the nearest of all of them. */
+static void quantize_uneven(bool hold, double *x, size_t count, pl_ref_ends kept, int bits,
+                            const pl_format *format, double tensor, bool clamps, double *offsets,
+                            double *sides, double *ratio)
+{
+    const pl_grid grid = {.bits = bits, .format = format};
+    const pl_scaling scaling = {PL_F32, format->mode, (float)tensor};
+    const double reach = format->mode == PL_SCALE_AMAX ? fmax(kept.high, -kept.low) : 1.0;
+    float levels[256];
+    const size_t n = pl_grid_levels(&grid, (pl_grid_param){1.0f, 0}, levels);
+    if (!hold) {
+        *ratio = (double)format->fit(bits, &scaling, kept.low, kept.high).scale / reach;
+    }
+    const double scale = *ratio * reach;
+    for (size_t i = 0; i < count; i++) {
+        const double v = (clamps ? fmin(fmax(x[i], kept.low), kept.high) : x[i]) / scale;
+        if (!hold) {
+            size_t nearest = 0;
+            for (size_t k = 1; k < n; k++) {
+                nearest =
+                    fabs((double)levels[k] - v) < fabs((double)levels[nearest] - v) ? k : nearest;
+            }
+            offsets[i] = (double)levels[nearest] - v;
+            sides[i] = v < (double)levels[0]       ? (double)levels[0]
+                       : v > (double)levels[n - 1] ? (double)levels[n - 1]
+                                                   : INSIDE;
+        }
+        x[i] = scale * (sides[i] < INSIDE ? sides[i] : v + offsets[i]);
+    }
+}
+
+void pl_ref_quantize(bool hold, double *x, size_t count, pl_ref_ends kept, int bits,
+                     const pl_format *format, double tensor, bool clamps, double *offsets,
+                     double *sides, double *zero_offset)
+{
+    if (format->steps == NULL) {
+        quantize_uneven(hold, x, count, kept, bits, format, tensor, clamps, offsets, sides,
+                        zero_offset);
+        return;
+    }
     const double levels = pow(2.0, bits), most = fmax(kept.high, -kept.low);
     double scale, zero = 0.0, first = -levels / 2, last = levels / 2 - 1;
     if (format == &pl_format_asymmetric) {
@@ -159,14 +202,24 @@ static void quantize_weights(pl_ref_learn *r, const double *params, double *wt, 
                              double *sides, double *zeros)
 {
     const pl_flat_layout *at = &r->at;
+    double most[2] = {0.0, 0.0};
+    for (size_t i = 0; r->weight_bits > 0 && i < at->rows * at->groups; i++) {
+        const size_t from = i % at->groups * at->width, first = i / at->groups * at->n + from;
+        const size_t count = at->n - from < at->width ? at->n - from : at->width;
+        const size_t layer = i / at->groups < r->layer;
+        most[layer] = fmax(
+            most[layer], pl_ref_most(wt + first, count, pl_ref_share(params[at->weight_low + i]),
+                                     pl_ref_share(params[at->weight_high + i]), r->weight_format));
+    }
     for (size_t i = 0; r->weight_bits > 0 && i < at->rows * at->groups; i++) {
         const size_t from = i % at->groups * at->width, first = i / at->groups * at->n + from;
         const size_t count = at->n - from < at->width ? at->n - from : at->width;
         pl_ref_ends e = pl_ref_ends_of(wt + first, count);
         e.low *= pl_ref_share(params[at->weight_low + i]);
         e.high *= pl_ref_share(params[at->weight_high + i]);
-        pl_ref_quantize(r->hold, wt + first, count, e, r->weight_bits, r->weight_format, true,
-                        offsets + first, sides + first, &zeros[i]);
+        pl_ref_quantize(r->hold, wt + first, count, e, r->weight_bits, r->weight_format,
+                        most[i / at->groups < r->layer], true, offsets + first, sides + first,
+                        &zeros[i]);
     }
 }
 
@@ -174,14 +227,20 @@ static void quantize_inputs(pl_ref_learn *r, const double *params, double *xt, d
                             double *sides, double *zeros)
 {
     const pl_flat_layout *at = &r->at;
-    const size_t rows = r->act_fixed ? 1 : r->samples, count = r->samples * at->n / rows;
-    for (size_t i = 0; r->act_bits > 0 && i < rows; i++) {
-        pl_ref_ends e = pl_ref_ends_of(xt + i * count, count);
-        e.low *= r->act_clip * pl_ref_share(params[at->input_low]);
-        e.high *= r->act_clip * pl_ref_share(params[at->input_high]);
-        pl_ref_quantize(r->hold, xt + i * count, count, e, r->act_bits,
-                        r->act_asymmetric ? &pl_format_asymmetric : &pl_format_symmetric, false,
-                        offsets + i * count, sides + i * count, &zeros[i]);
+    const size_t rows = r->act_fixed ? 1 : r->samples, n = r->samples * at->n / rows;
+    const size_t width = r->act_group > 0 ? r->act_group : n;
+    for (size_t row = 0; r->act_bits > 0 && row < rows; row++) {
+        const double low = r->act_clip * pl_ref_share(params[at->input_low]);
+        const double high = r->act_clip * pl_ref_share(params[at->input_high]);
+        const double most = pl_ref_most(xt + row * n, n, low, high, r->act_format);
+        for (size_t i = row * n; i < (row + 1) * n; i += width) {
+            const size_t left = (row + 1) * n - i, count = left < width ? left : width;
+            pl_ref_ends e = pl_ref_ends_of(xt + i, count);
+            e.low *= low;
+            e.high *= high;
+            pl_ref_quantize(r->hold, xt + i, count, e, r->act_bits, r->act_format, most, false,
+                            offsets + i, sides + i, &zeros[i]);
+        }
     }
 }
 
@@ -194,7 +253,7 @@ double pl_ref_learn_value(pl_ref_learn *r, const double *params)
     double *xt = u + n, *wt = xt + r->samples * n;
     double *x_offsets = r->offsets, *w_offsets = x_offsets + r->samples * n;
     double *x_sides = w_offsets + at->rows * n, *w_sides = x_sides + r->samples * n;
-    double *x_zeros = w_sides + at->rows * n, *w_zeros = x_zeros + r->samples;
+    double *x_zeros = w_sides + at->rows * n, *w_zeros = x_zeros + r->samples * n;
     pl_ref_learn_factor(at->n1, params + at->first, p1, g1);
     pl_ref_learn_factor(at->n2, params + at->second, p2, g2);
     for (size_t c = 0; c < n; c++) {

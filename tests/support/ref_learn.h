@@ -2,7 +2,8 @@
  *
  * Rounding has no slope.  What straight-through gradients are the gradients of is the objective
  * with each rounding's offset held at what it is where they are taken, round(v) = v + offset, and
- * each clamped code held at its end. */
+ * each clamped code held at its end.  A scale that is rounded itself is held as a factor of the
+ * range, a power of two as it is, and the value that NVFP4's know of a tensor is given. */
 #ifndef PL_TESTS_REF_LEARN_H
 #define PL_TESTS_REF_LEARN_H
 
@@ -16,7 +17,10 @@ typedef struct pl_ref_learn {
     const double *x, *w; /* [samples, n], [rows, n] */
     int weight_bits, act_bits;
     const pl_format *weight_format;
-    bool act_asymmetric, act_fixed;
+    const pl_format *act_format;
+    size_t act_group; /* 0: a row */
+    size_t layer;     /* rows of the first of two layers; 0: there is one */
+    bool act_fixed;
     double act_clip;
     double *offsets; /* [pl_ref_learn_offsets], set by the first call */
     bool hold;       /* offsets are used, not set */
@@ -28,11 +32,14 @@ typedef struct pl_ref_ends {
 } pl_ref_ends;
 pl_ref_ends pl_ref_ends_of(const double *x, size_t count);
 
-/* In place x <- Q(x) on the range that is kept; offsets[count], sides[count] and *zero_offset are
- * set, or used where they are held. */
+/* max |x| of what is kept where the format's scales know it of a tensor; else 0. */
+double pl_ref_most(const double *x, size_t count, double low, double high, const pl_format *format);
+
+/* In place x <- Q(x) on the range that is kept, tensor: pl_ref_most; offsets[count], sides[count]
+ * and *zero_offset are set, or used where they are held. */
 void pl_ref_quantize(bool hold, double *x, size_t count, pl_ref_ends kept, int bits,
-                     const pl_format *format, bool clamps, double *offsets, double *sides,
-                     double *zero_offset);
+                     const pl_format *format, double tensor, bool clamps, double *offsets,
+                     double *sides, double *zero_offset);
 
 /* rows of x through diag(scale) (p1 (x) p2), entry by entry. */
 void pl_ref_turn(const pl_flat_layout *at, const double *x, size_t rows, const double *scale,

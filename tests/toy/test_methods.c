@@ -82,9 +82,6 @@ static void test_help_and_refusals(void **ctx)
         &r, 1,
         "one of int, mxfp4, mxfp6_e2m3, mxfp6_e3m2, mxfp8, nvfp4, fp8, nf4, octaves expected");
     run_free(&r);
-    r = run_demo("method rtn format=octaves; method flatquant steps=2; solve 1.q_proj");
-    run_check_failed(&r, 1, "nothing is learned for format=octaves");
-    run_free(&r);
 }
 
 static void test_sweep_and_figures(void **ctx)

@@ -12,6 +12,11 @@ double *block_zeros(size_t count)
     return all;
 }
 
+size_t setting_input_group(const setting *set)
+{
+    return set->format->blocks ? set->weight_group : 0;
+}
+
 void block_open(block *b, pl_temp *temp, const json_t *values, setting set)
 {
     /* Those of the golden values, which are of a plain block. */
@@ -21,7 +26,8 @@ void block_open(block *b, pl_temp *temp, const json_t *values, setting set)
                  .grid = {.bits = set.weight_bits,
                           .group_size = set.weight_group,
                           .format = set.format,
-                          .scale_dtype = PL_F32}};
+                          .scale_dtype = PL_F32,
+                          .scale_mode = set.format->mode}};
     formula_write_hf(formula_case(values, set.model), temp);
     pl_check_ok(pl_model_open(temp->folder, &b->model, &err), err);
     const pl_config *c = pl_model_config(b->model);
@@ -30,8 +36,13 @@ void block_open(block *b, pl_temp *temp, const json_t *values, setting set)
     pl_check_ok(pl_tape_load(b->tape, set.block, NULL, &err), err);
     pl_check_ok(pl_forward_create(b->model, length, &b->forward, &err), err);
     pl_check_ok(pl_forward_load(b->forward, set.block, NULL, NULL, &err), err);
-    const pl_act_grid act = {.bits = set.act_bits, .format = set.format, .clip = 0.95};
-    const pl_act_grid kv = {.bits = set.kv_bits, .format = set.format, .clip = 0.9};
+    const pl_act_grid act = {.bits = set.act_bits,
+                             .format = set.format,
+                             .clip = 0.95,
+                             .group_size = setting_input_group(&set),
+                             .scale_mode = set.format->mode};
+    const pl_act_grid kv = {
+        .bits = set.kv_bits, .format = set.format, .clip = 0.9, .scale_mode = set.format->mode};
     b->x = calloc(all * c->hidden_size, sizeof *b->x);
     b->max_abs = calloc(1024, sizeof *b->max_abs);
     assert_non_null(b->x);
@@ -132,13 +143,13 @@ void block_close(block *b)
 /* Q of count values on the shares of their own range; which offsets are held follows from the order
  * of the calls, which is always the same. */
 static void quantize(block *b, double *x, size_t count, double low, double high, int bits,
-                     bool clamps)
+                     double tensor, bool clamps)
 {
     pl_ref_ends e = pl_ref_ends_of(x, count);
     e.low *= low;
     e.high *= high;
     expect_at_most(b->held + count, MOST_HELD);
-    pl_ref_quantize(b->hold, x, count, e, bits, b->set.format, clamps, b->offsets + b->held,
+    pl_ref_quantize(b->hold, x, count, e, bits, b->set.format, tensor, clamps, b->offsets + b->held,
                     b->sides + b->held, b->zeros + b->ranges);
     b->held += count;
     b->ranges++;
@@ -170,8 +181,14 @@ static void see_input(void *ctx, size_t site, double *x, size_t rows)
                 turned);
     memcpy(x, turned, rows * n * sizeof *x);
     for (size_t r = 0; b->set.act_bits > 0 && r < rows; r++) {
-        quantize(b, x + r * n, n, (double)0.95f * share(b, at->input_low),
-                 (double)0.95f * share(b, at->input_high), b->set.act_bits, false);
+        const double low = (double)0.95f * share(b, at->input_low);
+        const double high = (double)0.95f * share(b, at->input_high);
+        const double most = pl_ref_most(x + r * n, n, low, high, b->set.format);
+        const size_t group = setting_input_group(&b->set), width = group > 0 ? group : n;
+        for (size_t i = 0; i < n; i += width) {
+            quantize(b, x + r * n + i, n - i < width ? n - i : width, low, high, b->set.act_bits,
+                     most, false);
+        }
     }
     free(turned);
     free(identity);
@@ -203,9 +220,14 @@ static void see_cache(void *ctx, double *q, double *k, double *v)
     turn_heads(b, b->p_h, k, b->in.kv_heads);
     for (size_t part = 0; part < 2; part++) {
         const size_t at = b->at.cache + 2 * part;
-        for (size_t i = 0; i < b->in.kv_heads * d; i += width) {
-            quantize(b, (part == 0 ? k : v) + i, width, (double)(float)clip * share(b, at),
-                     (double)(float)clip * share(b, at + 1), b->set.kv_bits, false);
+        const double low = (double)(float)clip * share(b, at);
+        const double high = (double)(float)clip * share(b, at + 1);
+        for (size_t head = 0; head < b->in.kv_heads; head++) {
+            double *x = (part == 0 ? k : v) + head * d;
+            const double most = pl_ref_most(x, d, low, high, b->set.format);
+            for (size_t i = 0; i < d; i += width) {
+                quantize(b, x + i, width, low, high, b->set.kv_bits, most, false);
+            }
         }
     }
 }
@@ -262,11 +284,20 @@ static void make_weights(block *b, size_t site)
         turn_values(b, w + first * n, first);
         turn_heads(b, b->p2[PL_SITE_O], b->ref.biases[site] + first, b->in.kv_heads);
     }
-    for (size_t i = 0; b->set.weight_bits > 0 && i < at->rows * at->groups; i++) {
-        const size_t from = i % at->groups * at->width, row = i / at->groups;
-        const size_t count = n - from < at->width ? n - from : at->width;
-        quantize(b, w + row * n + from, count, row < first ? share(b, at->weight_low + i) : 1.0,
-                 row < first ? share(b, at->weight_high + i) : 1.0, b->set.weight_bits, true);
+    double most[2] = {0.0, 0.0}; /* of v's rows, which are clipped already, and the others */
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; b->set.weight_bits > 0 && i < at->rows * at->groups; i++) {
+            const size_t from = i % at->groups * at->width, row = i / at->groups;
+            const size_t count = n - from < at->width ? n - from : at->width;
+            double *group = w + row * n + from, *tensor = &most[row < first];
+            const double low = row < first ? share(b, at->weight_low + i) : 1.0;
+            const double high = row < first ? share(b, at->weight_high + i) : 1.0;
+            if (pass == 0) {
+                *tensor = fmax(*tensor, pl_ref_most(group, count, low, high, b->set.format));
+            } else {
+                quantize(b, group, count, low, high, b->set.weight_bits, *tensor, true);
+            }
+        }
     }
 }
 

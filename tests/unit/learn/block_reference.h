@@ -18,6 +18,9 @@ typedef struct setting {
     size_t block;
 } setting;
 
+/* Of inputs: a format with blocks has the weights'; else 0, a row is one. */
+size_t setting_input_group(const setting *set);
+
 typedef struct block {
     setting set;
     pl_model *model;

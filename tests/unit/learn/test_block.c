@@ -140,6 +140,9 @@ static void every_gradient_agrees_with_differences(void **state)
         {"llama4", 4, 4, 4, &pl_format_asymmetric, 16, 0, 16, 0},
         {"deepseek_v3", 4, 4, 0, &pl_format_asymmetric, 16, 0, 0, 0},
         {"deepseek_v3_dense", 4, 4, 0, &pl_format_symmetric, 0, 0, 0, 0},
+        /* values that are not evenly spaced, inputs in groups */
+        {"qwen3", 4, 4, 4, &pl_format_nvfp4, 16, 4, 0, 0},
+        {"llama_biases", 4, 4, 4, &pl_format_mxfp4, 8, 4, 0, 0},
         /* mixtures of experts */
         {"mixtral", 4, 4, 4, &pl_format_asymmetric, 16, 4, 0, 0},
         {"qwen2_moe", 4, 4, 0, &pl_format_asymmetric, 0, 0, 0, 1},

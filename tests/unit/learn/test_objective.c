@@ -85,7 +85,9 @@ static pl_ref_learn reference(const site *s, const pl_objective *o)
                       .x = s->x64,
                       .w = s->w64,
                       .act_bits = s->in.activations.bits,
-                      .act_asymmetric = s->in.activations.format == &pl_format_asymmetric,
+                      .act_format = s->in.activations.format,
+                      .act_group = s->in.activations.group_size,
+                      .layer = ROWS,
                       .act_fixed = s->in.activations.fixed,
                       .act_clip = s->in.activations.clip};
     if (s->in.grid != NULL) {
@@ -177,18 +179,65 @@ static void test_both(void **ctx)
     check(&grid, (pl_act_grid){.bits = 4, .format = &pl_format_asymmetric, .clip = 1.0});
 }
 
-/* What it measures is what the pipeline's own quantizers do to the same rows. */
-static void test_value_is_the_quantizers(void **ctx)
+static void test_groups_of_inputs(void **ctx)
 {
     (void)ctx;
+    const pl_grid grid = {.bits = 4, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
+    check(&grid,
+          (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 0.9, .group_size = 5});
+    check(NULL,
+          (pl_act_grid){.bits = 3, .format = &pl_format_asymmetric, .clip = 1.0, .group_size = 4});
+}
+
+/* Other blocks than the formats': N is small. */
+static const struct format_case {
+    const pl_format *format;
+    int bits;
+    size_t width;
+} uneven[] = {
+    {&pl_format_mxfp4, 4, 4}, {&pl_format_mxfp6_e2m3, 6, 5}, {&pl_format_mxfp6_e3m2, 6, 4},
+    {&pl_format_mxfp8, 8, 6}, {&pl_format_nvfp4, 4, 4},      {&pl_format_nvfp4, 4, 5},
+    {&pl_format_nf4, 4, 6},   {&pl_format_fp8, 8, 0},
+};
+enum { UNEVEN = sizeof uneven / sizeof *uneven };
+
+static pl_grid uneven_grid(size_t i)
+{
+    return (pl_grid){.bits = uneven[i].bits,
+                     .group_size = uneven[i].width,
+                     .format = uneven[i].format,
+                     .scale_dtype = PL_F32,
+                     .scale_mode = uneven[i].format->mode};
+}
+
+static pl_act_grid uneven_act_grid(size_t i, double clip)
+{
+    return (pl_act_grid){.bits = uneven[i].bits,
+                         .format = uneven[i].format,
+                         .clip = clip,
+                         .group_size = uneven[i].width,
+                         .scale_mode = uneven[i].format->mode};
+}
+
+static void test_uneven_formats(void **ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < UNEVEN; i++) {
+        const pl_grid grid = uneven_grid(i);
+        check(&grid, no_act);
+        check(NULL, uneven_act_grid(i, 0.8));
+        check(&grid, uneven_act_grid(i, 1.0));
+    }
+}
+
+/* What it measures is what the pipeline's own quantizers do to the same rows. */
+static void check_value(pl_grid grid, pl_act_grid activations)
+{
     site s;
     pl_error err;
     pl_objective o;
     pl_transform *t = NULL;
     double got = 0.0, lost = 0.0, energy = 0.0;
-    const pl_grid grid = {
-        .bits = 3, .group_size = 5, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
-    const pl_act_grid activations = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     make_site(&s, &grid, activations);
     pl_check_ok(pl_objective_init(&o, &s.in, SAMPLES, 3, NULL, &err), err);
     double *params = calloc(o.at.count, sizeof *params);
@@ -203,8 +252,12 @@ static void test_value_is_the_quantizers(void **ctx)
     pl_check_ok(pl_transform_weights(t, w, ROWS + ROWS2, NULL, &err), err);
     pl_transform_clip_weights(t, 0, w, ROWS + ROWS2);
     for (size_t r = 0; r < ROWS + ROWS2; r++) {
-        for (size_t c = 0; c < N; c += 5) {
-            const size_t count = N - c < 5 ? N - c : 5;
+        const size_t width = grid.group_size > 0 ? grid.group_size : N;
+        if (r == 0 || r == ROWS) {
+            pl_grid_begin(&grid, (pl_view){w + r * N, r == 0 ? ROWS : ROWS2, N, N});
+        }
+        for (size_t c = 0; c < N; c += width) {
+            const size_t count = N - c < width ? N - c : width;
             float *group = w + r * N + c;
             const pl_grid_param param = pl_grid_fit(&grid, group, count, 1);
             for (size_t i = 0; i < count; i++) {
@@ -229,6 +282,27 @@ static void test_value_is_the_quantizers(void **ctx)
     pl_objective_deinit(&o);
 }
 
+static void test_value_is_the_quantizers(void **ctx)
+{
+    (void)ctx;
+    check_value(
+        (pl_grid){
+            .bits = 3, .group_size = 5, .format = &pl_format_symmetric, .scale_dtype = PL_F32},
+        (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0});
+    for (size_t i = 0; i < UNEVEN; i++) {
+        for (unsigned mode = 0; mode < PL_SCALE_MODES; mode++) {
+            pl_grid grid = uneven_grid(i);
+            pl_act_grid act = uneven_act_grid(i, 0.8);
+            if (mode == PL_SCALE_TENSOR || mode == PL_SCALE_BLOCK ||
+                (uneven[i].format->modes & 1u << mode) == 0) {
+                continue;
+            }
+            grid.scale_mode = act.scale_mode = (pl_scale_mode)mode;
+            check_value(grid, act);
+        }
+    }
+}
+
 static void test_refusals(void **ctx)
 {
     (void)ctx;
@@ -244,13 +318,23 @@ static void test_refusals(void **ctx)
     assert_int_equal(pl_objective_init(&o, &s.in, SAMPLES, 0, NULL, &err), PL_ERR_STATE);
     pl_check_says(err, "no rows of its input are stored");
     pl_objective_deinit(&o);
+    make_site(&s,
+              &(pl_grid){.bits = 8,
+                         .format = &pl_format_fp8,
+                         .scale_dtype = PL_F32,
+                         .scale_mode = PL_SCALE_TENSOR},
+              no_act);
+    assert_int_equal(pl_objective_init(&o, &s.in, SAMPLES, 0, NULL, &err), PL_ERR_USAGE);
+    pl_check_says(err, "site: nothing is learned for scale_mode=tensor");
+    pl_objective_deinit(&o);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights),  cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_both),     cmocka_unit_test(test_value_is_the_quantizers),
+        cmocka_unit_test(test_weights),        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_both),           cmocka_unit_test(test_groups_of_inputs),
+        cmocka_unit_test(test_uneven_formats), cmocka_unit_test(test_value_is_the_quantizers),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
