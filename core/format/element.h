@@ -37,6 +37,20 @@ PL_ELEMENT_INLINE float pl_power_of_two(int e)
     return (pl_float_bits){.u = (uint32_t)(e + 127) << 23}.f;
 }
 
+/* The type's value nearest to v, which is value(code(v)): without either, so that a loop of it is
+ * vectorized.  Powers of two are multiplied and divided by exactly. */
+PL_ELEMENT_INLINE float pl_minifloat_nearest(pl_minifloat type, float v)
+{
+    const float whole = fabsf(v), size = whole < type.most ? whole : type.most;
+    const uint32_t sign = (pl_float_bits){.f = v}.u & 0x80000000u;
+    const uint32_t octave = (pl_float_bits){.f = size}.u & 0x7f800000u;
+    const uint32_t normal = (uint32_t)(1 - type.bias + 127) << 23;
+    const uint32_t step = (octave > normal ? octave : normal) - ((uint32_t)type.mantissa << 23);
+    const float steps = size * (pl_float_bits){.u = (254u << 23) - step}.f;
+    const float near = rintf(steps) * (pl_float_bits){.u = step}.f;
+    return (pl_float_bits){.u = (pl_float_bits){.f = near}.u | sign}.f;
+}
+
 PL_ELEMENT_INLINE int pl_minifloat_code(pl_minifloat type, float v)
 {
     const uint32_t sign = (pl_float_bits){.f = v}.u >> 31;
@@ -74,8 +88,9 @@ PL_ELEMENT_INLINE float pl_element_times(float scale, float element)
 }
 
 /* Defines NAME_encode, NAME_column, NAME_decode, NAME_round and NAME_range_error, members of a
- * pl_format, by code_of(float x, float scale) and value_of(int code). */
-#define PL_ELEMENT_MEMBERS(NAME, code_of, value_of)                                                \
+ * pl_format, by code_of(float x, float scale), value_of(int code) and nearest_to(float x, float
+ * scale), which is the value of the code. */
+#define PL_ELEMENT_MEMBERS(NAME, code_of, value_of, nearest_to)                                    \
     PL_CLONES                                                                                      \
     static void NAME##_encode(int bits, pl_grid_param param, const float *x, size_t count,         \
                               int16_t *codes)                                                      \
@@ -94,7 +109,7 @@ PL_ELEMENT_INLINE float pl_element_times(float scale, float element)
         for (size_t i = 0; i < count; i++) {                                                       \
             const int code = code_of(x[i], scales[i]);                                             \
             codes[i] = (int16_t)code;                                                              \
-            lost[i] = x[i] - pl_element_times(scales[i], value_of(code));                          \
+            lost[i] = x[i] - pl_element_times(scales[i], nearest_to(x[i], scales[i]));             \
         }                                                                                          \
     }                                                                                              \
     static void NAME##_decode(const float *scales, const int16_t *zeros, const uint32_t *group_of, \
@@ -110,7 +125,7 @@ PL_ELEMENT_INLINE float pl_element_times(float scale, float element)
     {                                                                                              \
         (void)bits;                                                                                \
         for (size_t i = 0; i < count; i++) {                                                       \
-            x[i] = pl_element_times(param.scale, value_of(code_of(x[i], param.scale)));            \
+            x[i] = pl_element_times(param.scale, nearest_to(x[i], param.scale));                   \
         }                                                                                          \
     }                                                                                              \
     static double NAME##_range_error(int bits, pl_grid_param param, const float *x, size_t count,  \
@@ -119,8 +134,8 @@ PL_ELEMENT_INLINE float pl_element_times(float scale, float element)
         (void)bits;                                                                                \
         double sum = 0.0;                                                                          \
         for (size_t i = 0; i < count; i++) {                                                       \
-            const int code = code_of(x[i], param.scale);                                           \
-            const float lost = x[i] - pl_element_times(param.scale, value_of(code));               \
+            const float lost =                                                                     \
+                x[i] - pl_element_times(param.scale, nearest_to(x[i], param.scale));               \
             sum += (double)pl_power_2_4(fabsf(lost) / unit);                                       \
         }                                                                                          \
         return sum;                                                                                \

@@ -21,7 +21,12 @@ PL_ELEMENT_INLINE float value_of(int code)
     return pl_minifloat_value(PL_E4M3, code);
 }
 
-PL_ELEMENT_MEMBERS(fp8, code_of, value_of)
+PL_ELEMENT_INLINE float nearest_to(float x, float scale)
+{
+    return pl_minifloat_nearest(PL_E4M3, x / scale);
+}
+
+PL_ELEMENT_MEMBERS(fp8, code_of, value_of, nearest_to)
 
 const pl_format pl_format_fp8 = {
     .name = "FP8 (E4M3)",

@@ -51,7 +51,11 @@ static uint32_t stored_scale(const pl_scaling *scaling, float scale)
     {                                                                                              \
         return pl_minifloat_value(TYPE, code);                                                     \
     }                                                                                              \
-    PL_ELEMENT_MEMBERS(NAME, NAME##_code, NAME##_value)                                            \
+    PL_ELEMENT_INLINE float NAME##_nearest(float x, float scale)                                   \
+    {                                                                                              \
+        return pl_minifloat_nearest(TYPE, x / scale);                                              \
+    }                                                                                              \
+    PL_ELEMENT_MEMBERS(NAME, NAME##_code, NAME##_value, NAME##_nearest)                            \
     static pl_grid_param NAME##_fit(int bits, const pl_scaling *scaling, double lo, double hi)     \
     {                                                                                              \
         (void)bits;                                                                                \

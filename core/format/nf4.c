@@ -42,7 +42,12 @@ PL_ELEMENT_INLINE float value_of(int code)
     return values[code & 15];
 }
 
-PL_ELEMENT_MEMBERS(nf4, code_of, value_of)
+PL_ELEMENT_INLINE float nearest_to(float x, float scale)
+{
+    return value_of(code_of(x, scale));
+}
+
+PL_ELEMENT_MEMBERS(nf4, code_of, value_of, nearest_to)
 
 const pl_format pl_format_nf4 = {
     .name = "NF4",

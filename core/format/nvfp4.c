@@ -18,7 +18,7 @@ static float tensor_scale(const pl_scaling *scaling)
 
 static float e4m3(float x)
 {
-    return pl_minifloat_value(PL_E4M3, pl_minifloat_code(PL_E4M3, x));
+    return pl_minifloat_nearest(PL_E4M3, x);
 }
 
 /* stretch: 1, or what takes the block's maximum to 4. */
@@ -41,8 +41,11 @@ static pl_grid_param fit_nvfp4(int bits, const pl_scaling *scaling, double lo, d
 static bool second(int bits, const pl_scaling *scaling, double lo, double hi, pl_grid_param *out)
 {
     (void)bits;
+    if (scaling->mode != PL_SCALE_FOUR_OVER_SIX) {
+        return false;
+    }
     *out = fit_stretched(scaling, lo, hi, 1.5f);
-    return scaling->mode == PL_SCALE_FOUR_OVER_SIX;
+    return true;
 }
 
 static uint32_t stored_scale(const pl_scaling *scaling, float scale)
@@ -60,7 +63,12 @@ PL_ELEMENT_INLINE float value_of(int code)
     return pl_minifloat_value(PL_E2M1, code);
 }
 
-PL_ELEMENT_MEMBERS(nvfp4, code_of, value_of)
+PL_ELEMENT_INLINE float nearest_to(float x, float scale)
+{
+    return pl_minifloat_nearest(PL_E2M1, x / scale);
+}
+
+PL_ELEMENT_MEMBERS(nvfp4, code_of, value_of, nearest_to)
 
 const pl_format pl_format_nvfp4 = {
     .name = "NVFP4",

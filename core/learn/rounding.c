@@ -217,26 +217,54 @@ PL_CLONES static void differentiate(const grid_loop *from, const float *restrict
     }
 }
 
+static inline __attribute__((always_inline)) void one_uneven(const grid_loop *g, float x,
+                                                             float rounded, float *grad,
+                                                             float *scale_sum, float *low_sum,
+                                                             float *high_sum)
+{
+    const float e = *grad, up = x > g->low ? x : g->low, kept = up < g->high ? up : g->high;
+    const bool over = kept < g->least || kept > g->most;
+    const bool below = x<g->low, beyond = x> g->high;
+    *scale_sum += e * (rounded - (over ? 0.0f : kept));
+    *low_sum += !over && below ? e : 0.0f;
+    *high_sum += !over && beyond ? e : 0.0f;
+    *grad = over || below || beyond ? 0.0f : e;
+}
+
 /* The same of a piece, rounded[count] = Q(x). */
 PL_CLONES static void differentiate_uneven(const grid_loop *from, const float *restrict x,
                                            const float *restrict rounded, size_t count,
-                                           float *restrict grad, pl_round_sums *sums)
+                                           float *restrict grad, lane_sums *sums)
 {
     const grid_loop g = *from;
-    float scale = 0.0f, low = 0.0f, high = 0.0f;
-    for (size_t i = 0; i < count; i++) {
-        const float e = grad[i];
-        const float up = x[i] > g.low ? x[i] : g.low, kept = up < g.high ? up : g.high;
-        const bool over = kept < g.least || kept > g.most;
-        const bool below = x[i]<g.low, beyond = x[i]> g.high;
-        scale += e * (rounded[i] - (over ? 0.0f : kept));
-        low += !over && below ? e : 0.0f;
-        high += !over && beyond ? e : 0.0f;
-        grad[i] = over || below || beyond ? 0.0f : e;
+    float scale[LANES] = {0}, low[LANES] = {0}, high[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            one_uneven(&g, x[i + lane], rounded[i + lane], grad + i + lane, &scale[lane],
+                       &low[lane], &high[lane]);
+        }
     }
-    sums->scale += (double)scale;
-    sums->low += (double)low;
-    sums->high += (double)high;
+    for (; i < count; i++) {
+        one_uneven(&g, x[i], rounded[i], grad + i, &scale[0], &low[0], &high[0]);
+    }
+    for (size_t lane = 0; lane < LANES; lane++) {
+        sums->scale[lane] += scale[lane];
+        sums->low[lane] += low[lane];
+        sums->high[lane] += high[lane];
+    }
+}
+
+/* A group's sums to *sums, the scale's by the scale. */
+static void add_lanes(const lane_sums *lanes, float scale, pl_round_sums *sums)
+{
+    double all = 0.0;
+    for (int lane = 0; lane < LANES; lane++) {
+        all += (double)lanes->scale[lane];
+        sums->low += (double)lanes->low[lane];
+        sums->high += (double)lanes->high[lane];
+    }
+    sums->scale += all / (double)scale;
 }
 
 static void uneven_gradient(const pl_rounding *rounding, const pl_round_group *group,
@@ -247,15 +275,13 @@ static void uneven_gradient(const pl_rounding *rounding, const pl_round_group *g
                          .least = rounding->least * group->scale,
                          .most = rounding->most * group->scale};
     float rounded[PIECE];
-    pl_round_sums all = {0};
+    lane_sums all = {0};
     for (size_t at = 0; at < count; at += PIECE) {
         const size_t some = count - at < PIECE ? count - at : (size_t)PIECE;
         pl_round_apply(rounding, group, x + at, some, rounded);
         differentiate_uneven(&g, x + at, rounded, some, grad + at, &all);
     }
-    sums->low += all.low;
-    sums->high += all.high;
-    sums->scale += all.scale / (double)group->scale;
+    add_lanes(&all, group->scale, sums);
 }
 
 /* grad[count]: dL/dQ(x) becomes dL/dx without the range's part, which is added to *sums. */
@@ -272,13 +298,7 @@ static void round_gradient(const pl_rounding *rounding, const pl_round_group *gr
     const grid_loop g = loop_of(rounding, group);
     lane_sums lanes;
     differentiate(&g, x, count, grad, &lanes);
-    double scale = 0.0;
-    for (int lane = 0; lane < LANES; lane++) {
-        scale += (double)lanes.scale[lane];
-        sums->low += (double)lanes.low[lane];
-        sums->high += (double)lanes.high[lane];
-    }
-    sums->scale += scale / (double)group->scale;
+    add_lanes(&lanes, group->scale, sums);
 }
 
 /* dL/d(kept.lo) and dL/d(kept.hi) whole, from the sums over the group. */

@@ -4,6 +4,7 @@
 #include "tests/support/ref_quant.h"
 
 #include <math.h>
+#include <string.h>
 
 static pl_grid grid_of(int bits, const pl_format *format, pl_dtype dtype)
 {
@@ -197,6 +198,43 @@ static void columns(void **state)
     }
 }
 
+/* Elements are rounded without their codes: to the code's own value, to the bit, -0 and all, from
+ * the smallest to the largest float32. */
+static void rounding_is_the_codes(void **state)
+{
+    (void)state;
+    enum { COUNT = 1 << 14 };
+    static float x[COUNT], rounded[COUNT], lost[COUNT], same[COUNT], zeros[COUNT];
+    static int16_t codes[COUNT];
+    const float scales[] = {1.0f, 0.0625f, 0.3f, 7.7e-5f, 1e20f};
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const uint32_t bits = i * 262147u; /* all signs and exponents */
+        memcpy(&x[i], &bits, sizeof bits);
+        x[i] = isfinite(x[i]) ? x[i] : (float)i;
+    }
+    for (size_t f = PL_SYMMETRIC_COUNT; f < PL_FORMAT_COUNT; f++) {
+        const pl_format *format = pl_format_at(f);
+        const pl_grid grid = {.bits = format->bits > 0 ? format->bits : 4, .format = format};
+        for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
+            const pl_grid_param param = {scales[s], 0};
+            for (size_t i = 0; i < COUNT; i++) {
+                same[i] = scales[s];
+            }
+            memcpy(rounded, x, sizeof x);
+            format->round(grid.bits, param, rounded, COUNT);
+            pl_grid_column(&grid, same, zeros, x, COUNT, codes, lost);
+            for (size_t i = 0; i < COUNT; i++) {
+                const int code = pl_grid_code(&grid, param, x[i]);
+                const float expected = pl_grid_value(&grid, param, code);
+                const float left = x[i] - expected;
+                assert_int_equal(codes[i], code);
+                assert_memory_equal(&rounded[i], &expected, sizeof expected);
+                assert_memory_equal(&lost[i], &left, sizeof left);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +244,7 @@ int main(void)
         cmocka_unit_test(range_search),
         cmocka_unit_test(groups_and_bits),
         cmocka_unit_test(columns),
+        cmocka_unit_test(rounding_is_the_codes),
         cmocka_unit_test(decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
