@@ -7,8 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const double CLIP_START = 4.0;
-
 enum { CACHE_CLIPS = 4 };
 
 /* Latent attention has no layer of values alone that could take P_v. */
@@ -155,7 +153,17 @@ pl_status pl_block_start(const pl_block_layout *at, const pl_block_input *in, do
             pl_factor_start(at->head_dim, 2 * (seeds * seed + at->n_sites), params + at->key, err);
     }
     for (size_t i = at->clips; status == PL_OK && i < at->count; i++) {
-        params[i] = CLIP_START;
+        params[i] = PL_FLAT_CLIP_START;
+    }
+    for (size_t i = 0; status == PL_OK && i < at->n_sites; i++) {
+        const pl_flat_layout *own = &at->sites[i];
+        if (own->input_high > own->input_low) {
+            params[own->input_low] = params[own->input_high] =
+                pl_flat_clip_start(&in->sites[i].activations);
+        }
+    }
+    for (size_t i = 0; status == PL_OK && at->cache != PL_FLAT_NONE && i < CACHE_CLIPS; i++) {
+        params[at->cache + i] = pl_flat_clip_start(&in->kv);
     }
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/learn/factor.h"
+#include "core/learn/rounding.h"
 #include "core/tensor/kron.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 /* Channels that are silent on one side still need a scale (FlatQuant's own code). */
 static const float LEAST = 1e-5f;
 
-static const double CLIP_START = 4.0;
+static const double CLIP_NOTHING = 40.0; /* sigmoid is 1 */
 
 /* group_size: 0 for one group a row. */
 static pl_flat_layout lay_out(size_t n1, size_t n2, bool diagonal, size_t rows, bool weights,
@@ -95,6 +96,13 @@ static float column_max(const pl_site_input *in, size_t c)
     return most;
 }
 
+double pl_flat_clip_start(const pl_act_grid *grid)
+{
+    const pl_rounding rounding = pl_rounding_of_activations(grid);
+    return rounding.steps_by_two || (grid->fixed && grid->group_size > 0) ? CLIP_NOTHING
+                                                                          : PL_FLAT_CLIP_START;
+}
+
 pl_status pl_flat_start(const pl_flat_layout *at, const pl_site_input *in, double alpha,
                         uint64_t seed, double *params, pl_error *err)
 {
@@ -105,7 +113,7 @@ pl_status pl_flat_start(const pl_flat_layout *at, const pl_site_input *in, doubl
                                 alpha * log((double)fmaxf(in->max_abs[c], LEAST));
     }
     for (size_t i = at->clips; i < at->count; i++) {
-        params[i] = CLIP_START;
+        params[i] = i < at->input_low ? PL_FLAT_CLIP_START : pl_flat_clip_start(&in->activations);
     }
     return status;
 }

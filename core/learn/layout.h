@@ -43,8 +43,16 @@ bool pl_flat_layout_fits(const pl_flat_layout *at, size_t n, size_t rows);
 /* sigmoid: the share of a range's end that a clipping parameter keeps. */
 double pl_flat_share(double p);
 
+/* Where the clipping of weights starts. */
+#define PL_FLAT_CLIP_START 4.0
+
+/* Where the clipping of inputs or of a cache starts: the same; or at a share of 1, where it has no
+ * slope to be learned by: codes are clamped, not values, and scales are powers of two, or groups
+ * have a range that clipping leaves alone (range=tensor). */
+double pl_flat_clip_start(const pl_act_grid *grid);
+
 /* The parameters to start with: random orthogonal factors, exp(s_c) = max|W_c|^(1-alpha) /
- * max|X_c|^alpha (the paper's code, alpha = 0.3), clipping at sigmoid(4). */
+ * max|X_c|^alpha (the paper's code, alpha = 0.3), the weights' clipping at sigmoid(4). */
 PL_NODISCARD pl_status pl_flat_start(const pl_flat_layout *at, const pl_site_input *in,
                                      double alpha, uint64_t seed, double *params, pl_error *err);
 

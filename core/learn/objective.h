@@ -21,8 +21,8 @@ typedef struct pl_objective {
     float *lost;           /* [batch, rows] */
 } pl_objective;
 
-/* Copies what it needs of the site.  PL_ERR_STATE where no rows are stored or nothing is quantized.
- * Deinit it in any case. */
+/* Copies what it needs of the site.  PL_ERR_STATE where no rows are stored or nothing is quantized,
+ * PL_ERR_USAGE for a grid whose scales many groups share.  Deinit it in any case. */
 PL_NODISCARD pl_status pl_objective_init(pl_objective *o, const pl_site_input *in, size_t batch,
                                          uint64_t seed, pl_task *task, pl_error *err);
 void pl_objective_deinit(pl_objective *o);

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Values of other formats go through the format's own functions, so many at a time; a mode with two
- * candidates for a scale has groups of no more. */
+/* Values of formats that are not evenly spaced go through the format's own functions, so many at a
+ * time; a mode with two candidates for a scale has groups of no more. */
 enum { PIECE = 64 };
 
 static bool is_even(const pl_rounding *rounding)
@@ -27,7 +27,8 @@ static pl_rounding rounding_of(const pl_grid *grid, bool clamps)
         rounding.least = levels[0];
         rounding.most = levels[count - 1];
         rounding.steps_by_two =
-            grid->scale_mode != PL_SCALE_AMAX && grid->scale_mode != PL_SCALE_FOUR_OVER_SIX;
+            grid->scale_mode == PL_SCALE_FLOOR || grid->scale_mode == PL_SCALE_EVEN ||
+            grid->scale_mode == PL_SCALE_CEIL || grid->scale_mode == PL_SCALE_RCEIL;
     }
     return rounding;
 }
@@ -231,7 +232,7 @@ static inline __attribute__((always_inline)) void one_uneven(const grid_loop *g,
     *grad = over || below || beyond ? 0.0f : e;
 }
 
-/* The same of a piece, rounded[count] = Q(x). */
+/* As differentiate, of a piece whose rounded values are given; added to *sums. */
 PL_CLONES static void differentiate_uneven(const grid_loop *from, const float *restrict x,
                                            const float *restrict rounded, size_t count,
                                            float *restrict grad, lane_sums *sums)

@@ -24,11 +24,11 @@
 typedef struct pl_rounding {
     int bits; /* 0: nothing is rounded */
     const pl_format *format;
-    bool clamps;        /* values are clamped to the range before they are rounded, as a transform's
-                           clipping does with weights; else their codes are, as activations' */
-    pl_scaling scaling; /* where values are not evenly spaced: with */
-    float least, most;  /* the ends of them at scale 1, and */
-    bool steps_by_two;  /* scales that are powers of two */
+    bool clamps; /* values are clamped to the range before they are rounded, as a transform's
+                    clipping does with weights; else their codes are, as activations' */
+    pl_scaling scaling;
+    float least, most; /* of values that are not evenly spaced: their ends at scale 1 */
+    bool steps_by_two; /* scales are powers of two */
 } pl_rounding;
 
 pl_rounding pl_rounding_of_weights(const pl_grid *grid);

@@ -232,19 +232,27 @@ static size_t input_count(const pl_flat_site *s, size_t rows)
     return s->act_fixed ? 1 : rows * s->input_groups;
 }
 
-/* Groups [from, to), which take what their scales know of a tensor from count values x. */
-static void fit_inputs(pl_flat_site *s, pl_act_range share, const float *xt, size_t rows,
-                       size_t from, size_t to, const float *x, size_t count)
+/* What is kept of a group's own range: all, where a range of all tokens is clipped in its place. */
+static pl_act_range group_share(const pl_flat_site *s, pl_act_range share)
 {
-    pl_round_group *groups = s->groups + s->at.rows * s->at.groups;
-    const float most = pl_round_of_tensor(&s->inputs)
-                           ? pl_act_farther(pl_act_kept(pl_act_row_range(x, count), share))
-                           : 0.0f;
-    for (size_t i = from; i < to; i++) {
-        const pl_flat_span span = input_span(s, rows, i);
-        groups[i] = pl_round_fit(&s->inputs, pl_act_row_range(xt + span.first, span.count), share,
-                                 most, xt + span.first, span.count);
-    }
+    return s->act_shared && !s->act_fixed ? (pl_act_range){1.0f, 1.0f} : share;
+}
+
+/* What the scales know of the tensor that count values x are. */
+static float input_most(const pl_flat_site *s, pl_act_range share, const float *x, size_t count)
+{
+    return pl_round_of_tensor(&s->inputs)
+               ? pl_act_farther(pl_act_kept(pl_act_row_range(x, count), share))
+               : 0.0f;
+}
+
+static void fit_input(pl_flat_site *s, pl_act_range share, float most, const float *xt, size_t rows,
+                      size_t i)
+{
+    const pl_flat_span span = input_span(s, rows, i);
+    const float *x = xt + span.first;
+    s->groups[s->at.rows * s->at.groups + i] = pl_round_fit(
+        &s->inputs, pl_act_row_range(x, span.count), group_share(s, share), most, x, span.count);
 }
 
 void pl_flat_site_round_inputs(pl_flat_site *s, const double *params, const float *xt, size_t rows,
@@ -259,17 +267,20 @@ void pl_flat_site_round_inputs(pl_flat_site *s, const double *params, const floa
         return;
     }
     const pl_act_range share = input_share(s, params);
-    if (s->act_shared) {
-        fit_inputs(s, share, xt, rows, 0, input_count(s, rows), xt, rows * n);
+    const float all = s->act_shared ? input_most(s, share, xt, rows * n) : 0.0f;
+    if (s->act_fixed) {
+        fit_input(s, share, all, xt, rows, 0);
     }
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++) {
-        if (!s->act_shared) {
-            fit_inputs(s, share, xt, rows, r * each, (r + 1) * each, xt + r * n, n);
-        }
+        const float most = s->act_shared ? all : input_most(s, share, xt + r * n, n);
         for (size_t g = 0; g < each; g++) {
+            const size_t i = s->act_fixed ? 0 : r * each + g;
             const size_t at = r * n + g * s->input_width, left = (r + 1) * n - at;
-            pl_round_apply(&s->inputs, &groups[s->act_fixed ? 0 : r * each + g], xt + at,
+            if (!s->act_fixed) {
+                fit_input(s, share, most, xt, rows, i);
+            }
+            pl_round_apply(&s->inputs, &groups[i], xt + at,
                            left < s->input_width ? left : s->input_width, xq + at);
         }
     }

@@ -32,7 +32,8 @@ typedef struct pl_flat_site {
 } pl_flat_site;
 
 /* turns: false where another site's T is this one's, too, so that it has quantizers alone, and
- * neither factors nor their sums.  PL_ERR_USAGE where many groups share a scale.  Deinit it in any
+ * neither factors nor their sums.  What scales know of a tensor is a layer's, with the rounder's
+ * fused_scales=shared, too.  PL_ERR_USAGE where many groups share a scale.  Deinit it in any
  * case. */
 PL_NODISCARD pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at,
                                          const pl_site_input *in, size_t most, bool turns,

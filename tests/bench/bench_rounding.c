@@ -25,9 +25,10 @@ static void quantize_plainly(const pl_act_grid *grid, size_t width, float *x)
 {
     enum { MOST = 64 };
     static const uint32_t first[MOST];
-    int16_t codes[MOST];
     const int16_t none = 0;
+#pragma omp parallel for schedule(static)
     for (size_t r = 0; r < ROWS; r++) {
+        int16_t codes[MOST];
         const pl_act_range row = pl_act_row_range(x + r * N, N);
         const pl_scaling scaling = {PL_F32, grid->scale_mode, pl_act_farther(row)};
         for (size_t c = 0; c < N; c += width) {

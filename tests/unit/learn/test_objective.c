@@ -248,7 +248,13 @@ static void check_value(pl_grid grid, pl_act_grid activations)
     memcpy(x, o.x, sizeof x);
     memcpy(w, o.w, sizeof w);
     pl_check_ok(pl_transform_inputs(t, x, SAMPLES, NULL, &err), err);
-    pl_act_quantize(&activations, pl_transform_clip(t), x, SAMPLES, N);
+    if (activations.fixed) {
+        const pl_act_range all = pl_act_row_range(x, SAMPLES * N);
+        const pl_act_range share = pl_act_share(&activations, pl_transform_clip(t));
+        pl_act_quantize_fixed(&activations, pl_act_kept(all, share), x, SAMPLES, N);
+    } else {
+        pl_act_quantize(&activations, pl_transform_clip(t), x, SAMPLES, N);
+    }
     pl_check_ok(pl_transform_weights(t, w, ROWS + ROWS2, NULL, &err), err);
     pl_transform_clip_weights(t, 0, w, ROWS + ROWS2);
     for (size_t r = 0; r < ROWS + ROWS2; r++) {
@@ -298,6 +304,8 @@ static void test_value_is_the_quantizers(void **ctx)
                 continue;
             }
             grid.scale_mode = act.scale_mode = (pl_scale_mode)mode;
+            check_value(grid, act);
+            act.fixed = uneven[i].format == &pl_format_nvfp4; /* the only one with a use for it */
             check_value(grid, act);
         }
     }
