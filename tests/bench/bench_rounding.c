@@ -1,5 +1,5 @@
-/* What quantizing inputs costs, in each of a few formats: by all threads: over codes and their
- * values, the plain way, and over a copy of the inputs, which is what memory allows. */
+/* What quantizing inputs costs in a few formats, by all threads: beside the plain way, by codes and
+ * their values, and beside a copy of the inputs, which is what memory allows. */
 #include "core/format/activation.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/rows.h"
