@@ -1,7 +1,6 @@
 #include "core/learn/site.h"
 
 #include "core/base/checked.h"
-
 #include "core/tensor/groups.h"
 
 #include <math.h>
@@ -232,10 +231,16 @@ static size_t input_count(const pl_flat_site *s, size_t rows)
     return s->act_fixed ? 1 : rows * s->input_groups;
 }
 
-/* What is kept of a group's own range: all, where a range of all tokens is clipped in its place. */
+/* Whether what is clipped is the range of all tokens, in place of the groups' own. */
+static bool clips_tensor(const pl_flat_site *s)
+{
+    return s->act_shared && !s->act_fixed;
+}
+
+/* What is kept of a group's own range. */
 static pl_act_range group_share(const pl_flat_site *s, pl_act_range share)
 {
-    return s->act_shared && !s->act_fixed ? (pl_act_range){1.0f, 1.0f} : share;
+    return clips_tensor(s) ? (pl_act_range){1.0f, 1.0f} : share;
 }
 
 /* What the scales know of the tensor that count values x are. */
@@ -293,7 +298,7 @@ void pl_flat_site_inputs_back(pl_flat_site *s, const double *params, const float
     if (s->inputs.bits == 0) {
         return;
     }
-    const pl_act_range share = input_share(s, params);
+    const pl_act_range kept = group_share(s, input_share(s, params));
     const pl_act_range learned = pl_flat_shares(params, at->input_low, at->input_high);
     const pl_round_group *groups = s->groups + at->rows * at->groups;
     const size_t count = input_count(s, rows);
@@ -301,10 +306,10 @@ void pl_flat_site_inputs_back(pl_flat_site *s, const double *params, const float
 #pragma omp parallel for schedule(static)
     for (size_t g = 0; g < count; g++) {
         const pl_flat_span span = input_span(s, rows, g);
-        pl_round_back(&s->inputs, &groups[g], share, xt + span.first, span.count, grad + span.first,
+        pl_round_back(&s->inputs, &groups[g], kept, xt + span.first, span.count, grad + span.first,
                       &s->ends[2 * g], &s->ends[2 * g + 1]);
     }
-    for (size_t g = 0; g < count; g++) {
+    for (size_t g = 0; g < count && !clips_tensor(s); g++) {
         low_sum += s->ends[2 * g];
         high_sum += s->ends[2 * g + 1];
     }

@@ -229,6 +229,8 @@ static void quantize_inputs(pl_ref_learn *r, const double *params, double *xt, d
     const pl_flat_layout *at = &r->at;
     const size_t rows = r->act_fixed ? 1 : r->samples, n = r->samples * at->n / rows;
     const size_t width = r->act_group > 0 ? r->act_group : n;
+    /* Groups under a range of all tokens keep their own, which clipping leaves alone. */
+    const bool whole = r->act_fixed && r->act_group > 0;
     for (size_t row = 0; r->act_bits > 0 && row < rows; row++) {
         const double low = r->act_clip * pl_ref_share(params[at->input_low]);
         const double high = r->act_clip * pl_ref_share(params[at->input_high]);
@@ -236,8 +238,8 @@ static void quantize_inputs(pl_ref_learn *r, const double *params, double *xt, d
         for (size_t i = row * n; i < (row + 1) * n; i += width) {
             const size_t left = (row + 1) * n - i, count = left < width ? left : width;
             pl_ref_ends e = pl_ref_ends_of(xt + i, count);
-            e.low *= low;
-            e.high *= high;
+            e.low *= whole ? 1.0 : low;
+            e.high *= whole ? 1.0 : high;
             pl_ref_quantize(r->hold, xt + i, count, e, r->act_bits, r->act_format, most, false,
                             offsets + i, sides + i, &zeros[i]);
         }

@@ -228,6 +228,9 @@ static void test_uneven_formats(void **ctx)
         check(NULL, uneven_act_grid(i, 0.8));
         check(&grid, uneven_act_grid(i, 1.0));
     }
+    pl_act_grid all = uneven_act_grid(4, 0.8); /* NVFP4, groups that fill rows */
+    all.fixed = true;
+    check(NULL, all);
 }
 
 /* What it measures is what the pipeline's own quantizers do to the same rows. */
