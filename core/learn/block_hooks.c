@@ -91,9 +91,7 @@ static pl_status input_back(void *ctx, size_t site, const float *x, size_t rows,
 /* Group i of keys or values [rows * kv_heads, head_dim]. */
 static pl_flat_span cache_span(const pl_block_objective *o, size_t i)
 {
-    const size_t d = o->in.head_dim, each = o->head_groups, from = i % each * o->cache_width;
-    const size_t left = d - from;
-    return (pl_flat_span){i / each * d + from, left < o->cache_width ? left : o->cache_width};
+    return pl_flat_span_in(o->in.head_dim, o->head_groups, o->cache_width, i);
 }
 
 static pl_act_range cache_share(const pl_block_objective *o, bool values)

@@ -179,24 +179,48 @@ typedef struct lane_sums {
     float scale[LANES], low[LANES], high[LANES];
 } lane_sums;
 
-static inline __attribute__((always_inline)) void one(const grid_loop *g, const float *x,
-                                                      float *grad, float *scale_sum, float *low_sum,
-                                                      float *high_sum)
+#define INLINE static inline __attribute__((always_inline))
+
+/* Of a value that is kept as `kept` and rounded to `out`; over: its code is clamped. */
+INLINE void one(const grid_loop *g, float x, float kept, float out, bool over, float *grad,
+                float *scale_sum, float *low_sum, float *high_sum)
 {
-    const float e = *grad, up = *x > g->low ? *x : g->low, kept = up < g->high ? up : g->high;
-    const float code = rintf(kept / g->scale) + g->zero;
-    const float above = code > g->least ? code : g->least;
-    const float inside = above < g->most ? above : g->most;
-    const float out = g->scale * (inside - g->zero);
-    const bool over = code < g->least || code > g->most;
-    const bool below = *x < g->low;
-    const bool beyond = *x > g->high;
+    const float e = *grad;
+    const bool below = x<g->low, beyond = x> g->high;
     *scale_sum += e * (out - (over ? g->code_base : kept));
     *low_sum += over ? e * g->code_follows : below ? e : 0.0f;
     *high_sum += !over && beyond ? e : 0.0f;
     *grad = over || below || beyond ? 0.0f : e;
 }
 
+INLINE void one_even(const grid_loop *g, float x, float *grad, float *scale_sum, float *low_sum,
+                     float *high_sum)
+{
+    const float up = x > g->low ? x : g->low, kept = up < g->high ? up : g->high;
+    const float code = rintf(kept / g->scale) + g->zero;
+    const float above = code > g->least ? code : g->least;
+    const float inside = above < g->most ? above : g->most;
+    one(g, x, kept, g->scale * (inside - g->zero), code < g->least || code > g->most, grad,
+        scale_sum, low_sum, high_sum);
+}
+
+INLINE void one_uneven(const grid_loop *g, float x, float rounded, float *grad, float *scale_sum,
+                       float *low_sum, float *high_sum)
+{
+    const float up = x > g->low ? x : g->low, kept = up < g->high ? up : g->high;
+    one(g, x, kept, rounded, kept < g->least || kept > g->most, grad, scale_sum, low_sum, high_sum);
+}
+
+INLINE void add_to_lanes(const float *scale, const float *low, const float *high, lane_sums *sums)
+{
+    for (size_t lane = 0; lane < LANES; lane++) {
+        sums->scale[lane] += scale[lane];
+        sums->low[lane] += low[lane];
+        sums->high[lane] += high[lane];
+    }
+}
+
+/* Both add to *sums. */
 PL_CLONES static void differentiate(const grid_loop *from, const float *restrict x, size_t count,
                                     float *restrict grad, lane_sums *sums)
 {
@@ -205,34 +229,16 @@ PL_CLONES static void differentiate(const grid_loop *from, const float *restrict
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
         for (size_t lane = 0; lane < LANES; lane++) {
-            one(&g, x + i + lane, grad + i + lane, &scale[lane], &low[lane], &high[lane]);
+            one_even(&g, x[i + lane], grad + i + lane, &scale[lane], &low[lane], &high[lane]);
         }
     }
     for (; i < count; i++) {
-        one(&g, x + i, grad + i, &scale[0], &low[0], &high[0]);
+        one_even(&g, x[i], grad + i, &scale[0], &low[0], &high[0]);
     }
-    for (size_t lane = 0; lane < LANES; lane++) {
-        sums->scale[lane] = scale[lane];
-        sums->low[lane] = low[lane];
-        sums->high[lane] = high[lane];
-    }
+    add_to_lanes(scale, low, high, sums);
 }
 
-static inline __attribute__((always_inline)) void one_uneven(const grid_loop *g, float x,
-                                                             float rounded, float *grad,
-                                                             float *scale_sum, float *low_sum,
-                                                             float *high_sum)
-{
-    const float e = *grad, up = x > g->low ? x : g->low, kept = up < g->high ? up : g->high;
-    const bool over = kept < g->least || kept > g->most;
-    const bool below = x<g->low, beyond = x> g->high;
-    *scale_sum += e * (rounded - (over ? 0.0f : kept));
-    *low_sum += !over && below ? e : 0.0f;
-    *high_sum += !over && beyond ? e : 0.0f;
-    *grad = over || below || beyond ? 0.0f : e;
-}
-
-/* As differentiate, of a piece whose rounded values are given; added to *sums. */
+/* Of a piece whose rounded values are given. */
 PL_CLONES static void differentiate_uneven(const grid_loop *from, const float *restrict x,
                                            const float *restrict rounded, size_t count,
                                            float *restrict grad, lane_sums *sums)
@@ -249,11 +255,7 @@ PL_CLONES static void differentiate_uneven(const grid_loop *from, const float *r
     for (; i < count; i++) {
         one_uneven(&g, x[i], rounded[i], grad + i, &scale[0], &low[0], &high[0]);
     }
-    for (size_t lane = 0; lane < LANES; lane++) {
-        sums->scale[lane] += scale[lane];
-        sums->low[lane] += low[lane];
-        sums->high[lane] += high[lane];
-    }
+    add_to_lanes(scale, low, high, sums);
 }
 
 /* A group's sums to *sums, the scale's by the scale. */
@@ -297,7 +299,7 @@ static void round_gradient(const pl_rounding *rounding, const pl_round_group *gr
         return;
     }
     const grid_loop g = loop_of(rounding, group);
-    lane_sums lanes;
+    lane_sums lanes = {0};
     differentiate(&g, x, count, grad, &lanes);
     add_lanes(&lanes, group->scale, sums);
 }

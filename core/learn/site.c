@@ -136,10 +136,15 @@ double pl_flat_slope(float share)
     return (double)share * (1.0 - (double)share);
 }
 
+pl_flat_span pl_flat_span_in(size_t n, size_t groups, size_t width, size_t i)
+{
+    const size_t before = i % groups * width, left = n - before;
+    return (pl_flat_span){i / groups * n + before, left < width ? left : width};
+}
+
 pl_flat_span pl_flat_span_of(const pl_flat_layout *at, size_t i)
 {
-    const size_t before = i % at->groups * at->width, left = at->n - before;
-    return (pl_flat_span){i / at->groups * at->n + before, left < at->width ? left : at->width};
+    return pl_flat_span_in(at->n, at->groups, at->width, i);
 }
 
 static pl_act_range weight_share(const pl_flat_layout *at, const double *params, size_t i)
@@ -218,12 +223,8 @@ static pl_act_range input_share(const pl_flat_site *s, const double *params)
 /* Group i of rows of inputs [rows, n]: a token's, or all there is. */
 static pl_flat_span input_span(const pl_flat_site *s, size_t rows, size_t i)
 {
-    if (s->act_fixed) {
-        return (pl_flat_span){0, rows * s->at.n};
-    }
-    const size_t before = i % s->input_groups * s->input_width, left = s->at.n - before;
-    return (pl_flat_span){i / s->input_groups * s->at.n + before,
-                          left < s->input_width ? left : s->input_width};
+    return s->act_fixed ? (pl_flat_span){0, rows * s->at.n}
+                        : pl_flat_span_in(s->at.n, s->input_groups, s->input_width, i);
 }
 
 static size_t input_count(const pl_flat_site *s, size_t rows)
@@ -281,12 +282,11 @@ void pl_flat_site_round_inputs(pl_flat_site *s, const double *params, const floa
         const float most = s->act_shared ? all : input_most(s, share, xt + r * n, n);
         for (size_t g = 0; g < each; g++) {
             const size_t i = s->act_fixed ? 0 : r * each + g;
-            const size_t at = r * n + g * s->input_width, left = (r + 1) * n - at;
+            const pl_flat_span span = pl_flat_span_in(n, each, s->input_width, r * each + g);
             if (!s->act_fixed) {
                 fit_input(s, share, most, xt, rows, i);
             }
-            pl_round_apply(&s->inputs, &groups[i], xt + at,
-                           left < s->input_width ? left : s->input_width, xq + at);
+            pl_round_apply(&s->inputs, &groups[i], xt + span.first, span.count, xq + span.first);
         }
     }
 }

@@ -74,4 +74,7 @@ typedef struct pl_flat_span {
 } pl_flat_span;
 pl_flat_span pl_flat_span_of(const pl_flat_layout *at, size_t i);
 
+/* Group i of rows [rows, n] that have `groups` of `width` values each, the last of what is left. */
+pl_flat_span pl_flat_span_in(size_t n, size_t groups, size_t width, size_t i);
+
 #endif

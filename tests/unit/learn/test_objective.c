@@ -302,8 +302,9 @@ static void test_value_is_the_quantizers(void **ctx)
         for (unsigned mode = 0; mode < PL_SCALE_MODES; mode++) {
             pl_grid grid = uneven_grid(i);
             pl_act_grid act = uneven_act_grid(i, 0.8);
+            const unsigned modes = uneven[i].format->modes;
             if (mode == PL_SCALE_TENSOR || mode == PL_SCALE_BLOCK ||
-                (uneven[i].format->modes & 1u << mode) == 0) {
+                ((modes != 0 ? modes : 1u << PL_SCALE_AMAX) & 1u << mode) == 0) {
                 continue;
             }
             grid.scale_mode = act.scale_mode = (pl_scale_mode)mode;
