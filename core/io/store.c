@@ -4,7 +4,6 @@
 #include "core/base/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,15 +72,6 @@ void pl_store_close(pl_store *store)
 const char *pl_store_folder(const pl_store *store)
 {
     return store->folder;
-}
-
-/* The time of last use is the access time, set by hand: it works on file systems mounted without
- * access times, and leaves the modification time that open readers check alone.  A store that
- * cannot be written keeps its old order, which is no error. */
-static void mark_used(const char *path)
-{
-    const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
-    (void)utimensat(AT_FDCWD, path, times, 0);
 }
 
 typedef enum kept_state { KEPT_NOWHERE, KEPT_HERE, KEPT_AS_REMOVED } kept_state;
@@ -169,14 +159,19 @@ void pl_store_begin(pl_store *store)
      * told, so that at no moment another process sees it as older than every command. */
     struct timespec now[2];
     pl_store_be_present(store);
+    const int held = pl_store_hold(store);
     const bool told = clock_gettime(CLOCK_REALTIME_COARSE, &now[0]) == 0;
     for (size_t i = 0; i < store->pin_count; i++) {
         (void)pl_store_has(store, store->pins[i].kind, store->pins[i].key);
     }
+    pthread_mutex_lock(&store->lock);
+    store->began = told ? now[0] : (struct timespec){0};
     if (store->presence.path != NULL) {
         now[1] = now[0];
         (void)futimens(store->presence.fd, told ? now : NULL);
     }
+    pthread_mutex_unlock(&store->lock);
+    pl_store_let_go(held);
 }
 
 /* keep: what is there and sound stays. */
@@ -190,10 +185,10 @@ static pl_status write_entry(pl_store *store, const pl_entry_content *content, b
         return status;
     }
     const kept_state kept = look_among_kept(store, content->kind, content->key, NULL, NULL);
+    /* Marked first, so that it stays while it is read. */
     if (keep &&
-        (kept == KEPT_HERE ||
-         (kept == KEPT_NOWHERE && pl_store_is_sound(path.data, content->kind, content->key)))) {
-        mark_used(path.data);
+        (kept == KEPT_HERE || (kept == KEPT_NOWHERE && pl_store_mark(store, path.data) &&
+                               pl_store_is_sound(path.data, content->kind, content->key)))) {
         goto done;
     }
     if (store->peer != NULL && store->peer->writes != NULL) {
@@ -240,9 +235,8 @@ bool pl_store_has(pl_store *store, const char *kind, pl_id key)
     const kept_state kept = look_among_kept(store, kind, key, NULL, NULL);
     bool found = kept == KEPT_HERE;
     if (kept == KEPT_NOWHERE) {
-        found = access(path.data, R_OK) == 0;
-        mark_used(path.data); /* whoever asks will want it */
-        found = found || pl_store_peer_has(store, kind, key);
+        found = pl_store_mark(store, path.data) /* whoever asks will want it */
+                || pl_store_peer_has(store, kind, key);
     }
     pl_buf_deinit(&path);
     return found;
@@ -272,13 +266,12 @@ pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **
         status = pl_error_set(err, PL_ERR_NOT_FOUND, "%s: was removed", path.data);
         break;
     case KEPT_NOWHERE:
+        (void)pl_store_mark(store, path.data);
         status = pl_entry_open(path.data, kind, key, out, err);
         if (status == PL_ERR_NOT_FOUND && pl_store_fetch(store, kind, key, path.data)) {
             status = pl_entry_open(path.data, kind, key, out, err);
         }
-        if (status == PL_OK) {
-            mark_used(path.data);
-        } else if (status == PL_ERR_IO && is_closed_to_us(path.data)) {
+        if (status == PL_ERR_IO && is_closed_to_us(path.data)) {
             status = pl_error_set(err, PL_ERR_NOT_FOUND, "%s: is not ours to read", path.data);
         }
         break;

@@ -11,6 +11,7 @@
 #include "core/io/store.h"
 
 #include <pthread.h>
+#include <time.h>
 
 /* What an entry is made of; borrowed. */
 typedef struct pl_entry_content {
@@ -84,6 +85,7 @@ struct pl_store {
     size_t pin_count;
     pthread_mutex_t lock;  /* of what follows: sites are put by several threads */
     pl_temporary presence; /* see pl_store_be_present */
+    struct timespec began; /* when the present command began; 0: none has */
     pl_kept kept;
     char *notice; /* a sentence that nobody has taken yet */
     bool told;
@@ -106,8 +108,19 @@ bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key);
 bool pl_store_peer_has(const pl_store *store, const char *kind, pl_id key);
 bool pl_store_fetch(const pl_store *store, const char *kind, pl_id key, const char *path);
 
-/* store_room.c: says to other processes that this one uses the store, if there is a folder. */
+/* --- store_room.c --- */
+
+/* Says to other processes that this one uses the store, if there is a folder. */
 void pl_store_be_present(pl_store *store);
+
+/* While a process holds this, no other removes what nobody wants: what is found is still there when
+ * it is marked.  Held for moments only.  Returns what pl_store_let_go takes; where the file system
+ * knows no locks there is none, and the moments are not guarded. */
+int pl_store_hold(const pl_store *store);
+void pl_store_let_go(int held);
+
+/* Marks what lies at path as used now, under the hold, and says whether it is there. */
+bool pl_store_mark(pl_store *store, const char *path);
 /* Removes what a process that died has left in the making. */
 void pl_store_sweep(const pl_store *store);
 

@@ -36,7 +36,8 @@ pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key, const
 {
     pl_buf path = {0};
     pl_status status = pl_store_path(store, kind, key, &path, err);
-    if (status != PL_OK || (keep && pl_store_is_sound(path.data, kind, key))) {
+    if (status != PL_OK ||
+        (keep && pl_store_mark(store, path.data) && pl_store_is_sound(path.data, kind, key))) {
         pl_buf_deinit(&path);
         return status;
     }

@@ -43,10 +43,49 @@ void pl_store_be_present(pl_store *store)
         if (!target.failed &&
             pl_temporary_create(target.data, false, &store->presence, NULL) != PL_OK) {
             store->presence.path = NULL; /* on a disk without any room nobody sees this process */
+        } else if (store->presence.path != NULL && store->began.tv_sec != 0) {
+            /* The folder was made after the command began. */
+            const struct timespec times[2] = {store->began, store->began};
+            (void)futimens(store->presence.fd, times);
         }
     }
     pthread_mutex_unlock(&store->lock);
     pl_buf_deinit(&target);
+}
+
+/* The folder's own lock, which every process can take that can list it. */
+static int lock_folder(const pl_store *store, int operation)
+{
+    const int fd = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && flock(fd, operation) != 0 && errno == EINTR) {
+    }
+    return fd;
+}
+
+int pl_store_hold(const pl_store *store)
+{
+    return lock_folder(store, LOCK_SH);
+}
+
+void pl_store_let_go(int held)
+{
+    if (held >= 0) {
+        close(held);
+    }
+}
+
+/* The time of last use is the access time, set by hand: it works on file systems mounted without
+ * access times, and leaves the modification time that open readers check alone.  A store that
+ * cannot be written keeps its old order, which is no error. */
+bool pl_store_mark(pl_store *store, const char *path)
+{
+    static const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    pl_store_be_present(store);
+    const int held = pl_store_hold(store);
+    (void)utimensat(AT_FDCWD, path, times, 0);
+    const bool there = access(path, R_OK) == 0;
+    pl_store_let_go(held);
+    return there;
 }
 
 /* Is the file locked by a process?  One that cannot be looked at may be. */
@@ -185,6 +224,10 @@ static uint64_t effective_limit(const pl_store *store, uint64_t used)
 
 static void list_all(const pl_store *store, candidates *all)
 {
+    /* Before the files: a command that begins meanwhile marks what it wants, then tells its time.
+     */
+    bool used = false;
+    const struct timespec since = oldest_use(store, &used);
     DIR *dir = opendir(store->folder);
     pl_temporary_sweep(store->folder);
     for (struct dirent *item; dir != NULL && (item = readdir(dir)) != NULL;) {
@@ -195,8 +238,6 @@ static void list_all(const pl_store *store, candidates *all)
     if (dir != NULL) {
         closedir(dir);
     }
-    bool used = false;
-    const struct timespec since = oldest_use(store, &used);
     for (size_t i = 0; i < all->count; i++) {
         candidate *c = &all->list[i];
         c->keep = c->keep || (used && compare_times(c->used, since) >= 0);
@@ -239,6 +280,7 @@ static void free_all(candidates *all)
 pl_status pl_store_trim(pl_store *store, pl_error *err)
 {
     candidates all = {0};
+    const int held = lock_folder(store, LOCK_EX);
     list_all(store, &all);
     const uint64_t limit = effective_limit(store, all.bytes);
     for (size_t i = 0; i < all.count && all.bytes > limit; i++) {
@@ -247,6 +289,7 @@ pl_status pl_store_trim(pl_store *store, pl_error *err)
             all.bytes -= c->bytes;
         }
     }
+    pl_store_let_go(held);
     const bool failed = all.failed;
     free_all(&all);
     return failed ? pl_error_memory(err, "the list of the store") : PL_OK;
@@ -265,6 +308,7 @@ bool pl_store_make_room(pl_store *store, uint64_t bytes)
         return true;
     }
     candidates all = {0};
+    const int held = lock_folder(store, LOCK_EX);
     list_all(store, &all);
     bool room = has_room(store, bytes); /* the dead have left something */
     for (size_t i = 0; i < all.count && !room; i++) {
@@ -272,6 +316,7 @@ bool pl_store_make_room(pl_store *store, uint64_t bytes)
             room = has_room(store, bytes);
         }
     }
+    pl_store_let_go(held);
     free_all(&all);
     return room;
 }

@@ -5,6 +5,8 @@
 #include "tests/support/temp.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 static const pl_id key = {1, 2};
@@ -249,6 +251,9 @@ static void the_default_folder(void **state)
     pl_check_says(err, "XDG_CACHE_HOME");
 }
 
+/* After so long a file's time is another one. */
+static const struct timespec a_tick = {.tv_nsec = 10000000};
+
 /* What a command that runs has used stays, whichever store object trims; then it goes. */
 static void what_is_in_use_stays(void **state)
 {
@@ -275,11 +280,84 @@ static void what_is_in_use_stays(void **state)
     assert_true(pl_store_has(other, "solve", (pl_id){7, 2}));
     pl_store_close(f->store);
     f->store = NULL;
+    nanosleep(&a_tick, NULL);
+    pl_store_begin(other);
     assert_true(pl_store_make_room(other, 1));
     pl_check_ok(pl_store_trim(other, &err), err);
     assert_false(pl_store_has(other, "solve", (pl_id){7, 1}));
     assert_false(pl_store_has(other, "solve", (pl_id){7, 2}));
     pl_store_close(other);
+}
+
+/* A command that began before there was a folder: what it found in the meantime is wanted, too. */
+static void what_was_found_before_the_first_put_stays(void **state)
+{
+    fixture *f = *state;
+    pl_error err;
+    pl_store *other = NULL;
+    char folder[1100];
+    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "late"));
+    pl_store_close(f->store);
+    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
+    pl_check_ok(pl_store_open(folder, 1, &other, &err), err);
+    pl_store_begin(f->store);
+    pl_store *mine = f->store;
+    f->store = other;
+    put_sized(f, 0, 1000);
+    f->store = mine;
+    assert_true(pl_store_has(mine, "solve", (pl_id){7, 0}));
+    nanosleep(&a_tick, NULL);
+    put_sized(f, 1, 1000);
+    pl_store_begin(other);
+    pl_check_ok(pl_store_trim(other, &err), err);
+    assert_true(pl_store_has(mine, "solve", (pl_id){7, 0}));
+    pl_store_close(other);
+}
+
+typedef struct trimmer {
+    pl_store *store;
+    atomic_bool end;
+} trimmer;
+
+static void *trim_on_and_on(void *arg)
+{
+    trimmer *t = arg;
+    pl_status status = PL_OK;
+    while (!atomic_load(&t->end) && status == PL_OK) {
+        status = pl_store_trim(t->store, NULL);
+    }
+    return NULL;
+}
+
+/* Another trims while command after command begins: no moment is left in between. */
+static void what_is_pinned_stays_while_commands_begin(void **state)
+{
+    enum { ENTRIES = 8, COMMANDS = 100 };
+    fixture *f = *state;
+    pl_error err;
+    trimmer other = {0};
+    pthread_t thread;
+    char folder[1100];
+    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "begins"));
+    pl_store_close(f->store);
+    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
+    pl_check_ok(pl_store_open(folder, 1, &other.store, &err), err);
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        put_sized(f, i, 1000);
+        pl_check_ok(pl_store_pin(f->store, "solve", (pl_id){7, i}, &err), err);
+    }
+    pl_store_begin(f->store);
+    assert_int_equal(pthread_create(&thread, NULL, trim_on_and_on, &other), 0);
+    for (int i = 0; i < COMMANDS; i++) {
+        nanosleep(&a_tick, NULL);
+        pl_store_begin(f->store);
+    }
+    atomic_store(&other.end, true);
+    pthread_join(thread, NULL);
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        assert_true(pl_store_has(f->store, "solve", (pl_id){7, i}));
+    }
+    pl_store_close(other.store);
 }
 
 static void check_kept(pl_store *store, pl_id id, float want)
@@ -347,6 +425,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(trim_removes_the_least_recently_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_that_cannot_be_is_a_sentence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_in_use_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_found_before_the_first_put_stays, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_is_pinned_stays_while_commands_begin, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_the_disk_refuses_stays_in_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_default_folder, set_up, tear_down),
     };
