@@ -1,5 +1,6 @@
 #include "tests/screen/pty.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -268,12 +269,37 @@ static bool look(pl_pty *pty, double limit)
     return n > 0;
 }
 
+/* Does one of its threads run, or would, had it a core?  Where others take the time of the machine
+ * a program may be silent for long and yet have more to say. */
+static bool is_at_work(const pl_pty *pty)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pty->pid);
+    DIR *dir = opendir(path);
+    bool works = false;
+    for (struct dirent *item; dir != NULL && !works && (item = readdir(dir)) != NULL;) {
+        char stat[400] = "";
+        snprintf(path, sizeof path, "%.20s/stat", item->d_name);
+        const int fd = item->d_name[0] != '.' ? openat(dirfd(dir), path, O_RDONLY) : -1;
+        const ssize_t n = fd >= 0 ? read(fd, stat, sizeof stat - 1) : 0;
+        const char *name_end = n > 0 ? strrchr(stat, ')') : NULL; /* "pid (name) state ..." */
+        works = name_end != NULL && (name_end[2] == 'R' || name_end[2] == 'D');
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return works;
+}
+
 bool pl_pty_rest(pl_pty *pty, double quiet, double limit)
 {
     double start = pl_clock_now();
     double last = start;
     while (pl_clock_now() - start < limit && !pty->ended) {
-        if (look(pty, quiet / 4)) {
+        if (look(pty, quiet / 4) || is_at_work(pty)) {
             last = pl_clock_now();
         } else if (pl_clock_now() - last >= quiet) {
             return true;

@@ -41,8 +41,8 @@ void pl_pty_signal(pl_pty *pty, int signo);
 /* Reads for so long. */
 void pl_pty_run(pl_pty *pty, double seconds);
 
-/* Reads until nothing has come for so long, at most `limit` seconds; false if it never came to
- * rest. */
+/* Reads until nothing has come for so long while the program did nothing, at most `limit` seconds;
+ * false if it never came to rest. */
 bool pl_pty_rest(pl_pty *pty, double quiet, double limit);
 
 /* Sends bytes however slowly they are taken, reading what comes meanwhile. */
