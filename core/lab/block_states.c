@@ -2,6 +2,7 @@
 #include "core/lab/lab.h"
 
 #include "core/base/checked.h"
+#include "core/lab/half_spec.h"
 
 #include <stdlib.h>
 
@@ -12,8 +13,9 @@ static pl_status embed_windows(pl_context cx, pl_forward *forward, pl_block_stat
     pl_calib_spec spec;
     pl_tokens tokens = {0};
     const size_t hidden = pl_model_config(cx.state->source->model)->hidden_size;
-    pl_status status = pl_lab_calib_spec(cx, &spec, &tokens, err);
+    pl_status status = pl_lab_spec_of(cx, out->calibration, &spec, &tokens, err);
     if (status != PL_OK) {
+        pl_tokens_deinit(&tokens);
         return status;
     }
     out->windows = spec.protocol.windows;

@@ -51,3 +51,34 @@ pl_status pl_lab_half_spec(pl_context cx, size_t half, size_t rows, pl_calib_spe
     pl_tokens_deinit(&all);
     return status;
 }
+
+pl_status pl_lab_spec_of(pl_context cx, pl_id calibration, pl_calib_spec *spec, pl_tokens *tokens,
+                         pl_error *err)
+{
+    pl_calib_spec whole;
+    pl_tokens all = {0};
+    pl_id key = {0};
+    *tokens = (pl_tokens){0};
+    pl_status status = pl_lab_calib_spec(cx, &whole, &all, err);
+    PL_THEN(pl_calib_key(&whole, &key, cx.task, err));
+    bool found = status == PL_OK && pl_id_equal(key, calibration);
+    if (found) {
+        *tokens = all;
+        *spec = whole;
+        spec->tokens = tokens;
+        return PL_OK;
+    }
+    const size_t halves = status == PL_OK && whole.protocol.windows > 1 ? 2 : 0;
+    for (size_t half = 0; status == PL_OK && !found && half < halves; half++) {
+        pl_tokens_deinit(tokens);
+        status = pl_lab_spec_half(&whole, half, whole.sample_rows, spec, tokens, err);
+        PL_THEN(pl_calib_key(spec, &key, cx.task, err));
+        found = status == PL_OK && pl_id_equal(key, calibration);
+    }
+    pl_tokens_deinit(&all);
+    if (status == PL_OK && !found) {
+        status = pl_error_set(err, PL_ERR_CHANGED,
+                              "the calibration text changed since `calibrate`: run it again");
+    }
+    return status;
+}

@@ -1,5 +1,5 @@
-/* core/lab/half_spec.h -- what a half of the state's calibration is made of (halves.h), without
- * making it. */
+/* core/lab/half_spec.h -- what the state's calibration, or a half of it (halves.h), is made of,
+ * without making it. */
 #ifndef PL_LAB_HALF_SPEC_H
 #define PL_LAB_HALF_SPEC_H
 
@@ -13,5 +13,11 @@ PL_NODISCARD pl_status pl_lab_spec_half(const pl_calib_spec *whole, size_t half,
 /* The same of the state's own calibration. */
 PL_NODISCARD pl_status pl_lab_half_spec(pl_context cx, size_t half, size_t rows,
                                         pl_calib_spec *spec, pl_tokens *tokens, pl_error *err);
+
+/* What the calibration of that key is made of: the state's own, or a half of it with all its rows.
+ * For whoever learns on its windows and keeps what was learned under the key.  PL_ERR_CHANGED where
+ * it is neither, because the text is another one by now. */
+PL_NODISCARD pl_status pl_lab_spec_of(pl_context cx, pl_id calibration, pl_calib_spec *spec,
+                                      pl_tokens *tokens, pl_error *err);
 
 #endif

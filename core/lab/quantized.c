@@ -2,6 +2,7 @@
 
 #include "core/lab/outputs.h"
 #include "core/lab/results.h"
+#include "core/lab/transformed_parts.h"
 #include "core/lab/weights.h"
 #include "core/model/bare.h"
 
@@ -18,25 +19,49 @@ size_t pl_quantized_layers(const pl_state *state)
     return count;
 }
 
+static const pl_spec *transform_of(const pl_state *state, size_t site)
+{
+    return pl_state_spec(state, pl_model_site(state->source->model, site)->layers[0],
+                         PL_SLOT_TRANSFORM);
+}
+
+/* Is something made from the state's calibration that no result has: a planned transform of a site
+ * without one, or a range of its inputs? */
+static bool asks_for_calibration(const pl_state *state)
+{
+    const pl_model *model = state->source->model;
+    bool asks = state->activations.fixed;
+    for (size_t s = 0; !asks && s < pl_model_site_count(model); s++) {
+        const pl_site *site = pl_model_site(model, s);
+        bool solved = false;
+        for (size_t i = 0; i < site->n_layers; i++) {
+            solved = solved || pl_state_result(state, site->layers[i]) != NULL;
+        }
+        asks = !solved && transform_of(state, s)->method != NULL;
+    }
+    return asks;
+}
+
 void pl_quantized_hash(const pl_state *state, pl_hasher *hasher)
 {
     pl_buf text = {0};
+    const bool asks = asks_for_calibration(state);
     pl_state_quantized_commands(state, &text);
     for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
         const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
         if (spec->method != NULL) {
             pl_spec_format(spec, &text);
         }
+        if (asks && spec->method != NULL) { /* which is made for the grid of the weights, too */
+            pl_rounder_format(state, i, " > ", &text);
+        }
         pl_buf_puts(&text, "\n");
     }
     pl_hasher_text(hasher, text.data != NULL ? text.data : "");
+    if (asks) {
+        pl_hasher_id(hasher, state->calibration.known ? state->calibration.key : (pl_id){0});
+    }
     pl_buf_deinit(&text);
-}
-
-static const pl_spec *transform_of(const pl_state *state, size_t site)
-{
-    return pl_state_spec(state, pl_model_site(state->source->model, site)->layers[0],
-                         PL_SLOT_TRANSFORM);
 }
 
 static pl_context context_of(const pl_quantized *q, pl_task *task)

@@ -1,5 +1,6 @@
 /* SpinQuant's loss: the quantized model's cross-entropy on the calibration's windows. */
 #include "core/base/checked.h"
+#include "core/lab/half_spec.h"
 #include "core/lab/rotations_parts.h"
 #include "core/learn/spin.h"
 #include "core/method/rotations.h"
@@ -65,7 +66,7 @@ pl_status pl_rotations_model(const pl_rotations_problem *p, pl_rotations_loss *o
         return pl_error_memory(err, "windows to learn on");
     }
     pl_status status = check_quantizers(state, err);
-    PL_THEN(pl_lab_calib_spec(p->cx, &spec, &b->tokens, err));
+    PL_THEN(pl_lab_spec_of(p->cx, p->calibration, &spec, &b->tokens, err));
     if (status == PL_OK) {
         b->windows = spec.protocol.windows;
         b->length = spec.protocol.length;

@@ -95,7 +95,7 @@ pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_error *err)
     status = pl_buf_check(&text, err);
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish block 1");
+        pl_hasher_text(hasher, "planish block 2");
         pl_hasher_text(hasher, text.data);
         /* The calibration's key has the model's identity in it, weights and norms. */
         pl_hasher_id(hasher, o->calibration);

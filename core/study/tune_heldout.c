@@ -42,7 +42,7 @@ static pl_status error_key(const heldout *h, size_t layer, size_t candidate, pl_
     pl_status status = pl_model_layer_identity(state->source->model, layer, &weight, task, err);
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish tune heldout 1 " PL_VERSION);
+        pl_hasher_text(hasher, "planish tune heldout 2 " PL_VERSION);
         pl_hasher_id(hasher, weight);
         pl_hasher_id(hasher, pl_state_plan(state, layer));
         pl_hasher_id(hasher, pl_calib_site_key(h->keys[0], site));

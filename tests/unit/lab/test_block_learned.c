@@ -1,5 +1,6 @@
 /* The transforms of a block that are learned together: paused and gone on with, kept for all of the
  * block's sites, used by solves and by a quantized cache, forgotten, refused. */
+#include "core/lab/halves.h"
 #include "core/lab/quantized.h"
 #include "core/lab/results.h"
 #include "core/lab/transformed.h"
@@ -385,12 +386,52 @@ static void test_latent(void **ctx)
     pl_temp_deinit(&temp);
 }
 
+/* Windows are those of the calibration asked for: all, a half, or none, since the text is another
+ * one by now. */
+static void test_windows_are_the_calibrations(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    pl_id halves[2];
+    pl_block_states whole, half, none;
+    init(&d, 4);
+    const pl_context cx = demo_context(&d);
+    const pl_protocol *protocol = &d.state.calibration.protocol;
+    pl_check_ok(pl_lab_take_states(cx, demo_calibration(&d), 0, &whole, &err), err);
+    assert_int_equal(whole.windows, protocol->windows);
+    pl_check_ok(pl_lab_halves(cx, pl_protocol_rows(protocol), halves, &err), err);
+    for (size_t h = 0; h < 2; h++) {
+        pl_check_ok(pl_lab_take_states(cx, halves[h], 0, &half, &err), err);
+        assert_int_equal(half.windows, (protocol->windows + 1 - h) / 2);
+        const size_t window =
+            protocol->length * pl_model_config(d.state.source->model)->hidden_size;
+        for (size_t w = 0; w < half.windows; w++) {
+            assert_memory_equal(half.x + w * window, whole.x + (2 * w + h) * window,
+                                window * sizeof *half.x);
+        }
+        pl_lab_give_states(d.lab, &half);
+    }
+    assert_int_equal(pl_lab_take_states(cx, (pl_id){1, 2}, 0, &none, &err), PL_ERR_CHANGED);
+    pl_check_says(err, "the calibration text changed since `calibrate`: run it again");
+    demo_method(&d.state, "spinquant steps=1 online=no");
+    pl_learning on_all, on_half;
+    pl_check_ok(pl_site_learn(cx, demo_calibration(&d), DEMO_Q1, 1, &on_all, &err), err);
+    pl_check_ok(pl_site_learn(cx, halves[1], DEMO_Q1, 1, &on_half, &err), err);
+    assert_true(on_all.losses[0] != on_half.losses[0]); /* another first window */
+    pl_learning_deinit(&on_all);
+    pl_learning_deinit(&on_half);
+    pl_lab_give_states(d.lab, &whole);
+    demo_lab_deinit(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_goes_on),
         cmocka_unit_test(test_serves),
         cmocka_unit_test(test_keys_tell_grids_apart),
+        cmocka_unit_test(test_windows_are_the_calibrations),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_mixtures),
         cmocka_unit_test(test_latent),

@@ -348,10 +348,55 @@ static void test_results_bring_their_transform(void **ctx)
     demo_lab_deinit(&d);
 }
 
+static pl_id hash_of(const pl_state *state)
+{
+    pl_error err;
+    pl_hasher *hasher = NULL;
+    pl_check_ok(pl_hasher_create(&hasher, &err), err);
+    pl_quantized_hash(state, hasher);
+    const pl_id id = pl_hasher_finish(hasher);
+    pl_hasher_destroy(hasher);
+    return id;
+}
+
+/* What a measurement depends on: the calibration and the grid of the weights where a planned
+ * transform or a range comes from them, and neither where nothing does. */
+static void test_hash(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    demo_lab_init(&d);
+    pl_state *s = &d.state;
+    s->activations = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
+    s->calibration.known = true;
+    s->calibration.key = (pl_id){1, 2};
+    demo_method(s, "rtn bits=4");
+    const pl_id plain = hash_of(s);
+    demo_method(s, "rtn bits=2");
+    s->calibration.key = (pl_id){3, 4};
+    assert_true(pl_id_equal(plain, hash_of(s)));
+    s->activations.fixed = true;
+    const pl_id fixed = hash_of(s);
+    s->calibration.key = (pl_id){1, 2};
+    assert_false(pl_id_equal(fixed, hash_of(s)));
+    s->activations.fixed = false;
+    demo_method(s, "smoothquant");
+    const pl_id planned = hash_of(s);
+    assert_false(pl_id_equal(plain, planned));
+    demo_method(s, "rtn bits=4");
+    assert_false(pl_id_equal(planned, hash_of(s)));
+    demo_method(s, "rtn bits=2");
+    assert_true(pl_id_equal(planned, hash_of(s)));
+    s->calibration.key = (pl_id){3, 4};
+    assert_false(pl_id_equal(planned, hash_of(s)));
+    demo_lab_deinit(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_off_is_off),
+        cmocka_unit_test(test_hash),
         cmocka_unit_test(test_groups_end_with_their_head),
         cmocka_unit_test(test_inputs),
         cmocka_unit_test(test_one_range_for_all_tokens),
