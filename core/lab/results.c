@@ -12,7 +12,6 @@
 static const char kind_result[] = "result";
 static const char kind_precondition[] = "precondition";
 static const char kind_round[] = "round";
-static const char kind_transform[] = "transform";
 
 /* The numbers of a report, by name: one list for reading and writing.  In the row without a name
  * stand those that methods tell. */
@@ -208,7 +207,7 @@ pl_status pl_result_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     found.range.hi = (float)pl_json_number_of(about, "input_high");
     /* A report whose parts were trimmed away is no result. */
     pl_store *store = pl_lab_store(lab);
-    if ((found.has_transform && !pl_store_has(store, kind_transform, found.transform)) ||
+    if ((found.has_transform && !pl_transform_is_kept(lab, found.transform)) ||
         (found.has_preconditioned &&
          !pl_store_has(store, kind_precondition, found.preconditioned)) ||
         (found.has_rounded && !pl_store_has(store, kind_round, found.rounded))) {
@@ -261,7 +260,7 @@ pl_status pl_result_pin(pl_lab *lab, pl_id key, const pl_result *parts, pl_error
     pl_store *store = pl_lab_store(lab);
     pl_status status = pl_store_pin(store, kind_result, key, err);
     if (status == PL_OK && parts->has_transform) {
-        status = pl_store_pin(store, kind_transform, parts->transform, err);
+        status = pl_transform_pin(lab, parts->transform, err);
     }
     if (status == PL_OK && parts->has_preconditioned) {
         status = pl_store_pin(store, kind_precondition, parts->preconditioned, err);

@@ -71,7 +71,7 @@ pl_status pl_rotations_key(const pl_state *state, pl_id calibration, const pl_sp
     PL_THEN(pl_model_identity(state->source->model, &model, task, err));
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish rotations 1");
+        pl_hasher_text(hasher, "planish rotations 2");
         pl_hasher_text(hasher, text.data);
         pl_hasher_id(hasher, model);
         pl_hasher_id(hasher, calibration);
@@ -100,7 +100,7 @@ static pl_status keep_rotations(pl_lab *lab, pl_id key, const pl_learning *now,
     PL_THEN(pl_store_replace(store, kind_rotations, key, about, sections,
                              sizeof sections / sizeof *sections, err));
     json_decref(about);
-    return status == PL_OK ? pl_store_pin(store, kind_rotations, key, err) : status;
+    return status == PL_OK ? pl_rotations_pin(lab, key, err) : status;
 }
 
 static pl_status read_floats(pl_entry *entry, const char *name, float *out, size_t count)
@@ -153,11 +153,20 @@ pl_status pl_rotations_read(pl_lab *lab, const pl_model *model, pl_id key, pl_le
     return status == PL_OK || status == PL_ERR_MEMORY ? status : PL_ERR_NOT_FOUND;
 }
 
+bool pl_rotations_are_kept(pl_lab *lab, pl_id key)
+{
+    return pl_store_has(pl_lab_store(lab), kind_rotations, key);
+}
+
+pl_status pl_rotations_pin(pl_lab *lab, pl_id key, pl_error *err)
+{
+    return pl_store_pin(pl_lab_store(lab), kind_rotations, key, err);
+}
+
 pl_status pl_rotations_forget(pl_lab *lab, pl_id key, pl_error *err)
 {
-    pl_store *store = pl_lab_store(lab);
-    return pl_store_has(store, kind_rotations, key)
-               ? pl_store_remove(store, kind_rotations, key, err)
+    return pl_rotations_are_kept(lab, key)
+               ? pl_store_remove(pl_lab_store(lab), kind_rotations, key, err)
                : PL_OK;
 }
 

@@ -38,6 +38,10 @@ PL_NODISCARD pl_status pl_rotations_read(pl_lab *lab, const pl_model *model, pl_
 
 PL_NODISCARD pl_status pl_rotations_forget(pl_lab *lab, pl_id key, pl_error *err);
 
+/* Are they in the store?  And there for as long as the lab is. */
+bool pl_rotations_are_kept(pl_lab *lab, pl_id key);
+PL_NODISCARD pl_status pl_rotations_pin(pl_lab *lab, pl_id key, pl_error *err);
+
 /* A site's transform by them; R3 and R4 as the seed has them. */
 PL_NODISCARD pl_status pl_rotations_transform(const pl_learned_rotations *rotations,
                                               const pl_site_input *in, uint64_t seed, bool online,

@@ -60,11 +60,45 @@ static pl_status write_reference(pl_lab *lab, pl_id key, const pl_spec *spec, pl
     return status == PL_OK ? pl_store_pin(store, kind_transform, key, err) : status;
 }
 
+/* Whether the entry says so, and which. */
+static bool is_reference(const json_t *about, pl_id *rotations)
+{
+    const char *kind = json_string_value(json_object_get(about, "kind"));
+    return kind != NULL && strcmp(kind, of_rotations) == 0 &&
+           pl_id_of_json(about, of_rotations, rotations);
+}
+
+static bool find_reference(pl_lab *lab, pl_id key, bool *found, pl_id *rotations)
+{
+    pl_entry *entry = NULL;
+    *found = pl_store_get(pl_lab_store(lab), kind_transform, key, &entry, NULL) == PL_OK;
+    const bool is = *found && is_reference(pl_entry_about(entry), rotations);
+    pl_entry_close(entry);
+    return is;
+}
+
+bool pl_transform_is_kept(pl_lab *lab, pl_id key)
+{
+    pl_id rotations = {0};
+    bool found = false;
+    return find_reference(lab, key, &found, &rotations) ? pl_rotations_are_kept(lab, rotations)
+                                                        : found;
+}
+
+pl_status pl_transform_pin(pl_lab *lab, pl_id key, pl_error *err)
+{
+    pl_id rotations = {0};
+    bool found = false;
+    pl_status status = find_reference(lab, key, &found, &rotations)
+                           ? pl_rotations_pin(lab, rotations, err)
+                           : PL_OK;
+    return status == PL_OK ? pl_store_pin(pl_lab_store(lab), kind_transform, key, err) : status;
+}
+
 /* PL_ERR_NOT_FOUND where they have gone, or are being learned anew. */
 static pl_status read_reference(pl_lab *lab, pl_model *model, const pl_site *site,
                                 const json_t *about, pl_transform **out)
 {
-    const char *hex = json_string_value(json_object_get(about, of_rotations));
     const char *name = json_string_value(json_object_get(about, "method"));
     const json_int_t seed = json_integer_value(json_object_get(about, "seed"));
     const bool online = json_is_true(json_object_get(about, "online"));
@@ -73,7 +107,7 @@ static pl_status read_reference(pl_lab *lab, pl_model *model, const pl_site *sit
     pl_learning steps = {0};
     pl_stream_site stream = {0};
     pl_id key = {0};
-    if (hex == NULL || !pl_id_parse(hex, &key) || method == NULL) {
+    if (!is_reference(about, &key) || method == NULL) {
         return PL_ERR_FORMAT;
     }
     pl_status status = pl_rotations_read(lab, model, key, &steps, &rotations);
@@ -100,9 +134,9 @@ static pl_status read_transform(pl_lab *lab, pl_model *model, const pl_site *sit
     pl_status status = pl_store_get(pl_lab_store(lab), kind_transform, key, &entry, NULL);
     if (status == PL_OK) {
         const json_t *about = pl_entry_about(entry);
-        const char *kind = json_string_value(json_object_get(about, "kind"));
+        pl_id rotations = {0};
         status =
-            kind != NULL && strcmp(kind, of_rotations) == 0
+            is_reference(about, &rotations)
                 ? read_reference(lab, model, site, about, out)
                 : pl_transform_from_entry(entry, site->cols, site_rows(model, site, SIZE_MAX), out);
     }
@@ -348,7 +382,7 @@ static pl_status begin_order(pl_context cx, pl_id calibration, size_t layer, con
 static pl_status find_whole(const order *o, pl_transform **out, pl_error *err)
 {
     return read_transform(o->cx.lab, o->cx.state->source->model, o->site, o->key, out) == PL_OK
-               ? pl_store_pin(pl_lab_store(o->cx.lab), kind_transform, o->key, err)
+               ? pl_transform_pin(o->cx.lab, o->key, err)
                : PL_OK;
 }
 

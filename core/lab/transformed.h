@@ -49,6 +49,11 @@ PL_NODISCARD pl_status pl_site_forget(pl_context cx, pl_id calibration, size_t l
 PL_NODISCARD pl_status pl_transform_read(pl_lab *lab, const pl_state *state, size_t layer,
                                          pl_id key, pl_transform **out);
 
+/* Is a stored one there, and the rotations of the whole model that it may be of?  And there for as
+ * long as the lab is. */
+bool pl_transform_is_kept(pl_lab *lab, pl_id key);
+PL_NODISCARD pl_status pl_transform_pin(pl_lab *lab, pl_id key, pl_error *err);
+
 /* In place on the layer's whole weights w[rows, cols]: w <- S^T w T^-T, its weights in the
  * coordinates of t, and back; S is the layer's own, where t turns its outputs. */
 PL_NODISCARD pl_status pl_layer_turn(const pl_state *state, size_t layer, const pl_transform *t,

@@ -247,14 +247,15 @@ static void test_a_calibration_of_another_model_is_not_used(void **ctx)
     demo_lab_deinit(&d);
 }
 
-/* A result that was found, not made, is wanted by the commands behind the one that found it. */
-static void test_a_found_result_stays(void **ctx)
+/* A result that was found, not made, is wanted by the commands behind the one that found it, with
+ * all that it refers to. */
+static void check_that_it_stays(const char *transform)
 {
-    (void)ctx;
     demo_lab d;
     pl_store *other = NULL;
     pl_error err = {0};
     demo_lab_init(&d);
+    demo_method(&d.state, transform);
     demo_method(&d.state, "rtn bits=3");
     (void)demo_solve(&d, DEMO_K1);
     demo_lab_restart(&d);
@@ -267,6 +268,13 @@ static void test_a_found_result_stays(void **ctx)
     pl_check_ok(weights(&d, DEMO_K1, PL_WHICH_AFTER, &err), err);
     pl_store_close(other);
     demo_lab_deinit(&d);
+}
+
+static void test_a_found_result_stays(void **ctx)
+{
+    (void)ctx;
+    check_that_it_stays("hadamard");
+    check_that_it_stays("kurtail steps=1 rows=16 online=no"); /* whose rotations are the model's */
 }
 
 int main(void)
