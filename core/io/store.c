@@ -97,17 +97,23 @@ static pl_status write_to_disk(pl_store *store, const char *path, const pl_entry
                                pl_error *err)
 {
     const uint64_t bytes = pl_entry_size(content);
-    pl_status status = pl_store_make_folder(store, content->kind, err);
-    if (status != PL_OK) {
-        return status;
+    pl_status status = PL_ERR_IO;
+    for (int attempt = 0; attempt < 2 && status == PL_ERR_IO; attempt++) {
+        errno = 0;
+        status = pl_store_make_folder(store, content->kind, err);
+        if (status == PL_OK) {
+            pl_store_be_present(store);
+            (void)pl_store_make_room(store, bytes);
+            errno = 0;
+            status = pl_entry_write(path, content, err);
+        }
+        if (status == PL_ERR_IO &&
+            !((errno == ENOSPC || errno == EDQUOT) && pl_store_give_up(store, 2 * bytes))) {
+            break;
+        }
     }
-    pl_store_be_present(store);
-    (void)pl_store_make_room(store, bytes);
-    errno = 0;
-    status = pl_entry_write(path, content, err);
-    if (status == PL_ERR_IO && (errno == ENOSPC || errno == EDQUOT) &&
-        pl_store_make_room(store, 2 * bytes)) {
-        status = pl_entry_write(path, content, err);
+    if (status == PL_OK) {
+        *err = (pl_error){0}; /* of the first attempt */
     }
     return status;
 }

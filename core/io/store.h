@@ -6,7 +6,8 @@
  * rebuild.  Total size is limited: pl_store_trim removes the least recently used entries, never
  * one that is pinned or was used by a command that now runs, in this process or another.  One store
  * may be shared by several processes: entries appear whole by rename, and a file removed by another
- * process reads as PL_ERR_NOT_FOUND.
+ * process reads as PL_ERR_NOT_FOUND.  Where several users share one, an entry is marked as used by
+ * its owner alone, so that another user's trim may remove it from under a command.
  *
  * What the disk refuses (no room left though all was removed that nobody wants, no permission)
  * stays in the memory of this process, and one sentence says so. */
@@ -108,7 +109,8 @@ PL_NODISCARD pl_status pl_store_remove(pl_store *store, const char *kind, pl_id 
 PL_NODISCARD pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *err);
 PL_NODISCARD pl_status pl_store_trim(pl_store *store, pl_error *err);
 
-/* Removes what nobody wants until the disk has room for so many bytes; false if it has not. */
+/* Removes what nobody wants until the disk has room for so many bytes; false if it has not.  Where
+ * all of it would not do, nothing is removed. */
 bool pl_store_make_room(pl_store *store, uint64_t bytes);
 
 #endif

@@ -81,9 +81,9 @@ struct pl_store {
     char *folder;
     uint64_t limit;
     const pl_store_peer *peer; /* NULL: none */
-    pl_pin *pins;
+    pthread_mutex_t lock;      /* of what follows: sites are put by several threads */
+    pl_pin *pins;              /* the computing thread's, which alone adds some */
     size_t pin_count;
-    pthread_mutex_t lock;  /* of what follows: sites are put by several threads */
     pl_temporary presence; /* see pl_store_be_present */
     struct timespec began; /* when the present command began; 0: none has */
     pl_kept kept;
@@ -102,7 +102,7 @@ PL_NODISCARD pl_status pl_store_path(const pl_store *store, const char *kind, pl
 /* Makes the folder of a kind.  The store's own, where it has to be made, is the user's alone; what
  * stands in one that was there is under the umask, so that several users may share it. */
 PL_NODISCARD pl_status pl_store_make_folder(const pl_store *store, const char *kind, pl_error *err);
-bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key);
+bool pl_store_is_pinned(pl_store *store, const char *kind, pl_id key);
 
 /* store_peer.c: whether the peer has it, or has put it to path. */
 bool pl_store_peer_has(const pl_store *store, const char *kind, pl_id key);
@@ -118,6 +118,10 @@ void pl_store_be_present(pl_store *store);
  * knows no locks there is none, and the moments are not guarded. */
 int pl_store_hold(const pl_store *store);
 void pl_store_let_go(int held);
+
+/* Removes what nobody wants, the least recently used first, until so many bytes are gone, whatever
+ * the disk says of its room (it knows no quotas).  False if nothing is. */
+bool pl_store_give_up(pl_store *store, uint64_t bytes);
 
 /* Marks what lies at path as used now, under the hold, and says whether it is there. */
 bool pl_store_mark(pl_store *store, const char *path);

@@ -51,7 +51,7 @@ bool pl_store_is_sound(const char *path, const char *kind, pl_id key)
     return sound;
 }
 
-bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key)
+static bool is_pinned(const pl_store *store, const char *kind, pl_id key)
 {
     for (size_t i = 0; i < store->pin_count; i++) {
         if (pl_id_equal(store->pins[i].key, key) && strcmp(store->pins[i].kind, kind) == 0) {
@@ -61,20 +61,32 @@ bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key)
     return false;
 }
 
-pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *err)
+bool pl_store_is_pinned(pl_store *store, const char *kind, pl_id key)
 {
-    if (pl_store_is_pinned(store, kind, key)) {
-        return PL_OK;
-    }
+    pthread_mutex_lock(&store->lock);
+    const bool pinned = is_pinned(store, kind, key);
+    pthread_mutex_unlock(&store->lock);
+    return pinned;
+}
+
+static bool add_pin(pl_store *store, const char *kind, pl_id key)
+{
     pl_pin *pins = realloc(store->pins, (store->pin_count + 1) * sizeof *pins);
     if (pins == NULL) {
-        return pl_error_memory(err, "the store");
+        return false;
     }
     store->pins = pins;
     char *copy = strdup(kind);
-    if (copy == NULL) {
-        return pl_error_memory(err, "the store");
+    if (copy != NULL) {
+        pins[store->pin_count++] = (pl_pin){copy, key};
     }
-    pins[store->pin_count++] = (pl_pin){copy, key};
-    return PL_OK;
+    return copy != NULL;
+}
+
+pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *err)
+{
+    pthread_mutex_lock(&store->lock);
+    const bool done = is_pinned(store, kind, key) || add_pin(store, kind, key);
+    pthread_mutex_unlock(&store->lock);
+    return done ? PL_OK : pl_error_memory(err, "the store");
 }

@@ -38,6 +38,9 @@ void pl_store_be_present(pl_store *store)
     pl_buf target = {0};
     struct stat st;
     pthread_mutex_lock(&store->lock);
+    if (store->presence.path != NULL && fstat(store->presence.fd, &st) == 0 && st.st_nlink == 0) {
+        pl_temporary_discard(&store->presence); /* somebody has removed the folder */
+    }
     if (store->presence.path == NULL && stat(store->folder, &st) == 0) {
         pl_path_join(&target, store->folder, presence_name);
         if (!target.failed &&
@@ -173,7 +176,7 @@ static void add_candidate(candidates *all, const char *path, const struct stat *
 }
 
 /* One file of a kind's folder. */
-static void visit_file(const pl_store *store, const char *kind, const char *path, const char *name,
+static void visit_file(pl_store *store, const char *kind, const char *path, const char *name,
                        candidates *all)
 {
     struct stat st;
@@ -186,7 +189,7 @@ static void visit_file(const pl_store *store, const char *kind, const char *path
     }
 }
 
-static void visit_kind(const pl_store *store, const char *kind, candidates *all)
+static void visit_kind(pl_store *store, const char *kind, candidates *all)
 {
     pl_buf folder = {0};
     pl_path_join(&folder, store->folder, kind);
@@ -222,12 +225,25 @@ static uint64_t effective_limit(const pl_store *store, uint64_t used)
     return half < DEFAULT_LIMIT ? half : DEFAULT_LIMIT;
 }
 
-static void list_all(const pl_store *store, candidates *all)
+/* This process's own command counts though nobody should see its presence. */
+static void add_own_use(pl_store *store, bool *used, struct timespec *since)
+{
+    pthread_mutex_lock(&store->lock);
+    const struct timespec began = store->began;
+    pthread_mutex_unlock(&store->lock);
+    if (began.tv_sec != 0 && (!*used || compare_times(began, *since) < 0)) {
+        *since = began;
+        *used = true;
+    }
+}
+
+static void list_all(pl_store *store, candidates *all)
 {
     /* Before the files: a command that begins meanwhile marks what it wants, then tells its time.
      */
     bool used = false;
-    const struct timespec since = oldest_use(store, &used);
+    struct timespec since = oldest_use(store, &used);
+    add_own_use(store, &used, &since);
     DIR *dir = opendir(store->folder);
     pl_temporary_sweep(store->folder);
     for (struct dirent *item; dir != NULL && (item = readdir(dir)) != NULL;) {
@@ -302,6 +318,15 @@ static bool has_room(const pl_store *store, uint64_t bytes)
            (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize >= bytes + room_beside;
 }
 
+static uint64_t unwanted_bytes(const candidates *all)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        bytes += all->list[i].keep ? 0 : all->list[i].bytes;
+    }
+    return bytes;
+}
+
 bool pl_store_make_room(pl_store *store, uint64_t bytes)
 {
     if (has_room(store, bytes)) {
@@ -311,7 +336,9 @@ bool pl_store_make_room(pl_store *store, uint64_t bytes)
     const int held = lock_folder(store, LOCK_EX);
     list_all(store, &all);
     bool room = has_room(store, bytes); /* the dead have left something */
-    for (size_t i = 0; i < all.count && !room; i++) {
+    const uint64_t unwanted = unwanted_bytes(&all);
+    const bool enough = unwanted >= bytes || has_room(store, bytes - unwanted);
+    for (size_t i = 0; i < all.count && !room && enough; i++) {
         if (!all.list[i].keep && unlink(all.list[i].path) == 0) {
             room = has_room(store, bytes);
         }
@@ -319,4 +346,20 @@ bool pl_store_make_room(pl_store *store, uint64_t bytes)
     pl_store_let_go(held);
     free_all(&all);
     return room;
+}
+
+bool pl_store_give_up(pl_store *store, uint64_t bytes)
+{
+    candidates all = {0};
+    uint64_t gone = 0;
+    const int held = lock_folder(store, LOCK_EX);
+    list_all(store, &all);
+    for (size_t i = 0; i < all.count && gone < bytes; i++) {
+        if (!all.list[i].keep && unlink(all.list[i].path) == 0) {
+            gone += all.list[i].bytes;
+        }
+    }
+    pl_store_let_go(held);
+    free_all(&all);
+    return gone > 0;
 }

@@ -314,6 +314,33 @@ static void what_was_found_before_the_first_put_stays(void **state)
     pl_store_close(other);
 }
 
+/* Where all that nobody wants would not do, it stays; a process whose folder was removed is seen
+ * again; and a command's own entries are safe from itself. */
+static void what_would_not_do_stays(void **state)
+{
+    fixture *f = *state;
+    pl_error err;
+    pl_store *other = NULL;
+    char folder[1100], command[1200];
+    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "room"));
+    pl_store_close(f->store);
+    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
+    pl_check_ok(pl_store_open(folder, 1, &other, &err), err);
+    put_sized(f, 0, 1000);
+    nanosleep(&a_tick, NULL);
+    pl_store_begin(f->store);
+    assert_false(pl_store_make_room(other, UINT64_MAX / 4));
+    assert_true(pl_store_has(f->store, "solve", (pl_id){7, 0}));
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+    put_example(f);
+    pl_check_ok(pl_store_trim(other, &err), err);
+    assert_true(pl_store_has(f->store, "gram", key));
+    pl_check_ok(pl_store_trim(f->store, &err), err);
+    assert_true(pl_store_has(f->store, "gram", key));
+    pl_store_close(other);
+}
+
 typedef struct trimmer {
     pl_store *store;
     atomic_bool end;
@@ -427,6 +454,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_in_use_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_found_before_the_first_put_stays, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_would_not_do_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_pinned_stays_while_commands_begin, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_the_disk_refuses_stays_in_memory, set_up, tear_down),
