@@ -97,8 +97,14 @@ pl_status pl_walk_missing(const pl_calib_spec *spec, bool beside, pl_store *stor
         if (pl_model_site(spec->model, first + i)->role == role) {
             status = pl_calib_verify_site(store, key, spec, first + i, &whole, &damaged, err);
             if (status == PL_OK && whole && beside && !pl_calib_has_cross(store, key, first + i)) {
-                status = pl_calib_drop_site(store, key, first + i, err);
-                whole = false;
+                pl_id own = {0};
+                status = pl_calib_key(spec, &own, NULL, err);
+                /* Before the first solved layer both inputs are one, and the site is the
+                 * calibration's own, which others may be reading. */
+                if (status == PL_OK && !pl_id_equal(own, key)) {
+                    status = pl_calib_drop_site(store, key, first + i, err);
+                    whole = false;
+                }
             }
             (*want)[i] = !whole;
             *any = *any || !whole;

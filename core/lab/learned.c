@@ -157,8 +157,9 @@ static pl_status read_learning(pl_entry *entry, const wanted *want, pl_learning 
     return status;
 }
 
-/* The slot of the further checkpoint that is whole; SLOTS where there is none.  *entry is open. */
-static uint64_t find_slot(pl_lab *lab, pl_id key, pl_entry **entry)
+/* The slot of the further checkpoint that can be opened, but for slot `without`; SLOTS where there
+ * is none.  *entry is open. */
+static uint64_t find_slot(pl_lab *lab, pl_id key, uint64_t without, pl_entry **entry)
 {
     uint64_t found = SLOTS;
     double furthest = -1.0;
@@ -166,7 +167,7 @@ static uint64_t find_slot(pl_lab *lab, pl_id key, pl_entry **entry)
     for (uint64_t slot = 0; slot < SLOTS; slot++) {
         pl_id id;
         pl_entry *other = NULL;
-        if (slot_key(key, slot, &id, NULL) != PL_OK ||
+        if (slot == without || slot_key(key, slot, &id, NULL) != PL_OK ||
             pl_store_get(pl_lab_store(lab), kind_learning, id, &other, NULL) != PL_OK) {
             continue;
         }
@@ -188,27 +189,41 @@ static uint64_t find_slot(pl_lab *lab, pl_id key, pl_entry **entry)
     return found;
 }
 
-/* *slot: where it lies, or 1 so that the first one written is 0. */
-static pl_status read_newest(pl_lab *lab, pl_id key, wanted want, uint64_t *slot,
-                             pl_learning *learning, pl_transform **out)
+static pl_status read_checkpoint(pl_entry *entry, const wanted *want, pl_learning *learning,
+                                 pl_transform **out)
 {
-    pl_entry *entry = NULL;
     pl_status status = PL_OK;
-    *slot = find_slot(lab, key, &entry);
-    if (*slot == SLOTS) {
-        *slot = 1;
-        return PL_ERR_NOT_FOUND;
-    }
     if (learning != NULL) {
-        status = read_learning(entry, &want, learning);
+        status = read_learning(entry, want, learning);
     }
     if (status == PL_OK && out != NULL) {
-        status = pl_transform_from_entry(entry, want.n, want.rows, out);
+        status = pl_transform_from_entry(entry, want->n, want->rows, out);
         if (status != PL_OK && learning != NULL) {
             pl_learning_deinit(learning);
         }
     }
-    pl_entry_close(entry);
+    return status;
+}
+
+/* Where the newest one's numbers are damaged, the one before it.  *slot: where it lies, or 1 so
+ * that the first one written is 0. */
+static pl_status read_newest(pl_lab *lab, pl_id key, wanted want, uint64_t *slot,
+                             pl_learning *learning, pl_transform **out)
+{
+    pl_status status = PL_ERR_NOT_FOUND;
+    uint64_t without = SLOTS;
+    *slot = 1;
+    for (uint64_t i = 0; i < SLOTS && status != PL_OK && status != PL_ERR_MEMORY; i++) {
+        pl_entry *entry = NULL;
+        const uint64_t at = find_slot(lab, key, without, &entry);
+        if (at == SLOTS) {
+            break;
+        }
+        status = read_checkpoint(entry, &want, learning, out);
+        pl_entry_close(entry);
+        *slot = at;
+        without = at;
+    }
     return status == PL_OK || status == PL_ERR_MEMORY ? status : PL_ERR_NOT_FOUND;
 }
 
