@@ -14,13 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* An entry that was made and is not sent yet. */
 typedef struct held {
     char kind[PL_MSG_KIND];
     pl_id key;
-    char *path;
     bool keep;
 } held;
 
@@ -106,12 +104,11 @@ static bool peer_fetch(void *ctx, const char *kind, pl_id key, const char *path)
     return got;
 }
 
-static pl_status send_file(rank *r, const char *kind, pl_id key, const char *path, bool keep,
-                           pl_error *err)
+static pl_status send_entry(rank *r, const char *kind, pl_id key, bool keep, pl_error *err)
 {
     char *bytes = NULL;
     size_t size = 0;
-    pl_status status = pl_file_read_all(path, SIZE_MAX / 4, &bytes, &size, err);
+    pl_status status = pl_store_read_file(pl_lab_store(r->lab), kind, key, &bytes, &size, err);
     if (status == PL_OK) {
         pthread_mutex_lock(&r->lock);
         const double begin = pl_clock_now();
@@ -137,12 +134,10 @@ static held *find_held(const rank *r, const char *kind, pl_id key)
 
 static void drop_held(rank *r, held *one)
 {
-    free(one->path);
     *one = r->list[--r->n_held];
 }
 
-static pl_status hold(rank *r, const char *kind, pl_id key, const char *path, bool keep,
-                      pl_error *err)
+static pl_status hold(rank *r, const char *kind, pl_id key, bool keep, pl_error *err)
 {
     held *one = find_held(r, kind, key);
     if (one != NULL) {
@@ -159,11 +154,8 @@ static pl_status hold(rank *r, const char *kind, pl_id key, const char *path, bo
         r->room_held = room;
     }
     one = &r->list[r->n_held];
-    *one = (held){.key = key, .path = strdup(path), .keep = keep};
+    *one = (held){.key = key, .keep = keep};
     snprintf(one->kind, sizeof one->kind, "%s", kind);
-    if (one->path == NULL) {
-        return pl_error_memory(err, "a unit's results");
-    }
     r->n_held++;
     return PL_OK;
 }
@@ -174,8 +166,9 @@ static pl_status send_held(rank *r, bool good, pl_error *err)
     pl_status status = PL_OK;
     for (size_t i = 0; good && status == PL_OK && i < r->n_held; i++) {
         const held *one = &r->list[i];
-        if (access(one->path, R_OK) == 0) { /* else the store had no room for it */
-            status = send_file(r, one->kind, one->key, one->path, one->keep, err);
+        status = send_entry(r, one->kind, one->key, one->keep, err);
+        if (status == PL_ERR_NOT_FOUND) {
+            status = PL_OK; /* the store has let it go: rank 0 makes it itself */
         }
     }
     while (r->n_held > 0) {
@@ -185,15 +178,14 @@ static pl_status send_held(rank *r, bool good, pl_error *err)
     return status;
 }
 
-static pl_status peer_wrote(void *ctx, const char *kind, pl_id key, const char *path, bool keep,
-                            pl_error *err)
+static pl_status peer_wrote(void *ctx, const char *kind, pl_id key, bool keep, pl_error *err)
 {
     rank *r = ctx;
     if (!r->holds) {
-        return send_file(r, kind, key, path, keep, err);
+        return send_entry(r, kind, key, keep, err);
     }
     pthread_mutex_lock(&r->lock);
-    const pl_status status = hold(r, kind, key, path, keep, err);
+    const pl_status status = hold(r, kind, key, keep, err);
     pthread_mutex_unlock(&r->lock);
     return status;
 }

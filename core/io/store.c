@@ -180,9 +180,7 @@ void pl_store_begin(pl_store *store)
     pl_store_let_go(held);
 }
 
-/* keep: what is there and sound stays. */
-static pl_status write_entry(pl_store *store, const pl_entry_content *content, bool keep,
-                             pl_error *err)
+pl_status pl_store_write(pl_store *store, const pl_entry_content *content, bool keep, pl_error *err)
 {
     pl_buf path;
     pl_error why = {0};
@@ -208,9 +206,8 @@ static pl_status write_entry(pl_store *store, const pl_entry_content *content, b
         pl_kept_forget(&store->kept, content->kind, content->key);
         pthread_mutex_unlock(&store->lock);
     }
-    if (status == PL_OK && store->peer != NULL && store->peer->wrote != NULL && why.code == PL_OK) {
-        status = store->peer->wrote(store->peer->ctx, content->kind, content->key, path.data, keep,
-                                    &why);
+    if (status == PL_OK && store->peer != NULL && store->peer->wrote != NULL) {
+        status = store->peer->wrote(store->peer->ctx, content->kind, content->key, keep, &why);
     }
     if (status != PL_OK) {
         (void)pl_error_set(err, status, "the store keeps no result: %s", why.message);
@@ -223,13 +220,17 @@ done:
 pl_status pl_store_put(pl_store *store, const char *kind, pl_id key, const json_t *about,
                        const pl_section *sections, size_t count, pl_error *err)
 {
-    return write_entry(store, &(pl_entry_content){kind, key, about, sections, count}, true, err);
+    const pl_entry_content content = {
+        .kind = kind, .key = key, .about = about, .sections = sections, .count = count};
+    return pl_store_write(store, &content, true, err);
 }
 
 pl_status pl_store_replace(pl_store *store, const char *kind, pl_id key, const json_t *about,
                            const pl_section *sections, size_t count, pl_error *err)
 {
-    return write_entry(store, &(pl_entry_content){kind, key, about, sections, count}, false, err);
+    const pl_entry_content content = {
+        .kind = kind, .key = key, .about = about, .sections = sections, .count = count};
+    return pl_store_write(store, &content, false, err);
 }
 
 bool pl_store_has(pl_store *store, const char *kind, pl_id key)

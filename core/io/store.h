@@ -85,9 +85,9 @@ typedef struct pl_store_peer {
     bool (*fetch)(void *ctx, const char *kind, pl_id key, const char *path);
     /* The entry is about to be there. */
     void (*writes)(void *ctx, const char *kind, pl_id key);
-    /* The entry's file now lies at path.  keep: a sound one of that key stays as it is. */
-    pl_status (*wrote)(void *ctx, const char *kind, pl_id key, const char *path, bool keep,
-                       pl_error *err);
+    /* The entry is now there (pl_store_read_file).  keep: a sound one of that key stays as it is.
+     */
+    pl_status (*wrote)(void *ctx, const char *kind, pl_id key, bool keep, pl_error *err);
     void (*removed)(void *ctx, const char *kind, pl_id key);
 } pl_store_peer;
 
@@ -98,7 +98,7 @@ void pl_store_set_peer(pl_store *store, const pl_store_peer *peer);
 PL_NODISCARD pl_status pl_store_read_file(pl_store *store, const char *kind, pl_id key,
                                           char **bytes, size_t *size, pl_error *err);
 
-/* The file of an entry as another store has it.  keep: a sound one of that key stays as it is.
+/* Keeps the file of an entry as another store has it.  keep: a sound one of that key stays.
  * PL_ERR_FORMAT where it is not whole, or of another key: then none is there. */
 PL_NODISCARD pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key,
                                           const void *bytes, size_t size, bool keep, pl_error *err);

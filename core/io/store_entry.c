@@ -335,6 +335,9 @@ static pl_status write_section(pl_writer *writer, const pl_section *section, uin
 uint64_t pl_entry_size(const pl_entry_content *content)
 {
     uint64_t bytes = (uint64_t)64 << 10;
+    if (content->file != NULL) {
+        return content->file_bytes;
+    }
     for (size_t i = 0; i < content->count; i++) {
         bytes = aligned(bytes) + content->sections[i].bytes;
     }
@@ -343,6 +346,9 @@ uint64_t pl_entry_size(const pl_entry_content *content)
 
 pl_status pl_entry_put(pl_writer *writer, const pl_entry_content *content, pl_error *err)
 {
+    if (content->file != NULL) {
+        return pl_writer_write(writer, content->file, content->file_bytes, err);
+    }
     char *table =
         table_text(content->kind, content->key, content->about, content->sections, content->count);
     if (table == NULL || strlen(table) > TABLE_LIMIT) {

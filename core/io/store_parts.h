@@ -20,6 +20,8 @@ typedef struct pl_entry_content {
     const json_t *about;
     const pl_section *sections;
     size_t count;
+    const void *file; /* not NULL: its whole file, in place of about and sections */
+    size_t file_bytes;
 } pl_entry_content;
 
 /* Bytes of its file, but for the length of its table, which is taken for 64 KiB and all of about.
@@ -90,6 +92,10 @@ struct pl_store {
     char *notice; /* a sentence that nobody has taken yet */
     bool told;
 };
+
+/* Writes an entry, where the disk refuses it to memory.  keep: what is there and sound stays. */
+PL_NODISCARD pl_status pl_store_write(pl_store *store, const pl_entry_content *content, bool keep,
+                                      pl_error *err);
 
 /* --- store_place.c --- */
 

@@ -21,34 +21,30 @@ bool pl_store_fetch(const pl_store *store, const char *kind, pl_id key, const ch
            store->peer->fetch(store->peer->ctx, kind, key, path);
 }
 
-static pl_status write_peer_file(const char *path, const void *bytes, size_t size, pl_error *err)
+/* Removes what was written and is no entry. */
+static void drop(pl_store *store, const char *kind, pl_id key)
 {
-    pl_writer *writer = NULL;
-    pl_status status = pl_writer_create(path, &writer, err);
-    PL_THEN(pl_writer_write(writer, bytes, size, err));
-    PL_THEN(pl_writer_publish(writer, err));
-    pl_writer_destroy(writer);
-    return status;
+    pl_buf path = {0};
+    pthread_mutex_lock(&store->lock);
+    pl_kept_forget(&store->kept, kind, key);
+    pthread_mutex_unlock(&store->lock);
+    if (pl_store_path(store, kind, key, &path, NULL) == PL_OK) {
+        (void)unlink(path.data);
+    }
+    pl_buf_deinit(&path);
 }
 
 pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key, const void *bytes,
                              size_t size, bool keep, pl_error *err)
 {
-    pl_buf path = {0};
-    pl_status status = pl_store_path(store, kind, key, &path, err);
-    if (status != PL_OK ||
-        (keep && pl_store_mark(store, path.data) && pl_store_is_sound(path.data, kind, key))) {
-        pl_buf_deinit(&path);
-        return status;
+    const pl_entry_content content = {.kind = kind, .key = key, .file = bytes, .file_bytes = size};
+    pl_entry *entry = NULL;
+    pl_status status = pl_store_write(store, &content, keep, err);
+    if (status == PL_OK && (pl_store_get(store, kind, key, &entry, NULL) != PL_OK ||
+                            pl_entry_verify(entry, NULL) != PL_OK)) {
+        drop(store, kind, key);
+        status = pl_error_set(err, PL_ERR_FORMAT, "%s: a damaged entry was sent", kind);
     }
-    status = pl_store_make_folder(store, kind, err);
-    pl_store_be_present(store);
-    (void)pl_store_make_room(store, size);
-    PL_THEN(write_peer_file(path.data, bytes, size, err));
-    if (status == PL_OK && !pl_store_is_sound(path.data, kind, key)) {
-        (void)unlink(path.data);
-        status = pl_error_set(err, PL_ERR_FORMAT, "%s: a damaged entry was sent", path.data);
-    }
-    pl_buf_deinit(&path);
+    pl_entry_close(entry);
     return status;
 }
