@@ -4,6 +4,7 @@
 #include "plots/label.h"
 
 #include <math.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,32 @@ static void put_symbol(const char *symbol, const char *name, pl_buf *out)
     pl_buf_deinit(&letter);
 }
 
+/* "W4", or the name of a format that has its own bits: "NVFP4", "MXFP6 E2M3". */
+static void put_format(const pl_format *format, const char *bits, pl_buf *out)
+{
+    if (pl_format_is_int(format)) {
+        pl_buf_printf(out, ", W%s", bits);
+        return;
+    }
+    pl_buf_puts(out, ", ");
+    for (const char *c = format->key; *c != '\0'; c++) {
+        const char upper = *c == '_' ? ' ' : (char)toupper((unsigned char)*c);
+        pl_buf_append(out, &upper, 1);
+    }
+}
+
+/* Takes ", W4" from the end: the format behind it has its own. */
+static void drop_bits(pl_buf *out)
+{
+    size_t end = out->size;
+    while (end > 0 && isdigit((unsigned char)out->data[end - 1])) {
+        end--;
+    }
+    if (end < out->size && end >= 3 && memcmp(out->data + end - 3, ", W", 3) == 0) {
+        out->size = end - 3;
+    }
+}
+
 /* One word of a chain; *method is the one that keys behind it are of. */
 static void put_chain_word(const char *word, size_t length, const pl_method **method, pl_buf *out)
 {
@@ -94,9 +121,14 @@ static void put_chain_word(const char *word, size_t length, const pl_method **me
         *equals = '\0';
         const size_t param = pl_method_param(*method, text);
         const char *symbol = param != SIZE_MAX ? (*method)->params[param].symbol : NULL;
+        const pl_format *format = strcmp(text, "format") == 0 ? pl_format_find(equals + 1) : NULL;
         if ((*method)->slot == PL_SLOT_ROUND && param == PL_GRID_BITS) {
             out->size -= out->size > 0 ? 1 : 0; /* the blank */
             pl_buf_printf(out, ", W%s", equals + 1);
+        } else if ((*method)->slot == PL_SLOT_ROUND && format != NULL) {
+            out->size -= out->size > 0 ? 1 : 0;
+            drop_bits(out);
+            put_format(format, "", out);
         } else {
             put_symbol(symbol, text, out);
             pl_buf_puts(out, " = ");
@@ -147,8 +179,10 @@ static void put_full_label(const pl_state *state, size_t layer, bool rounded, pl
         }
     }
     if (rounded) {
-        pl_buf_printf(out, ", W%g",
-                      pl_state_spec(state, layer, PL_SLOT_ROUND)->values[PL_GRID_BITS]);
+        char bits[16];
+        const pl_grid grid = pl_spec_grid(pl_state_spec(state, layer, PL_SLOT_ROUND));
+        snprintf(bits, sizeof bits, "%d", grid.bits);
+        put_format(grid.format, bits, out);
     } else if (count == 0) {
         pl_buf_puts(out, "no preconditioner: original");
     }
@@ -181,8 +215,13 @@ void pl_kind_label(const pl_state *state, size_t layer, pl_which which, bool pap
         }
     }
     if (rounded) {
-        pl_buf_printf(out, "%s%s, %g bits", first->method != NULL ? " + " : "", last->method->name,
-                      last->values[PL_GRID_BITS]);
+        const pl_grid grid = pl_spec_grid(last);
+        pl_buf_printf(out, "%s%s, ", first->method != NULL ? " + " : "", last->method->name);
+        if (pl_format_is_int(grid.format)) {
+            pl_buf_printf(out, "%d bits", grid.bits);
+        } else {
+            pl_buf_puts(out, pl_format_choice(grid.format));
+        }
     } else if (first->method == NULL) {
         pl_buf_puts(out, "no preconditioner: original");
     }

@@ -1,5 +1,6 @@
 #include "plots/levels.h"
 
+#include "core/lab/turned.h"
 #include "core/tensor/groups.h"
 #include "plots/build.h"
 
@@ -7,16 +8,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What is handed to the rounder is drawn, not the rounded weights. */
-static void drop_rounded(pl_drawn_list *list)
+/* What is handed to the rounder is drawn, not the rounded weights: behind a transform it is other
+ * than the original without a preconditioner, too. */
+static void drop_rounded(const pl_state *state, const pl_request *request, pl_drawn_list *list)
 {
+    const pl_spec *transform = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM);
     size_t kept = 0;
     for (size_t i = 0; i < list->count && kept < 2; i++) {
+        pl_drawn *drawn = &list->items[i];
+        if (drawn->which == PL_WHICH_AFTER && transform->method != NULL) {
+            pl_buf label = {0};
+            drawn->which = PL_WHICH_PRECONDITIONED;
+            drawn->tone = pl_kind_tone(drawn->which);
+            pl_kind_label(state, request->layer, drawn->which, request->paper, &label);
+            snprintf(drawn->label, sizeof drawn->label, "%s", label.data != NULL ? label.data : "");
+            pl_text_trim_utf8(drawn->label);
+            pl_buf_deinit(&label);
+        }
         if (list->items[i].which != PL_WHICH_AFTER) {
             list->items[kept++] = list->items[i];
         }
     }
     list->count = kept;
+}
+
+/* The weights of an item; those that the rounder gets behind a transform are in its coordinates. */
+static pl_status read_item(pl_context cx, const pl_request *request, pl_levels *levels, size_t item,
+                           pl_error *err)
+{
+    pl_drawn *drawn = &levels->list.items[item];
+    bool turned = false;
+    if (drawn->which == PL_WHICH_BEFORE) {
+        return pl_drawn_weights(cx.lab, cx.state, request->layer, drawn, &levels->w[item], err);
+    }
+    pl_status status = pl_turned_to_round(cx, request->layer, &levels->w[item], &turned, err);
+    if (status == PL_OK && turned) {
+        levels->turned = true;
+        snprintf(drawn->suffix, sizeof drawn->suffix, "_transformed");
+        if (!request->paper) {
+            pl_turned_handed_label(cx.state, request->layer, drawn->label, sizeof drawn->label);
+        }
+    }
+    return status;
 }
 
 static pl_status set_title(const pl_state *state, size_t layer, pl_levels *levels, pl_error *err)
@@ -52,11 +85,10 @@ pl_status pl_levels_read(const char *who, pl_context cx, const pl_request *reque
         own.which = PL_WHICH_PRECONDITIONED;
     }
     pl_drawn_find(cx.lab, cx.state, &own, &out->list);
-    drop_rounded(&out->list);
+    drop_rounded(cx.state, request, &out->list);
     pl_status status = set_title(cx.state, request->layer, out, err);
     for (size_t i = 0; status == PL_OK && i < out->list.count; i++) {
-        status = pl_drawn_weights(cx.lab, cx.state, request->layer, &out->list.items[i], &out->w[i],
-                                  err);
+        status = read_item(cx, request, out, i, err);
         PL_THEN(pl_task_tick(cx.task, err));
     }
     if (status != PL_OK) {
@@ -179,6 +211,9 @@ void pl_levels_facts(const pl_levels *levels, pl_figure *out)
     }
     pl_figure_fact(out, "levels", "%zu of %s%s, %s", levels->count, pl_format_choice(grid->format),
                    bits, groups);
+    if (levels->turned) {
+        pl_figure_fact(out, "transformed", "as the rounder gets them, S\u1d40 W T\u207b\u1d40");
+    }
     for (size_t i = 0; i < levels->list.count; i++) {
         char name[64];
         snprintf(name, sizeof name, "saturated%s", levels->list.items[i].suffix);

@@ -306,7 +306,12 @@ static void name_rounded(const pl_screen_model *model, char out[32])
     const pl_spec *round = pl_tuner_spec(model, PL_SLOT_ROUND);
     snprintf(out, 32, "rounded");
     if (round->method != NULL) {
-        snprintf(out, 32, "W%d error", pl_spec_grid(round).bits);
+        const pl_grid grid = pl_spec_grid(round);
+        if (pl_format_is_int(grid.format)) {
+            snprintf(out, 32, "W%d error", grid.bits);
+        } else {
+            snprintf(out, 32, "%s error", grid.format->key);
+        }
     }
 }
 

@@ -274,19 +274,6 @@ static pl_status precondition(work *w, pl_id problem, pl_error *err)
     return status;
 }
 
-/* Clipping is learned before the layer's outputs are turned (FlatQuant's own order). */
-static pl_status clip_weights(const work *w, float *weights, pl_error *err)
-{
-    const size_t rows = w->info->rows;
-    pl_status status =
-        pl_layer_turn_outputs_back(w->cx.state, w->layer, w->t, weights, w->cx.task, err);
-    if (status == PL_OK) {
-        pl_transform_clip_weights(w->t, pl_site_first_row(w->cx.state, w->layer), weights, rows);
-        status = pl_layer_turn_outputs(w->cx.state, w->layer, w->t, weights, w->cx.task, err);
-    }
-    return status;
-}
-
 static pl_status round_weights(work *w, pl_id problem, pl_error *err)
 {
     const pl_mat *from = w->result.has_preconditioned ? &w->preconditioned : start_of(w);
@@ -314,7 +301,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_error *err)
     }
     if (w->t != NULL && pl_transform_clips(w->t)) {
         status = pl_mat_copy(&clipped, pl_mat_view(from), err);
-        PL_THEN(clip_weights(w, clipped.data, err));
+        PL_THEN(pl_layer_clip(w->cx.state, w->layer, w->t, clipped.data, w->cx.task, err));
         if (status != PL_OK) {
             pl_mat_deinit(&clipped);
             return status;

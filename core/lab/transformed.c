@@ -610,6 +610,21 @@ pl_status pl_site_forget(pl_context cx, pl_id calibration, size_t layer, pl_erro
     return status;
 }
 
+pl_status pl_layer_clip(const pl_state *state, size_t layer, const pl_transform *t, float *w,
+                        pl_task *task, pl_error *err)
+{
+    const size_t rows = pl_model_layer(state->source->model, layer)->rows;
+    if (!pl_transform_clips(t)) {
+        return PL_OK;
+    }
+    pl_status status = pl_layer_turn_outputs_back(state, layer, t, w, task, err);
+    if (status == PL_OK) {
+        pl_transform_clip_weights(t, pl_site_first_row(state, layer), w, rows);
+        status = pl_layer_turn_outputs(state, layer, t, w, task, err);
+    }
+    return status;
+}
+
 size_t pl_site_first_row(const pl_state *state, size_t layer)
 {
     pl_model *model = state->source->model;

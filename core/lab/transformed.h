@@ -71,6 +71,11 @@ PL_NODISCARD pl_status pl_layer_turn_outputs_back(const pl_state *state, size_t 
                                                   const pl_transform *t, float *w, pl_task *task,
                                                   pl_error *err);
 
+/* In place on weights in t's coordinates, w[rows, cols]: clipped as t has learned, which is before
+ * the layer's outputs are turned (FlatQuant's own order).  Nothing where t learned none. */
+PL_NODISCARD pl_status pl_layer_clip(const pl_state *state, size_t layer, const pl_transform *t,
+                                     float *w, pl_task *task, pl_error *err);
+
 /* Rows of the site's layers before this one: where its rows begin in a transform's clipping. */
 size_t pl_site_first_row(const pl_state *state, size_t layer);
 

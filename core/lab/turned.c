@@ -70,6 +70,46 @@ pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_
     return PL_OK;
 }
 
+/* The transform of the layer's result, NULL where it has none. */
+static pl_status read_solved_transform(pl_context cx, size_t layer, pl_transform **out,
+                                       pl_error *err)
+{
+    const pl_id *result = pl_state_result(cx.state, layer);
+    pl_result parts = {0};
+    pl_error why = {0};
+    *out = NULL;
+    if (result == NULL || pl_state_is_imported(cx.state, layer)) {
+        return PL_OK;
+    }
+    pl_status status = pl_result_read(cx.lab, cx.state, layer, *result, &parts, NULL, &why);
+    if (status == PL_OK && parts.has_transform) {
+        status = pl_transform_read(cx.lab, cx.state, layer, parts.transform, out);
+    }
+    return status == PL_OK
+               ? PL_OK
+               : pl_result_unreadable(cx.lab, pl_model_layer(cx.state->source->model, layer)->name,
+                                      "its solved weights are", "solve", status, &why, err);
+}
+
+pl_status pl_turned_to_round(pl_context cx, size_t layer, pl_mat *out, bool *turned, pl_error *err)
+{
+    pl_transform *t = NULL;
+    *out = (pl_mat){0};
+    pl_status status = read_solved_transform(cx, layer, &t, err);
+    *turned = t != NULL;
+    const pl_weights_of of = {
+        .which = PL_WHICH_PRECONDITIONED, .transform = t, .as_solved = t != NULL};
+    PL_THEN(pl_weights_make(cx, layer, of, out, err));
+    if (status == PL_OK && t != NULL) {
+        status = pl_layer_clip(cx.state, layer, t, out->data, cx.task, err);
+    }
+    if (status != PL_OK) {
+        pl_mat_deinit(out);
+    }
+    pl_transform_destroy(t);
+    return status;
+}
+
 void pl_turned_handed_label(const pl_state *state, size_t layer, char *out, size_t capacity)
 {
     const pl_spec *transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);

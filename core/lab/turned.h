@@ -26,6 +26,12 @@ PL_NODISCARD pl_status pl_turned_turn(pl_context cx, pl_id calibration, size_t l
 PL_NODISCARD pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_mat *out, pl_error *err);
 
+/* What the rounder of the layer's result rounds, for any result: preconditioned where it is, in the
+ * coordinates of its transform and clipped as that has learned.  *turned: there is a transform. The
+ * original weights where there is no result.  *out is the caller's. */
+PL_NODISCARD pl_status pl_turned_to_round(pl_context cx, size_t layer, pl_mat *out, bool *turned,
+                                          pl_error *err);
+
 /* "hadamard > astro": what has made them. */
 void pl_turned_handed_label(const pl_state *state, size_t layer, char *out, size_t capacity);
 

@@ -255,6 +255,42 @@ static void test_newest_damaged(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* What a figure of the grid draws is what the rounder got: rounded to nearest it is the solve's
+ * result, clipped as learned. */
+static void test_to_round(void **ctx)
+{
+    (void)ctx;
+    static const char *const transforms[] = {"flatquant steps=24 rows=256", "hadamard"};
+    for (size_t i = 0; i < 2; i++) {
+        demo_lab d;
+        pl_error err;
+        pl_mat got = {0}, solved = {0};
+        bool turned = false;
+        init(&d);
+        demo_method(&d.state, transforms[i]);
+        pl_check_ok(pl_turned_to_round(demo_context(&d), DEMO_Q1, &got, &turned, &err), err);
+        assert_false(turned); /* no result yet: the original */
+        pl_mat_deinit(&got);
+        (void)demo_solve(&d, DEMO_Q1);
+        pl_check_ok(pl_turned_to_round(demo_context(&d), DEMO_Q1, &got, &turned, &err), err);
+        assert_true(turned);
+        pl_transform *t = now(&d);
+        const pl_weights_of of = {.which = PL_WHICH_AFTER, .transform = t, .as_solved = true};
+        pl_check_ok(pl_weights_make(demo_context(&d), DEMO_Q1, of, &solved, &err), err);
+        const pl_grid grid = pl_spec_grid(pl_state_spec(&d.state, DEMO_Q1, PL_SLOT_ROUND));
+        for (size_t r = 0; r < got.rows; r++) {
+            float *row = got.data + r * got.cols;
+            const pl_grid_param param = pl_grid_fit(&grid, row, got.cols, 1);
+            grid.format->round(grid.bits, param, row, got.cols);
+        }
+        assert_memory_equal(got.data, solved.data, got.rows * got.cols * sizeof *got.data);
+        pl_transform_destroy(t);
+        pl_mat_deinit(&got);
+        pl_mat_deinit(&solved);
+        demo_lab_deinit(&d);
+    }
+}
+
 /* Every token's error against the same in float64, activations quantized behind the transform. */
 static void test_landscape(void **ctx)
 {
@@ -331,7 +367,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_goes_on),        cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_last_loss),      cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_newest_damaged), cmocka_unit_test(test_landscape),
+        cmocka_unit_test(test_newest_damaged), cmocka_unit_test(test_to_round),
+        cmocka_unit_test(test_landscape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
