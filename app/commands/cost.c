@@ -12,22 +12,19 @@
 
 #include <string.h>
 
-/* Seconds a token for x <- x T on the stored rows, the median of some rounds. */
-static pl_status measure_transform(const pl_transform *t, const pl_site_stats *stats, double *out,
-                                   pl_task *task, pl_error *err)
+/* Seconds for x <- x T on rows, the median of some rounds. */
+static pl_status time_inputs(const pl_transform *t, pl_view rows, double *out, pl_task *task,
+                             pl_error *err)
 {
     enum { ROUNDS = 7 };
     double times[ROUNDS];
-    const pl_view sample = {stats->sample, stats->sample_rows, stats->n, stats->n};
     pl_mat x = {0};
-    pl_transform *left = NULL;
-    pl_status status = pl_mat_copy(&x, sample, err);
-    PL_THEN(pl_transform_left(t, &left, err));
+    pl_status status = pl_mat_copy(&x, rows, err);
     for (size_t i = 0; status == PL_OK && i < ROUNDS; i++) {
-        memcpy(x.data, stats->sample, x.rows * x.cols * sizeof *x.data);
+        memcpy(x.data, rows.data, x.rows * x.cols * sizeof *x.data);
         const double start = pl_clock_now();
-        status = pl_transform_inputs(left != NULL ? left : t, x.data, x.rows, task, err);
-        const double took = (pl_clock_now() - start) / (double)x.rows;
+        status = pl_transform_inputs(t, x.data, x.rows, task, err);
+        const double took = pl_clock_now() - start;
         size_t at = i;
         for (; at > 0 && times[at - 1] > took; at--) {
             times[at] = times[at - 1];
@@ -35,25 +32,47 @@ static pl_status measure_transform(const pl_transform *t, const pl_site_stats *s
         times[at] = took;
     }
     *out = status == PL_OK ? times[ROUNDS / 2] : 0.0;
-    pl_transform_destroy(left);
     pl_mat_deinit(&x);
     return status;
 }
 
-static void put_online(json_t *out, const pl_state *state, const pl_site *site,
-                       const pl_transform *t, double seconds)
+/* Seconds a token: the site's input on its stored rows, and the heads of queries and keys. */
+static pl_status measure_transform(const pl_online *cost, const pl_transform *t,
+                                   const pl_site_stats *stats, double *out, pl_task *task,
+                                   pl_error *err)
 {
-    const pl_online cost = pl_site_online(state, site, t);
+    const size_t rows = stats->sample_rows;
+    const pl_view sample = {stats->sample, rows, stats->n, stats->n};
+    double inputs = 0.0, heads = 0.0;
+    pl_transform *left = NULL;
+    pl_mat keys = {0};
+    pl_status status = PL_OK;
+    if (cost->inputs) {
+        status = pl_transform_left(t, &left, err);
+        PL_THEN(time_inputs(left != NULL ? left : t, sample, &inputs, task, err));
+    }
+    if (cost->keys != NULL) { /* numbers of any size take the same time */
+        PL_THEN(pl_mat_init(&keys, rows * cost->heads, cost->head_dim, err));
+        PL_THEN(time_inputs(cost->keys, pl_mat_view(&keys), &heads, task, err));
+    }
+    *out = (inputs + heads) / (double)rows;
+    pl_transform_destroy(left);
+    pl_mat_deinit(&keys);
+    return status;
+}
+
+static void put_online(json_t *out, const pl_online *cost, const pl_transform *t, double seconds)
+{
     pl_buf text = {0};
     pl_transform_describe(t, &text);
     pl_json_set(out, "transform", json_string(text.data != NULL ? text.data : ""));
     pl_json_set(out, "folds",
-                cost.folds && cost.fold != NULL ? json_string(cost.fold) : json_null());
-    pl_json_set(out, "online", json_boolean(cost.online));
-    pl_json_set(out, "flops_per_token", pl_json_number(cost.flops));
-    pl_json_set(out, "bytes", pl_json_number(cost.bytes));
-    pl_json_set(out, "share_of_layers", pl_json_number(cost.share));
-    pl_json_set(out, "seconds_per_token", pl_json_number(cost.online ? seconds : 0.0));
+                cost->folds && cost->fold != NULL ? json_string(cost->fold) : json_null());
+    pl_json_set(out, "online", json_boolean(cost->online));
+    pl_json_set(out, "flops_per_token", pl_json_number(cost->flops));
+    pl_json_set(out, "bytes", pl_json_number(cost->bytes));
+    pl_json_set(out, "share_of_layers", pl_json_number(cost->share));
+    pl_json_set(out, "seconds_per_token", pl_json_number(cost->online ? seconds : 0.0));
     pl_buf_deinit(&text);
 }
 
@@ -326,13 +345,14 @@ static pl_status run_cost(pl_call *call, pl_context cx, pl_error *err)
     status = pl_lab_calibration(cx, &calibration, err);
     PL_THEN(take_transform(cx, calibration, layer, spec, &t, err));
     PL_THEN(pl_lab_load_site(cx, calibration, info->site, PL_GRAM_NONE, true, &stats, err));
-    if (status == PL_OK && stats.sample_rows > 0) {
-        status = measure_transform(t, &stats, &seconds, cx.task, err);
-    }
     if (status == PL_OK) {
+        const pl_site *site = pl_model_site(cx.state->source->model, info->site);
+        const pl_online cost = pl_site_online(cx.state, site, t);
+        if (stats.sample_rows > 0) {
+            status = measure_transform(&cost, t, &stats, &seconds, cx.task, err);
+        }
         pl_json_set(call->result, "layer", json_string(info->name));
-        put_online(call->result, cx.state, pl_model_site(cx.state->source->model, info->site), t,
-                   seconds);
+        put_online(call->result, &cost, t, seconds);
     }
     pl_site_stats_deinit(&stats);
     pl_transform_destroy(t);

@@ -15,6 +15,7 @@ pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_tr
     }
     pl_online out = {
         .online = cost.online || diagonal_online,
+        .inputs = cost.online || diagonal_online,
         .folds = cost.folds_diagonal || cost.merged,
         .fold = fold,
         .flops = cost.flops + (diagonal_online ? n : 0.0),
@@ -28,9 +29,15 @@ pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_tr
         out.flops -= 2.0 * n * (double)config->head_dim;
         out.bytes -= square * sizeof(float);
     }
-    if (pl_spec_is_of_block(spec) && pl_transform_keys(t) != NULL) {
-        out.flops += 2.0 * square * (double)(config->heads + config->kv_heads);
-        out.bytes += 2.0 * square * sizeof(float);
+    /* Queries are turned with the keys, for which a learned P_h is inverted. */
+    out.keys = state->kv.bits > 0 ? pl_transform_keys(t) : NULL;
+    if (out.keys != NULL) {
+        const pl_transform_cost each = pl_transform_get_cost(out.keys);
+        out.heads = config->heads + config->kv_heads;
+        out.head_dim = config->head_dim;
+        out.flops += each.flops * (double)out.heads;
+        out.bytes += (pl_spec_is_of_block(spec) ? 2.0 : 1.0) * each.bytes;
+        out.online = true;
     }
     out.share = out.flops / (2.0 * n * rows);
     return out;

@@ -180,6 +180,15 @@ static void test_heads(void **ctx)
     pl_check_close(run_number(run_result(&r, 3), "flops_per_token"), 0, 0, 0);
     assert_true(json_is_false(json_object_get(run_result(&r, 3), "online")));
     run_free(&r);
+    /* Keys for a quantized cache, and the queries with them: 6 + 2 heads of 24 = 12 x 2^1. */
+    r = run_demo("method quarot; cost 1.q_proj; kv bits=4; cost 1.q_proj; method quarot online=no; "
+                 "cost 1.q_proj");
+    assert_true(json_is_false(json_object_get(run_result(&r, 1), "online")));
+    assert_true(json_is_true(json_object_get(run_result(&r, 3), "online")));
+    pl_check_close(run_number(run_result(&r, 3), "flops_per_token"), 8 * (24 + 2 * 24 * 12), 0, 0);
+    expect_less(0, run_number(run_result(&r, 3), "seconds_per_token"));
+    pl_check_close(run_number(run_result(&r, 5), "flops_per_token"), 0, 0, 0);
+    run_free(&r);
     r = run_demo("activations bits=4; method rtn bits=4; method quarot heads=no; solve 0.o_proj; "
                  "method quarot; solve 0.o_proj; solve all; perplexity which=after windows=4");
     const json_t *apart = run_result(&r, 3), *across = run_result(&r, 5);
