@@ -340,6 +340,15 @@ pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
                          "share a scale, and these come row by row",
                          who);
     }
+    if (status == PL_OK && (pl_scale_mode)mode == PL_SCALE_TENSOR) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "%s: scale_mode=tensor is of weights: expected amax, the range of "
+                              "each token%s",
+                              who,
+                              strcmp(who, "activations") == 0
+                                  ? ", with range=tensor for one range of all tokens"
+                                  : "");
+    }
     out->bits = (int)bits;
     out->format = format;
     out->group_size = group_size;

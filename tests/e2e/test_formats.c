@@ -79,10 +79,11 @@ static void test_refusals(void **ctx)
          "group_size=0"},
         {"method none slot=round; plot grid 1.q_proj file=x.png",
          "grid: the slot round is empty: choose a rounder, e.g. `method rtn`"},
-        {"activations format=fp8 scale_mode=tensor; method rtn; method flatquant steps=2; solve "
-         "1.q_proj",
-         "nothing is learned for scale_mode=tensor, whose scales many groups share: choose another "
-         "scale_mode"},
+        {"activations format=fp8 scale_mode=tensor",
+         "activations: scale_mode=tensor is of weights: expected amax, the range of each token, "
+         "with range=tensor for one range of all tokens"},
+        {"kv format=fp8 scale_mode=tensor",
+         "kv: scale_mode=tensor is of weights: expected amax, the range of each token"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         run r = run_demo(cases[i][0]);
