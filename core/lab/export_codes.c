@@ -136,13 +136,18 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     }
     if (why == NULL && x->packing->element != NULL && it->grid.group_size > 0 &&
         pl_grid_block_rows(&it->grid) == 1 && it->dims[1] % it->grid.group_size != 0) {
-        why = "its inputs are no multiple of its block";
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "export: %s: format=%s holds whole blocks of %zu inputs, and the layer "
+                            "has %zu: expected format=hf, or on=GLOB of the rounder for the layers "
+                            "that fit",
+                            it->name, x->packing->name, it->grid.group_size, (size_t)it->dims[1]);
     }
     if (why != NULL && x->packing->element != NULL) {
         return pl_error_set(err, PL_ERR_STATE,
                             "export: %s: format=%s cannot hold it exactly: %s (`method rtn "
-                            "format=%s` or another rounder makes such codes)",
-                            it->name, x->packing->name, why, x->packing->element);
+                            "format=%s` or another rounder makes such codes%s)",
+                            it->name, x->packing->name, why, x->packing->element,
+                            x->spec->lossy ? "; lossy=yes rounds anew to integers alone" : "");
     }
     if (why != NULL && !x->spec->lossy) {
         return refuse_codes(x, it, why, err);
