@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,14 +75,31 @@ pl_status pl_hadamard_create(size_t n, pl_hadamard **out, pl_error *err)
     return pl_hadamard_create_blocks(n, pl_hadamard_largest(n), out, err);
 }
 
+static pl_status refuse_block(size_t n, size_t block, pl_error *err)
+{
+    char above[48] = "";
+    size_t low = block < n ? block : n, high = low + 1;
+    low = low > 0 ? low : 1;
+    while (low > 1 && !(n % low == 0 && pl_hadamard_is_known(low))) {
+        low--;
+    }
+    while (high <= n && !(n % high == 0 && pl_hadamard_is_known(high))) {
+        high++;
+    }
+    if (high <= n) {
+        snprintf(above, sizeof above, " and %zu", high);
+    }
+    return pl_error_set(err, PL_ERR_USAGE,
+                        "blocks of %zu channels: expected a divisor of %zu of which a Hadamard "
+                        "matrix is known; the nearest: %zu%s",
+                        block, n, low, above);
+}
+
 pl_status pl_hadamard_create_blocks(size_t n, size_t block, pl_hadamard **out, pl_error *err)
 {
     *out = NULL;
     if (block == 0 || n % block != 0 || !pl_hadamard_is_known(block)) {
-        return pl_error_set(err, PL_ERR_USAGE,
-                            "blocks of %zu channels: expected a divisor of %zu of which a Hadamard "
-                            "matrix is known (1, 2, and multiples of 4 such as 32)",
-                            block, n);
+        return refuse_block(n, block, err);
     }
     pl_hadamard *h = calloc(1, sizeof *h);
     bool made = h != NULL;
