@@ -307,10 +307,9 @@ static void name_rounded(const pl_screen_model *model, char out[32])
     snprintf(out, 32, "rounded");
     if (round->method != NULL) {
         const pl_grid grid = pl_spec_grid(round);
+        snprintf(out, 32, "rounding"); /* a format's name is too long for the column */
         if (pl_format_is_int(grid.format)) {
             snprintf(out, 32, "W%d error", grid.bits);
-        } else {
-            snprintf(out, 32, "%s error", grid.format->key);
         }
     }
 }

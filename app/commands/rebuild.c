@@ -427,6 +427,9 @@ static pl_status make_again(rebuild *r, const pl_state *state, const char *out, 
     if (status == PL_OK) {
         compare_makers(r);
         status = compare_files(r, path.data, same, err);
+        if (!*same && strstr(origin_value(r, "Planish-Commands"), "measure=yes") != NULL) {
+            pl_json_append(r->differs, json_string("(it shows times, which are measured anew)"));
+        }
     }
     pl_temporary_discard(&folder);
     pl_buf_deinit(&path);
