@@ -201,6 +201,54 @@ static size_t x_ticks(const pl_plot *p, pl_tick out[PL_MAX_TICKS])
     return name_ticks(axis, stride > 1 ? (size_t)stride : 1, out);
 }
 
+/* Draws the ticks whose text ends before `end`, where put is true; returns how many those are.
+ * *free_from becomes the column behind the last text. */
+static size_t put_x_ticks(pl_plot *p, pl_rect foot, const pl_tick *ticks, size_t n, int end,
+                          bool put, int *free_from)
+{
+    size_t count = 0;
+    *free_from = 0;
+    for (size_t i = 0; i < n; i++) {
+        int col = pl_plot_col(p, ticks[i].at) + 1;
+        int text = text_width(p, ticks[i].text);
+        if (col < 1 || text == 0) {
+            continue;
+        }
+        int start = col - text / 2;
+        start = start < 0 ? 0 : start;
+        if (!ticks[i].major || start < *free_from || start + text >= end) {
+            continue;
+        }
+        if (put) {
+            pl_put_code(p->surface, foot, 0, col, PL_STYLE_FAINT, p->surface->ascii ? '+' : 0x252c);
+            pl_put(p->surface, foot, 1, start, PL_STYLE_FAINT, ticks[i].text);
+        }
+        *free_from = start + text + 1;
+        count++;
+    }
+    return count;
+}
+
+/* Cuts the label at the end of a phrase while it hides more than a third of the numbers; returns
+ * its width. */
+static int fit_x_label(pl_plot *p, pl_rect foot, const pl_tick *ticks, size_t n, char *label,
+                       int width)
+{
+    int behind = 0;
+    const size_t all = put_x_ticks(p, foot, ticks, n, foot.w + 1, false, &behind);
+    for (size_t phrase = 1; phrase > 0 && width > 0;) {
+        if (3 * put_x_ticks(p, foot, ticks, n, foot.w - width, false, &behind) >= 2 * all) {
+            break;
+        }
+        phrase = pl_text_phrase(label, (size_t)width - 1);
+        if (phrase > 0) {
+            label[phrase] = '\0';
+            width = (int)pl_text_width(label);
+        }
+    }
+    return width;
+}
+
 static void draw_x_axis(pl_plot *p)
 {
     bool ascii = p->surface->ascii;
@@ -224,25 +272,13 @@ static void draw_x_axis(pl_plot *p)
     label[phrase > 0 ? phrase : strlen(label)] = '\0';
     int width = (int)pl_text_width(label);
     width = width > most ? most : width;
-    int label_start = foot.w - width;
     bool named = p->figure->x.names != NULL; /* names tell more than what they are names of */
-    int free_from = 0;
-    for (size_t i = 0; i < n; i++) {
-        int col = pl_plot_col(p, ticks[i].at) + 1;
-        int text = text_width(p, ticks[i].text);
-        if (col < 1 || text == 0) {
-            continue;
-        }
-        int start = col - text / 2;
-        start = start < 0 ? 0 : start;
-        if (!ticks[i].major || start < free_from ||
-            start + text >= (named ? foot.w + 1 : label_start)) {
-            continue;
-        }
-        pl_put_code(p->surface, foot, 0, col, PL_STYLE_FAINT, ascii ? '+' : 0x252c);
-        pl_put(p->surface, foot, 1, start, PL_STYLE_FAINT, ticks[i].text);
-        free_from = start + text + 1;
+    if (!named) {
+        width = fit_x_label(p, foot, ticks, n, label, width);
     }
+    const int label_start = foot.w - width;
+    int free_from = 0;
+    (void)put_x_ticks(p, foot, ticks, n, named ? foot.w + 1 : label_start, true, &free_from);
     if (free_from <= label_start) {
         pl_put_cut(p->surface, foot, 1, label_start, width, PL_STYLE_FAINT, label);
     }

@@ -75,7 +75,11 @@ size_t pl_text_phrase(const char *utf8, size_t columns)
             break;
         }
     }
-    return best;
+    static const char units[] = ", in units"; /* without what they are of, it says nothing */
+    const size_t length = sizeof units - 1;
+    const bool bare =
+        best > length && best < strlen(utf8) && strncmp(utf8 + best - length, units, length) == 0;
+    return bare ? best - length : best;
 }
 
 static const struct {
