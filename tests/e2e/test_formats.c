@@ -79,6 +79,8 @@ static void test_refusals(void **ctx)
          "group_size=0"},
         {"method none slot=round; plot grid 1.q_proj file=x.png",
          "grid: the slot round is empty: choose a rounder, e.g. `method rtn`"},
+        {"method rtn; set bits=3 format=nvfp4",
+         "set: bits=3: what is set beside it makes it 4: leave one out"},
         {"activations format=fp8 scale_mode=tensor",
          "activations: scale_mode=tensor is of weights: expected amax, the range of each token, "
          "with range=tensor for one range of all tokens"},
