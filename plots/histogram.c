@@ -448,7 +448,7 @@ static void put_edge(const pl_axis *axis, double edge, double width, pl_buf *out
     pl_buf_puts(out, text);
 }
 
-/* "level 2: 4.1 %, 9.3 %": the level that x rounds to, with the shares before and after. */
+/* "level 2: 4.1 %, 9.3 %; bin": the level that x rounds to, with the shares before and after. */
 static bool say_level(const pl_figure *figure, double x, pl_buf *out)
 {
     bool said = false;
@@ -470,6 +470,7 @@ static bool say_level(const pl_figure *figure, double x, pl_buf *out)
         pl_buf_printf(out, "%s%.3g %%", said ? ", " : "", 100.0 * points->at[best]);
         said = true;
     }
+    pl_buf_puts(out, said ? "; bin" : ""); /* whose counts follow */
     return said;
 }
 
