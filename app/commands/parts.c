@@ -343,11 +343,11 @@ pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
     if (status == PL_OK && (pl_scale_mode)mode == PL_SCALE_TENSOR) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "%s: scale_mode=tensor is of weights: expected amax, the range of "
-                              "each token%s",
+                              "each %s",
                               who,
                               strcmp(who, "activations") == 0
-                                  ? ", with range=tensor for one range of all tokens"
-                                  : "");
+                                  ? "token, with range=tensor for one range of all tokens"
+                                  : "head of a token");
     }
     out->bits = (int)bits;
     out->format = format;

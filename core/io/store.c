@@ -98,17 +98,19 @@ static pl_status write_to_disk(pl_store *store, const char *path, const pl_entry
 {
     const uint64_t bytes = pl_entry_size(content);
     pl_status status = PL_ERR_IO;
+    bool room = true; /* by what the disk says */
     for (int attempt = 0; attempt < 2 && status == PL_ERR_IO; attempt++) {
         errno = 0;
         status = pl_store_make_folder(store, content->kind, err);
         if (status == PL_OK) {
             pl_store_be_present(store);
-            (void)pl_store_make_room(store, bytes);
+            room = pl_store_make_room(store, bytes);
             errno = 0;
             status = pl_entry_write(path, content, err);
         }
+        const bool refused = errno == EDQUOT || (errno == ENOSPC && room);
         if (status == PL_ERR_IO &&
-            !((errno == ENOSPC || errno == EDQUOT) && pl_store_give_up(store, 2 * bytes))) {
+            !(attempt == 0 && refused && pl_store_give_up(store, 2 * bytes))) {
             break;
         }
     }
@@ -195,7 +197,7 @@ pl_status pl_store_write(pl_store *store, const pl_entry_content *content, bool 
                                pl_store_is_sound(path.data, content->kind, content->key)))) {
         goto done;
     }
-    if (store->peer != NULL && store->peer->writes != NULL) {
+    if (store->peer != NULL && store->peer->writes != NULL && content->file == NULL) {
         store->peer->writes(store->peer->ctx, content->kind, content->key);
     }
     status = write_to_disk(store, path.data, content, &why);

@@ -83,7 +83,7 @@ typedef struct pl_store_peer {
     bool (*has)(void *ctx, const char *kind, pl_id key);
     /* Puts the entry's file to path, whole; false where it has none. */
     bool (*fetch)(void *ctx, const char *kind, pl_id key, const char *path);
-    /* The entry is about to be there. */
+    /* An entry made here is about to be there; not one that was taken as a file. */
     void (*writes)(void *ctx, const char *kind, pl_id key);
     /* The entry is now there (pl_store_read_file).  keep: a sound one of that key stays as it is.
      */

@@ -311,11 +311,17 @@ pl_status pl_store_trim(pl_store *store, pl_error *err)
     return failed ? pl_error_memory(err, "the list of the store") : PL_OK;
 }
 
-static bool has_room(const pl_store *store, uint64_t bytes)
+/* Whether the disk has room for so many bytes, or would with `more` than it says. */
+static bool would_have_room(const pl_store *store, uint64_t more, uint64_t bytes)
 {
     struct statvfs fs;
     return statvfs(store->folder, &fs) != 0 ||
-           (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize >= bytes + room_beside;
+           (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize + more >= bytes + room_beside;
+}
+
+static bool has_room(const pl_store *store, uint64_t bytes)
+{
+    return would_have_room(store, 0, bytes);
 }
 
 static uint64_t unwanted_bytes(const candidates *all)
@@ -336,8 +342,7 @@ bool pl_store_make_room(pl_store *store, uint64_t bytes)
     const int held = lock_folder(store, LOCK_EX);
     list_all(store, &all);
     bool room = has_room(store, bytes); /* the dead have left something */
-    const uint64_t unwanted = unwanted_bytes(&all);
-    const bool enough = unwanted >= bytes || has_room(store, bytes - unwanted);
+    const bool enough = would_have_room(store, unwanted_bytes(&all), bytes);
     for (size_t i = 0; i < all.count && !room && enough; i++) {
         if (!all.list[i].keep && unlink(all.list[i].path) == 0) {
             room = has_room(store, bytes);

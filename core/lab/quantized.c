@@ -25,8 +25,8 @@ static const pl_spec *transform_of(const pl_state *state, size_t site)
                          PL_SLOT_TRANSFORM);
 }
 
-/* Is something made from the state's calibration that no result has: a planned transform of a site
- * without one, or a range of its inputs? */
+/* May something be made from the state's calibration that no result has: a planned transform of a
+ * site without one, or a range of its inputs (a result may know none)? */
 static bool asks_for_calibration(const pl_state *state)
 {
     const pl_model *model = state->source->model;

@@ -85,7 +85,7 @@ static void test_refusals(void **ctx)
          "activations: scale_mode=tensor is of weights: expected amax, the range of each token, "
          "with range=tensor for one range of all tokens"},
         {"kv format=fp8 scale_mode=tensor",
-         "kv: scale_mode=tensor is of weights: expected amax, the range of each token"},
+         "kv: scale_mode=tensor is of weights: expected amax, the range of each head of a token"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         run r = run_demo(cases[i][0]);

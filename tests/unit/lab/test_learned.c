@@ -217,7 +217,10 @@ static void test_newest_damaged(void **ctx)
     char folder[700], path[1200] = "", newest[1200] = "";
     struct timespec last = {0};
     init(&d);
-    pl_learning seven = learn(&d, 7), nine = learn(&d, 9);
+    const struct timespec tick = {.tv_nsec = 20000000}; /* files are marked by ticks of 4 ms */
+    pl_learning seven = learn(&d, 7);
+    (void)nanosleep(&tick, NULL);
+    pl_learning nine = learn(&d, 9);
     snprintf(folder, sizeof folder, "%s/learning", d.store);
     DIR *dir = opendir(folder);
     assert_non_null(dir);

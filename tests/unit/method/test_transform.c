@@ -335,8 +335,11 @@ static void blocks_are_asked_for(void **state)
     } cases[] = {{"4", NULL},
                  {"12", NULL},
                  {"24", NULL},
-                 {"16", "divisor of 24"},
-                 {"6", "a Hadamard matrix is known"}};
+                 {"16",
+                  "expected a divisor of 24 of which a Hadamard matrix is known; the nearest: 12 "
+                  "and 24"},
+                 {"6", "the nearest: 4 and 8"},
+                 {"100", "the nearest: 24"}};
     pl_error err;
     float dense[N * N];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
