@@ -81,7 +81,7 @@ static void put_symbol(const char *symbol, const char *name, pl_buf *out)
 /* "W4", or the name of a format that has its own bits: "NVFP4", "MXFP6 E2M3". */
 static void put_format(const pl_format *format, const char *bits, pl_buf *out)
 {
-    if (pl_format_is_int(format)) {
+    if (format->bits == 0) { /* those that bits= says */
         pl_buf_printf(out, ", W%s", bits);
         return;
     }
@@ -125,7 +125,7 @@ static void put_chain_word(const char *word, size_t length, const pl_method **me
         if ((*method)->slot == PL_SLOT_ROUND && param == PL_GRID_BITS) {
             out->size -= out->size > 0 ? 1 : 0; /* the blank */
             pl_buf_printf(out, ", W%s", equals + 1);
-        } else if ((*method)->slot == PL_SLOT_ROUND && format != NULL) {
+        } else if ((*method)->slot == PL_SLOT_ROUND && format != NULL && format->bits > 0) {
             out->size -= out->size > 0 ? 1 : 0;
             drop_bits(out);
             put_format(format, "", out);
@@ -217,7 +217,7 @@ void pl_kind_label(const pl_state *state, size_t layer, pl_which which, bool pap
     if (rounded) {
         const pl_grid grid = pl_spec_grid(last);
         pl_buf_printf(out, "%s%s, ", first->method != NULL ? " + " : "", last->method->name);
-        if (pl_format_is_int(grid.format)) {
+        if (grid.format->bits == 0) {
             pl_buf_printf(out, "%d bits", grid.bits);
         } else {
             pl_buf_puts(out, pl_format_choice(grid.format));

@@ -308,7 +308,7 @@ static void name_rounded(const pl_screen_model *model, char out[32])
     if (round->method != NULL) {
         const pl_grid grid = pl_spec_grid(round);
         snprintf(out, 32, "rounding"); /* a format's name is too long for the column */
-        if (pl_format_is_int(grid.format)) {
+        if (grid.format->bits == 0) {  /* those that bits= says */
             snprintf(out, 32, "W%d error", grid.bits);
         }
     }
