@@ -11,28 +11,27 @@
 
 enum { GROUP_SIZE = 128 }; /* of the papers, where no method says another */
 
-static void set_label(pl_drawn *drawn, const pl_state *state, const pl_request *request,
-                      pl_which which)
+void pl_drawn_set_own(const pl_state *state, const pl_request *request, pl_which which,
+                      pl_drawn *out)
 {
+    const bool solved = pl_state_result(state, request->layer) != NULL;
     pl_buf label = {0};
+    *out = (pl_drawn){.which = solved ? which : PL_WHICH_BEFORE};
+    out->tone = pl_kind_tone(out->which);
     pl_kind_label(state, request->layer, which, request->paper, &label);
-    snprintf(drawn->label, sizeof drawn->label, "%s", label.data != NULL ? label.data : "");
-    pl_text_trim_utf8(drawn->label);
+    snprintf(out->label, sizeof out->label, "%s", label.data != NULL ? label.data : "");
+    pl_text_trim_utf8(out->label);
     pl_buf_deinit(&label);
+    const char *suffix = out->which == PL_WHICH_BEFORE           ? ""
+                         : out->which == PL_WHICH_PRECONDITIONED ? "_preconditioned"
+                                                                 : "_after";
+    snprintf(out->suffix, sizeof out->suffix, "%s", suffix);
 }
 
 static void add_own(pl_drawn_list *list, const pl_state *state, const pl_request *request,
                     pl_which which)
 {
-    bool solved = pl_state_result(state, request->layer) != NULL;
-    pl_drawn *drawn = &list->items[list->count++];
-    *drawn = (pl_drawn){.which = solved ? which : PL_WHICH_BEFORE};
-    drawn->tone = pl_kind_tone(drawn->which);
-    set_label(drawn, state, request, which);
-    const char *suffix = drawn->which == PL_WHICH_BEFORE           ? ""
-                         : drawn->which == PL_WHICH_PRECONDITIONED ? "_preconditioned"
-                                                                   : "_after";
-    snprintf(drawn->suffix, sizeof drawn->suffix, "%s", suffix);
+    pl_drawn_set_own(state, request, which, &list->items[list->count++]);
 }
 
 /* A pin shows what the figure shows of the state: rounded weights only beside rounded ones. */

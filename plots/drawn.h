@@ -27,6 +27,10 @@ typedef struct pl_drawn_list {
 void pl_drawn_find(pl_lab *lab, const pl_state *state, const pl_request *request,
                    pl_drawn_list *out);
 
+/* The state's own weights of that kind as an item, likewise. */
+void pl_drawn_set_own(const pl_state *state, const pl_request *request, pl_which which,
+                      pl_drawn *out);
+
 /* An item's weights; *w is allocated where it is empty, else reused. */
 PL_NODISCARD pl_status pl_drawn_weights(pl_lab *lab, const pl_state *state, size_t layer,
                                         const pl_drawn *drawn, pl_mat *w, pl_error *err);

@@ -3,8 +3,8 @@
 #include "core/state/kept.h"
 #include "plots/label.h"
 
-#include <math.h>
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

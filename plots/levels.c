@@ -17,16 +17,10 @@ static void drop_rounded(const pl_state *state, const pl_request *request, pl_dr
     for (size_t i = 0; i < list->count && kept < 2; i++) {
         pl_drawn *drawn = &list->items[i];
         if (drawn->which == PL_WHICH_AFTER && transform->method != NULL) {
-            pl_buf label = {0};
-            drawn->which = PL_WHICH_PRECONDITIONED;
-            drawn->tone = pl_kind_tone(drawn->which);
-            pl_kind_label(state, request->layer, drawn->which, request->paper, &label);
-            snprintf(drawn->label, sizeof drawn->label, "%s", label.data != NULL ? label.data : "");
-            pl_text_trim_utf8(drawn->label);
-            pl_buf_deinit(&label);
+            pl_drawn_set_own(state, request, PL_WHICH_PRECONDITIONED, drawn);
         }
-        if (list->items[i].which != PL_WHICH_AFTER) {
-            list->items[kept++] = list->items[i];
+        if (drawn->which != PL_WHICH_AFTER) {
+            list->items[kept++] = *drawn;
         }
     }
     list->count = kept;

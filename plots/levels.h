@@ -18,9 +18,8 @@ typedef struct pl_levels {
     size_t count;
     double shares[2][PL_LEVELS]; /* share of the weights that round to each, 0 ... 1 */
     double outside[2]; /* share of those beyond the first or the last level, which saturate */
-    bool
-        turned; /* what the rounder gets is in the coordinates of a transform, clipped as learned */
-    char *title; /* "1.q_proj, int3" */
+    bool turned;       /* what the rounder gets is behind a transform */
+    char *title;       /* "1.q_proj, int3" */
 } pl_levels;
 
 /* Reads the weights that the request draws.  `who` begins the sentence of PL_ERR_STATE where no

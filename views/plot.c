@@ -236,15 +236,14 @@ static int fit_x_label(pl_plot *p, pl_rect foot, const pl_tick *ticks, size_t n,
 {
     int behind = 0;
     const size_t all = put_x_ticks(p, foot, ticks, n, foot.w + 1, false, &behind);
-    for (size_t phrase = 1; phrase > 0 && width > 0;) {
-        if (3 * put_x_ticks(p, foot, ticks, n, foot.w - width, false, &behind) >= 2 * all) {
+    while (width > 0 &&
+           3 * put_x_ticks(p, foot, ticks, n, foot.w - width, false, &behind) < 2 * all) {
+        const size_t phrase = pl_text_phrase(label, (size_t)width - 1);
+        if (phrase == 0) {
             break;
         }
-        phrase = pl_text_phrase(label, (size_t)width - 1);
-        if (phrase > 0) {
-            label[phrase] = '\0';
-            width = (int)pl_text_width(label);
-        }
+        label[phrase] = '\0';
+        width = (int)pl_text_width(label);
     }
     return width;
 }

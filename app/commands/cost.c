@@ -72,7 +72,7 @@ static void put_online(json_t *out, const pl_online *cost, const pl_transform *t
     pl_json_set(out, "flops_per_token", pl_json_number(cost->flops));
     pl_json_set(out, "bytes", pl_json_number(cost->bytes));
     pl_json_set(out, "share_of_layers", pl_json_number(cost->share));
-    pl_json_set(out, "seconds_per_token", pl_json_number(cost->online ? seconds : 0.0));
+    pl_json_set(out, "seconds_per_token", pl_json_number(seconds));
     pl_buf_deinit(&text);
 }
 

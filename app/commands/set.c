@@ -85,36 +85,35 @@ static pl_status set_one(pl_state *state, const char *name, const char *value, j
 /* A word that a later one has changed again, as format=nvfp4 does bits=3, was said in vain. */
 static pl_status check_kept(const pl_state *state, const json_t *list, pl_error *err)
 {
+    pl_status status = PL_OK;
     size_t i;
     json_t *one;
     json_array_foreach(list, i, one)
     {
         const char *name = json_string_value(json_object_get(one, "parameter"));
-        const char *in = json_string_value(json_object_get(one, "slot"));
-        for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-            const pl_spec *spec = &state->slots[slot];
-            if (json_is_string(json_object_get(one, "on")) || strcmp(in, pl_slot_name(slot)) != 0) {
-                continue;
-            }
-            json_t *now = pl_param_json(spec, pl_method_param(spec->method, name));
-            const bool kept = json_equal(now, json_object_get(one, "value"));
+        const json_t *value = json_object_get(one, "value");
+        pl_slot slot = 0;
+        while (!pl_json_text_is(one, "slot", pl_slot_name(slot))) {
+            slot++;
+        }
+        const pl_spec *spec = &state->slots[slot];
+        if (status != PL_OK || json_is_string(json_object_get(one, "on"))) {
+            continue;
+        }
+        json_t *now = pl_param_json(spec, pl_method_param(spec->method, name));
+        if (!json_equal(now, value)) {
             pl_buf said = {0}, is = {0};
-            put_param_value(json_object_get(one, "value"), &said);
+            put_param_value(value, &said);
             put_param_value(now, &is);
-            json_decref(now);
-            pl_status status =
-                kept ? PL_OK
-                     : pl_error_set(err, PL_ERR_USAGE,
-                                    "set: %s=%s: what is set beside it makes it %s: leave one out",
-                                    name, said.data, is.data);
+            status = pl_error_set(err, PL_ERR_USAGE,
+                                  "set: %s=%s: what is set beside it makes it %s: leave one out",
+                                  name, said.data, is.data);
             pl_buf_deinit(&said);
             pl_buf_deinit(&is);
-            if (status != PL_OK) {
-                return status;
-            }
         }
+        json_decref(now);
     }
-    return PL_OK;
+    return status;
 }
 
 static pl_status apply_set(pl_call *call, pl_state *state, pl_error *err)

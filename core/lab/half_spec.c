@@ -52,33 +52,50 @@ pl_status pl_lab_half_spec(pl_context cx, size_t half, size_t rows, pl_calib_spe
     return status;
 }
 
+static pl_status text_changed(pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_CHANGED,
+                        "the calibration text changed since `calibrate`: run it again");
+}
+
+/* *is: whether the spec is that of the calibration. */
+static pl_status compare_key(const pl_calib_spec *spec, pl_id calibration, bool *is, pl_task *task,
+                             pl_error *err)
+{
+    pl_id key = {0};
+    pl_status status = pl_calib_key(spec, &key, task, err);
+    *is = status == PL_OK && pl_id_equal(key, calibration);
+    return status;
+}
+
+pl_status pl_lab_spec_whole(pl_context cx, pl_id calibration, pl_calib_spec *spec,
+                            pl_tokens *tokens, pl_error *err)
+{
+    bool is = false;
+    pl_status status = pl_lab_calib_spec(cx, spec, tokens, err);
+    PL_THEN(compare_key(spec, calibration, &is, cx.task, err));
+    return status == PL_OK && !is ? text_changed(err) : status;
+}
+
 pl_status pl_lab_spec_of(pl_context cx, pl_id calibration, pl_calib_spec *spec, pl_tokens *tokens,
                          pl_error *err)
 {
-    pl_calib_spec whole;
-    pl_tokens all = {0};
-    pl_id key = {0};
-    *tokens = (pl_tokens){0};
-    pl_status status = pl_lab_calib_spec(cx, &whole, &all, err);
-    PL_THEN(pl_calib_key(&whole, &key, cx.task, err));
-    bool found = status == PL_OK && pl_id_equal(key, calibration);
-    if (found) {
-        *tokens = all;
-        *spec = whole;
-        spec->tokens = tokens;
-        return PL_OK;
+    bool is = false;
+    pl_status status = pl_lab_calib_spec(cx, spec, tokens, err);
+    PL_THEN(compare_key(spec, calibration, &is, cx.task, err));
+    if (status != PL_OK || is) {
+        return status;
     }
-    const size_t halves = status == PL_OK && whole.protocol.windows > 1 ? 2 : 0;
-    for (size_t half = 0; status == PL_OK && !found && half < halves; half++) {
+    pl_tokens all = *tokens;
+    pl_calib_spec whole = *spec;
+    whole.tokens = &all;
+    *tokens = (pl_tokens){0};
+    const size_t halves = whole.protocol.windows > 1 ? 2 : 0;
+    for (size_t half = 0; status == PL_OK && !is && half < halves; half++) {
         pl_tokens_deinit(tokens);
         status = pl_lab_spec_half(&whole, half, whole.sample_rows, spec, tokens, err);
-        PL_THEN(pl_calib_key(spec, &key, cx.task, err));
-        found = status == PL_OK && pl_id_equal(key, calibration);
+        PL_THEN(compare_key(spec, calibration, &is, cx.task, err));
     }
     pl_tokens_deinit(&all);
-    if (status == PL_OK && !found) {
-        status = pl_error_set(err, PL_ERR_CHANGED,
-                              "the calibration text changed since `calibrate`: run it again");
-    }
-    return status;
+    return status == PL_OK && !is ? text_changed(err) : status;
 }

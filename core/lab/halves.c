@@ -25,7 +25,7 @@ pl_status pl_lab_halves(pl_context cx, size_t rows, pl_id keys[2], pl_error *err
 {
     pl_calib_spec spec;
     pl_tokens tokens = {0};
-    pl_id key = {0}, present = {0};
+    pl_id key = {0};
     pl_status status = pl_lab_calibration(cx, &key, err);
     if (status == PL_OK && cx.state->calibration.protocol.windows < 2) {
         status =
@@ -33,12 +33,7 @@ pl_status pl_lab_halves(pl_context cx, size_t rows, pl_id keys[2], pl_error *err
                          "the calibration has a single window, which cannot be halved: expected "
                          "at least `calibrate windows=2`");
     }
-    PL_THEN(pl_lab_calib_spec(cx, &spec, &tokens, err));
-    PL_THEN(pl_calib_key(&spec, &present, cx.task, err));
-    if (status == PL_OK && !pl_id_equal(present, key)) {
-        status = pl_error_set(err, PL_ERR_CHANGED,
-                              "the calibration text changed since `calibrate`: run it again");
-    }
+    PL_THEN(pl_lab_spec_whole(cx, key, &spec, &tokens, err));
     for (size_t half = 0; status == PL_OK && half < 2; half++) {
         status = calibrate_half(cx, &spec, half, rows, &keys[half], err);
     }

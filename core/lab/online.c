@@ -14,7 +14,6 @@ pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_tr
         rows += (double)pl_model_layer(state->source->model, site->layers[i])->rows;
     }
     pl_online out = {
-        .online = cost.online || diagonal_online,
         .inputs = cost.online || diagonal_online,
         .folds = cost.folds_diagonal || cost.merged,
         .fold = fold,
@@ -37,8 +36,8 @@ pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_tr
         out.head_dim = config->head_dim;
         out.flops += each.flops * (double)out.heads;
         out.bytes += (pl_spec_is_of_block(spec) ? 2.0 : 1.0) * each.bytes;
-        out.online = true;
     }
+    out.online = out.inputs || out.keys != NULL;
     out.share = out.flops / (2.0 * n * rows);
     return out;
 }

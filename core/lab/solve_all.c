@@ -2,6 +2,7 @@
  * those that the layers solved before give. */
 #include "core/base/checked.h"
 #include "core/base/clock.h"
+#include "core/lab/half_spec.h"
 #include "core/lab/pipeline_parts.h"
 #include "core/lab/quantized.h"
 #include "core/lab/results.h"
@@ -189,13 +190,7 @@ static pl_status sequence_init(sequence *s, pl_context cx, pl_id base, pl_error 
 
 static pl_status start_walk(sequence *s, pl_error *err)
 {
-    pl_id present = {0};
-    pl_status status = pl_lab_calib_spec(s->cx, &s->spec, &s->tokens, err);
-    PL_THEN(pl_calib_key(&s->spec, &present, s->cx.task, err));
-    if (status == PL_OK && !pl_id_equal(present, s->base)) {
-        status = pl_error_set(err, PL_ERR_CHANGED,
-                              "the calibration text changed since `calibrate`: run it again");
-    }
+    pl_status status = pl_lab_spec_whole(s->cx, s->base, &s->spec, &s->tokens, err);
     return status == PL_OK ? pl_calib_walk_create(&s->spec, s->beside, &s->walk, s->cx.task, err)
                            : status;
 }

@@ -45,18 +45,25 @@ pl_status pl_turned_turn(pl_context cx, pl_id calibration, size_t layer, pl_side
     return status;
 }
 
+/* What the layer was solved with; nothing where it is not solved, or imported. */
+static pl_status read_parts(pl_lab *lab, const pl_state *state, size_t layer, pl_result *out,
+                            pl_error *why)
+{
+    const pl_id *result = pl_state_result(state, layer);
+    *out = (pl_result){0};
+    return result == NULL || pl_state_is_imported(state, layer)
+               ? PL_OK
+               : pl_result_read(lab, state, layer, *result, out, NULL, why);
+}
+
 pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_mat *out,
                            pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
-    const pl_id *result = pl_state_result(state, layer);
     pl_result parts = {0};
-    *out = (pl_mat){0};
-    if (result == NULL || pl_state_is_imported(state, layer)) {
-        return PL_OK;
-    }
     pl_error why = {0};
-    pl_status status = pl_result_read(lab, state, layer, *result, &parts, NULL, &why);
+    *out = (pl_mat){0};
+    pl_status status = read_parts(lab, state, layer, &parts, &why);
     if (status == PL_OK && !parts.has_preconditioned) {
         return PL_OK;
     }
@@ -74,14 +81,10 @@ pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_
 static pl_status read_solved_transform(pl_context cx, size_t layer, pl_transform **out,
                                        pl_error *err)
 {
-    const pl_id *result = pl_state_result(cx.state, layer);
     pl_result parts = {0};
     pl_error why = {0};
     *out = NULL;
-    if (result == NULL || pl_state_is_imported(cx.state, layer)) {
-        return PL_OK;
-    }
-    pl_status status = pl_result_read(cx.lab, cx.state, layer, *result, &parts, NULL, &why);
+    pl_status status = read_parts(cx.lab, cx.state, layer, &parts, &why);
     if (status == PL_OK && parts.has_transform) {
         status = pl_transform_read(cx.lab, cx.state, layer, parts.transform, out);
     }
