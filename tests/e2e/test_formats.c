@@ -79,6 +79,11 @@ static void test_refusals(void **ctx)
          "group_size=0"},
         {"method none slot=round; plot grid 1.q_proj file=x.png",
          "grid: the slot round is empty: choose a rounder, e.g. `method rtn`"},
+        {"activations bits=8; method rtn format=fp8 scale_mode=tensor; method flatquant steps=2; "
+         "solve "
+         "1.q_proj",
+         "nothing is learned for scale_mode=tensor, whose scales many groups share: choose another "
+         "scale_mode"},
         {"method rtn; set bits=3 format=nvfp4",
          "set: bits=3: what is set beside it makes it 4: leave one out"},
         {"activations format=fp8 scale_mode=tensor",

@@ -85,4 +85,16 @@ static inline const char *pl_temp_write(pl_temp *temp, const char *name, const v
     return path;
 }
 
+/* Changes the byte of a file that is so far from its end. */
+static inline void pl_temp_flip(const char *path, long from_end)
+{
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -from_end, SEEK_END), 0);
+    const int byte = fgetc(file);
+    assert_int_equal(fseek(file, -from_end, SEEK_END), 0);
+    assert_int_not_equal(fputc(byte ^ 0x15, file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
 #endif

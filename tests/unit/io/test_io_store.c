@@ -254,22 +254,30 @@ static void the_default_folder(void **state)
 /* After so long a file's time is another one. */
 static const struct timespec a_tick = {.tv_nsec = 10000000};
 
+/* The fixture's store is of another folder from here on, and *other, too; there is room for
+ * nothing. */
+static void open_two(fixture *f, const char *name, pl_store **other)
+{
+    pl_error err;
+    char folder[1100];
+    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, name));
+    pl_store_close(f->store);
+    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
+    pl_check_ok(pl_store_open(folder, 1, other, &err), err);
+}
+
 /* What a command that runs has used stays, whichever store object trims; then it goes. */
 static void what_is_in_use_stays(void **state)
 {
     fixture *f = *state;
     pl_error err;
     pl_store *other = NULL;
-    char folder[1100];
-    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "used"));
-    pl_store_close(f->store);
-    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
+    open_two(f, "used", &other);
     put_sized(f, 0, 1000);
     put_sized(f, 1, 1000);
     put_sized(f, 2, 1000);
     pl_store_begin(f->store);
     assert_true(pl_store_has(f->store, "solve", (pl_id){7, 1})); /* whoever asks will want it */
-    pl_check_ok(pl_store_open(folder, 1, &other, &err), err);
     pl_check_ok(pl_store_trim(other, &err), err);
     assert_false(pl_store_has(other, "solve", (pl_id){7, 0}));
     assert_true(pl_store_has(other, "solve", (pl_id){7, 1}));
@@ -295,11 +303,7 @@ static void what_was_found_before_the_first_put_stays(void **state)
     fixture *f = *state;
     pl_error err;
     pl_store *other = NULL;
-    char folder[1100];
-    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "late"));
-    pl_store_close(f->store);
-    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
-    pl_check_ok(pl_store_open(folder, 1, &other, &err), err);
+    open_two(f, "late", &other);
     pl_store_begin(f->store);
     pl_store *mine = f->store;
     f->store = other;
@@ -321,17 +325,14 @@ static void what_would_not_do_stays(void **state)
     fixture *f = *state;
     pl_error err;
     pl_store *other = NULL;
-    char folder[1100], command[1200];
-    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "room"));
-    pl_store_close(f->store);
-    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
-    pl_check_ok(pl_store_open(folder, 1, &other, &err), err);
+    char command[1200];
+    open_two(f, "room", &other);
     put_sized(f, 0, 1000);
     nanosleep(&a_tick, NULL);
     pl_store_begin(f->store);
     assert_false(pl_store_make_room(other, UINT64_MAX / 4));
     assert_true(pl_store_has(f->store, "solve", (pl_id){7, 0}));
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    snprintf(command, sizeof command, "rm -rf '%s'", pl_store_folder(f->store));
     assert_int_equal(system(command), 0);
     put_example(f);
     pl_check_ok(pl_store_trim(other, &err), err);
@@ -364,11 +365,7 @@ static void what_is_pinned_stays_while_commands_begin(void **state)
     pl_error err;
     trimmer other = {0};
     pthread_t thread;
-    char folder[1100];
-    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "begins"));
-    pl_store_close(f->store);
-    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
-    pl_check_ok(pl_store_open(folder, 1, &other.store, &err), err);
+    open_two(f, "begins", &other.store);
     for (uint64_t i = 0; i < ENTRIES; i++) {
         put_sized(f, i, 1000);
         pl_check_ok(pl_store_pin(f->store, "solve", (pl_id){7, i}, &err), err);
