@@ -43,22 +43,14 @@ static void multiply_tile(const product *p, size_t first, size_t rows, size_t le
                 p->c + first * p->ldc + left, blas_stride(p->ldc));
 }
 
-/* Cuts the longer side of the tiles in two until there are `wanted` or they are small. */
-static void cut(const product *p, size_t wanted, size_t *rows, size_t *cols)
+/* Pieces of a side: as many as keep each at most `MOST` long, all but the last as long as the
+ * first. Their number is no matter of threads: some of OpenBLAS's kernels add up an element in
+ * another way at another place of a tile, and the bytes shall not depend on who makes them. */
+static size_t tile_side(size_t side)
 {
-    enum { LEAST = 128, UNIT = 16 /* rows or columns that a kernel keeps in registers */ };
-    size_t down = 1, across = 1;
-    *rows = p->m;
-    *cols = p->n;
-    while (down * across < wanted && (*rows > LEAST || *cols > LEAST)) {
-        if (*rows >= *cols) {
-            down *= 2;
-            *rows = ((p->m + down - 1) / down + UNIT - 1) / UNIT * UNIT;
-        } else {
-            across *= 2;
-            *cols = ((p->n + across - 1) / across + UNIT - 1) / UNIT * UNIT;
-        }
-    }
+    enum { MOST = 256, UNIT = 16 /* rows or columns that a kernel keeps in registers */ };
+    const size_t pieces = (side + MOST - 1) / MOST;
+    return pieces <= 1 ? side : ((side + pieces - 1) / pieces + UNIT - 1) / UNIT * UNIT;
 }
 
 /* Tiles on several threads, each by single-threaded BLAS.  OpenBLAS's own threads wait for each
@@ -67,21 +59,17 @@ static void cut(const product *p, size_t wanted, size_t *rows, size_t *cols)
  * one sleep. */
 static void multiply_tiles(const product *p)
 {
-    size_t rows = p->m, cols = p->n;
+    /* FLOP that cost less than to wake a thread, and that OpenBLAS leaves to one, too. */
+    const double small = 5e5;
     if (p->m == 0 || p->n == 0) {
         return;
     }
-#ifdef _OPENMP
-    const double small = 1e6; /* FLOP that cost less than to wake a thread */
-    if (!omp_in_parallel() && 2.0 * (double)p->m * (double)p->n * (double)p->k > small) {
-        cut(p, 2 * (size_t)omp_get_max_threads(), &rows, &cols);
-    }
-#endif
-    const size_t down = (p->m + rows - 1) / rows, across = (p->n + cols - 1) / cols;
-    if (down * across == 1) {
+    if (2.0 * (double)p->m * (double)p->n * (double)p->k <= small) {
         multiply_tile(p, 0, p->m, 0, p->n);
         return;
     }
+    const size_t rows = tile_side(p->m), cols = tile_side(p->n);
+    const size_t down = (p->m + rows - 1) / rows, across = (p->n + cols - 1) / cols;
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (size_t i = 0; i < down; i++) {
         for (size_t j = 0; j < across; j++) {

@@ -2,7 +2,8 @@
  *
  * All matrices are row-major.  BLAS and OpenMP belong to one thread at a time (the worker).
  * OpenBLAS is the OpenMP build: called inside an OpenMP region it runs single-threaded, which the
- * blocked solvers use.  Results depend on the thread count, never on timing. */
+ * blocked solvers use.  Products of floats are the same bytes on any number of threads; factors and
+ * float64's products depend on it, never on timing. */
 #ifndef PL_TENSOR_LINALG_H
 #define PL_TENSOR_LINALG_H
 

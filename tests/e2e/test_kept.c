@@ -158,6 +158,36 @@ static void test_a_lost_calibration_says_its_command(void **ctx)
 }
 
 /* Sessions of older versions lie in the default folder, readable by all. */
+/* The kernels of every processor with AVX2 add up an element of a product in another way at another
+ * place of a tile, so that tiles that followed the threads would show here. */
+static void test_a_calibration_is_the_same_on_any_number_of_threads(void **ctx)
+{
+    (void)ctx;
+    static const char *const threads[] = {"1", "2", "5"};
+    char *sums[3];
+    const char *asked = getenv("OPENBLAS_CORETYPE");
+    char *before = asked != NULL ? strdup(asked) : NULL;
+    setenv("OPENBLAS_CORETYPE", "Haswell", 1);
+    for (size_t i = 0; i < 3; i++) {
+        run r = RUN("--threads", threads[i], "--store", threads[i], "-c",
+                    "calibrate windows=3 length=130");
+        assert_int_equal(r.status, 0);
+        run_free(&r);
+        assert_true(entries_in(threads[i]) > 16);
+        sums[i] = run_shell("cd '%s'/site && md5sum *", threads[i]);
+        assert_string_equal(sums[i], sums[0]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        free(sums[i]);
+    }
+    if (before != NULL) {
+        setenv("OPENBLAS_CORETYPE", before, 1);
+    } else {
+        unsetenv("OPENBLAS_CORETYPE");
+    }
+    free(before);
+}
+
 static void test_sessions_are_listed_and_opened(void **ctx)
 {
     (void)ctx;
@@ -218,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_export_says_what_is_left),
         cmocka_unit_test(test_a_figure_is_kept_where_that_is_asked_for),
         cmocka_unit_test(test_a_lost_calibration_says_its_command),
+        cmocka_unit_test(test_a_calibration_is_the_same_on_any_number_of_threads),
         cmocka_unit_test(test_sessions_are_listed_and_opened),
     };
     return cmocka_run_group_tests(tests, run_setup_inside, run_teardown);

@@ -128,6 +128,39 @@ static void check_product(size_t m, size_t n, size_t k, int threads)
     free(c);
 }
 
+/* The same bytes on any number of threads, where a product is large enough for several. */
+static void products_do_not_follow_the_threads(void **state)
+{
+    (void)state;
+    pl_error err;
+    static const size_t shapes[][3] = {
+        {512, 576, 192}, {37, 1536, 576}, {300, 20, 64}, {130, 257, 65}, {60, 70, 61}};
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        const size_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
+        float *a = random_floats(m * k, 7), *b = random_floats(n * k, 8);
+        float *one = random_floats(m * n, 9), *more = random_floats(m * n, 10);
+        for (int form = 0; form < 3; form++) {
+            for (int threads = 1; threads < 8; threads += 2) {
+                float *c = threads == 1 ? one : more;
+                pl_check_ok(pl_linalg_set_threads(threads, &err), err);
+                if (form == 0) {
+                    pl_gemm_nt(m, n, k, 1, a, k, b, k, 0, c, n);
+                } else if (form == 1) {
+                    pl_gemm_nn(m, n, k, 1, a, k, b, n, 0, c, n);
+                } else {
+                    pl_gemm_tn(m, n, k, a, m, b, n, 0, c, n);
+                }
+                assert_memory_equal(c, one, m * n * sizeof *c);
+            }
+        }
+        free(a);
+        free(b);
+        free(one);
+        free(more);
+    }
+    pl_check_ok(pl_linalg_set_threads(1, &err), err);
+}
+
 static void vector_products_agree_with_their_definition(void **state)
 {
     (void)state;
@@ -328,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemms_agree_with_their_definition),
         cmocka_unit_test(vector_products_agree_with_their_definition),
+        cmocka_unit_test(products_do_not_follow_the_threads),
         cmocka_unit_test(tiled_products_are_exact),
         cmocka_unit_test(cut_gemm_equals_the_whole),
         cmocka_unit_test(syrk_adds_to_the_upper_triangle),
