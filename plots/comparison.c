@@ -112,9 +112,9 @@ static pl_status make_intervals(const pl_state *state, const pl_compared_rows *r
 static const struct {
     const char *head, *key, *format;
 } columns[] = {
-    {"perplexity", "perplexity", "%.4g"},        {"\u00b1", "perplexity_error", "%.2g"},
-    {"bits", "bits_per_weight", "%.3g"},         {"nll diff.", "nll_difference", "%.3f"},
-    {"\u00b1 ", "nll_difference_error", "%.3f"}, {"KL", "kl_mean", "%.3g"},
+    {"perplexity", "perplexity", "%#.4g"},       {"\u00b1", "perplexity_error", "%#.2g"},
+    {"bits", "bits_per_weight", "%#.3g"},        {"nll diff.", "nll_difference", "%.3f"},
+    {"\u00b1 ", "nll_difference_error", "%.3f"}, {"KL", "kl_mean", "%#.3g"},
     {"top-1", "top1_agreement", "%.3f"},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };

@@ -316,8 +316,10 @@ static void put_compare_help(pl_buf *out)
         "difference\n"
         "to row 1 on the same items, and its \u00b1 that of the items' own differences.  CSV has "
         "a\n"
-        "column for each of these numbers, LaTeX differences of the means alone; `plot comparison\n"
-        "form=tasks` draws the table.\n");
+        "column for each of these numbers; `plot comparison form=tasks` draws the table.\n\n"
+        "file=t.tex is a table for a paper: bits, and perplexity, \u0394 nll, KL, the tasks and "
+        "the\n"
+        "difference of their mean with their standard errors, in the digits that these leave.\n");
 }
 
 static void follow_compare(pl_screen *screen, const pl_call *call, pl_status how)

@@ -520,33 +520,8 @@ static pl_status make_rows(comparing *c, json_t *rows, pl_error *err)
     return status;
 }
 
-/* A line of a paper's table, whose page has no room for all columns. */
-static json_t *line_for_paper(const json_t *row)
-{
-    static const struct {
-        const char *key;
-        bool with_tasks;
-    } kept[] = {{"perplexity", true},      {"perplexity_error", true},
-                {"nll_difference", false}, {"nll_difference_error", false},
-                {"differs", false},        {"kl_mean", false},
-                {"top1_agreement", false}, {"bits_per_weight", true}};
-    const bool tasks = json_object_get(row, "tasks") != NULL;
-    const char *name = json_string_value(json_object_get(row, "setting"));
-    const char *methods = json_string_value(json_object_get(row, "methods"));
-    json_t *line = json_object();
-    pl_buf full = {0};
-    pl_kind_in_full(pl_compared_is_named(name) ? name : methods, &full);
-    pl_json_set(line, "setting", json_string(full.data != NULL ? full.data : ""));
-    for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
-        if (kept[k].with_tasks || !tasks) {
-            pl_json_set(line, kept[k].key, json_incref(json_object_get(row, kept[k].key)));
-        }
-    }
-    pl_buf_deinit(&full);
-    return line;
-}
-
-/* CSV and LaTeX have a column for each number of a task, JSON the rows as they are. */
+/* CSV has a column for each number of a task, LaTeX what a page has room for, JSON the rows as they
+ * are. */
 static json_t *rows_for_file(const pl_call *call, json_t *rows)
 {
     const char *path = pl_call_value(call, "file");
@@ -559,9 +534,13 @@ static json_t *rows_for_file(const pl_call *call, json_t *rows)
     }
     json_array_foreach(rows, i, row)
     {
-        const bool paper = pl_text_ends(path, ".tex");
-        json_t *line = paper ? line_for_paper(row) : json_copy(row);
-        pl_compare_tasks_columns(row, paper, line);
+        json_t *line = NULL;
+        if (pl_text_ends(path, ".tex")) {
+            line = pl_compare_paper_line(row);
+        } else {
+            line = json_copy(row);
+            pl_compare_tasks_columns(row, line);
+        }
         pl_json_append(out, line);
     }
     return out;
@@ -599,15 +578,15 @@ pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err)
 static const struct {
     const char *head, *key, *format;
 } shown[] = {
-    {"perplexity", "perplexity", "%.5g"},
-    {"\u00b1", "perplexity_error", "%.2g"},
-    {"\u0394 nll", "nll_difference", "%.3g"},
-    {"\u00b1 ", "nll_difference_error", "%.2g"},
-    {"KL", "kl_mean", "%.3g"},
+    {"perplexity", "perplexity", "%#.5g"},
+    {"\u00b1", "perplexity_error", "%#.2g"},
+    {"\u0394 nll", "nll_difference", "%#.3g"},
+    {"\u00b1 ", "nll_difference_error", "%#.2g"},
+    {"KL", "kl_mean", "%#.3g"},
     {"top-1", "top1_agreement", "%.3f"},
-    {"bits", "bits_per_weight", "%.4g"},
-    {"error", "rounded_relative_error", "%.2g"},
-    {"worst", "worst_rounded_relative_error", "%.2g"},
+    {"bits", "bits_per_weight", "%#.4g"},
+    {"error", "rounded_relative_error", "%#.2g"},
+    {"worst", "worst_rounded_relative_error", "%#.2g"},
     {"s", "seconds", "%.3g"},
     {"MB", "megabytes", "%.4g"},
     {"online", "online_share", "%.2g"},

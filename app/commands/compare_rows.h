@@ -12,6 +12,10 @@ bool pl_compare_measures(const pl_call *call);
  * it in the store; the state does not change. */
 PL_NODISCARD pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err);
 
+/* A row of its result as a line of a paper's table, by the heads that stand there: what was
+ * measured with its standard error, tasks with the difference of their mean.  Caller decrefs. */
+json_t *pl_compare_paper_line(const json_t *row);
+
 /* Its result for a person. */
 void pl_compare_put_rows(const pl_call *call, pl_buf *out);
 /* The same in a sentence. */

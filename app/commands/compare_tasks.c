@@ -125,29 +125,25 @@ pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_context cx, pl_whic
 
 /* --- as columns and as text ------------------------------------------------------------------- */
 
-void pl_compare_tasks_columns(const json_t *row, bool paper, json_t *line)
+void pl_compare_tasks_columns(const json_t *row, json_t *line)
 {
     static const struct {
         const char *key, *behind;
-        bool everywhere; /* else on paper only of the means */
     } parts[] = {
-        {"score", "", true},
-        {"score_stderr", "_stderr", true},
-        {"difference", "_difference", false},
-        {"difference_stderr", "_difference_stderr", false},
-        {"differs", "_differs", false},
+        {"score", ""},
+        {"score_stderr", "_stderr"},
+        {"difference", "_difference"},
+        {"difference_stderr", "_difference_stderr"},
+        {"differs", "_differs"},
     };
     const json_t *tasks = json_object_get(row, "tasks");
     for (size_t i = 0; i < json_array_size(tasks); i++) {
         const json_t *of = json_array_get(tasks, i);
-        const bool mean = strcmp(pl_json_text_of(of, "task"), PL_TASK_MEAN) == 0;
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
             char name[128];
             snprintf(name, sizeof name, "%s_%s%s", pl_json_text_of(of, "task"),
                      pl_json_text_of(of, "metric"), parts[k].behind);
-            if (!paper || mean || parts[k].everywhere) {
-                pl_json_set(line, name, json_incref(json_object_get(of, parts[k].key)));
-            }
+            pl_json_set(line, name, json_incref(json_object_get(of, parts[k].key)));
         }
     }
 }

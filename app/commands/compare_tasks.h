@@ -31,9 +31,8 @@ PL_NODISCARD pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_contex
                                               pl_which which, bool *found, json_t **rows,
                                               pl_error *err);
 
-/* The tasks of a compared row as columns of `line`: arc_easy_acc, arc_easy_acc_stderr, ...; paper:
- * differences of the means alone. */
-void pl_compare_tasks_columns(const json_t *row, bool paper, json_t *line);
+/* The tasks of a compared row as columns of `line`: arc_easy_acc, arc_easy_acc_stderr, ... */
+void pl_compare_tasks_columns(const json_t *row, json_t *line);
 
 /* A line for each task and setting, for a person; nothing without tasks. */
 void pl_compare_tasks_put(const pl_call *call, pl_buf *out);

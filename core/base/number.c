@@ -53,6 +53,43 @@ void pl_text_minus(const char *number, char *out, size_t capacity)
     snprintf(out, capacity, "%s%s", negative ? "\u2212" : "", number + negative);
 }
 
+/* The decimals of a number whose last two digits are those of its error; fewer than 0: tens. */
+static int decimals_of(double error)
+{
+    char text[PL_NUMBER_TEXT];
+    snprintf(text, sizeof text, "%.1e", error);
+    return 1 - atoi(strchr(text, 'e') + 1);
+}
+
+static void put_decimals(double value, int decimals, char *out, size_t capacity)
+{
+    char text[PL_MEASURED_TEXT];
+    const double tens = pow(10, -decimals);
+    if (decimals < 0) {
+        snprintf(text, sizeof text, "%.0f", round(value / tens) * tens);
+    } else {
+        snprintf(text, sizeof text, "%.*f", decimals, value);
+    }
+    pl_text_minus(text, out, capacity);
+}
+
+void pl_format_measured(double value, double error, char out[PL_MEASURED_TEXT])
+{
+    enum { HALF = PL_MEASURED_TEXT / 2 - 4 };
+    char number[HALF], beside[HALF];
+    out[0] = '\0';
+    if (isfinite(value) && isfinite(error) && error > 0 && fabs(value) < 1e15 && error < 1e15 &&
+        error > 1e-15) {
+        const int decimals = decimals_of(error);
+        put_decimals(value, decimals, number, sizeof number);
+        put_decimals(error, decimals, beside, sizeof beside);
+        snprintf(out, PL_MEASURED_TEXT, "%s\u00a0±\u00a0%s", number, beside);
+    } else if (!isnan(value)) {
+        snprintf(number, sizeof number, "%.5g", value);
+        pl_text_minus(number, out, PL_MEASURED_TEXT);
+    }
+}
+
 void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT])
 {
     out[0] = '\0';

@@ -16,6 +16,12 @@ void pl_text_minus(const char *number, char *out, size_t capacity);
 /* "-47 %", "+3.2 %" of the change from `from` to `to`; "" where it means nothing. */
 void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT]);
 
+/* "1.396 ± 0.025": what was measured and its standard error, both in the digits that two of the
+ * error leave; "1.3955", five digits, where there is no error (not finite, or 0); "" for NaN.  A
+ * real minus, and blanks at which no line breaks. */
+enum { PL_MEASURED_TEXT = 64 };
+void pl_format_measured(double value, double error, char out[PL_MEASURED_TEXT]);
+
 /* "0.1 s", "12 s", "3:05", "1:02:03". */
 void pl_format_seconds(double seconds, char out[PL_NUMBER_TEXT]);
 

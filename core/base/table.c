@@ -355,11 +355,31 @@ static void put_latex_number(pl_buf *out, const char *text)
     pl_buf_deinit(&mantissa);
 }
 
+static bool is_number(const char *text)
+{
+    char *end = NULL;
+    strtod(text, &end);
+    return (end != text && *end == '\0') || strstr(text, "±") != NULL;
+}
+
+/* Whether the texts of a column are numbers, with their errors or without, or dashes. */
+static bool column_has_numbers(const pl_table *table, size_t col)
+{
+    bool any = false, all = true;
+    for (size_t row = 0; row < table->rows; row++) {
+        const char *text = pl_table_cell(table, row, col);
+        const bool number = is_number(text);
+        any = any || number;
+        all = all && (number || text[0] == '\0' || strcmp(text, "-") == 0);
+    }
+    return any && all;
+}
+
 void pl_table_put_latex(const pl_table *table, pl_buf *out)
 {
     pl_buf_puts(out, "\\begin{tabular}{");
     for (size_t col = 0; col < table->cols; col++) {
-        pl_buf_puts(out, table->numeric[col] ? "r" : "l");
+        pl_buf_puts(out, table->numeric[col] || column_has_numbers(table, col) ? "r" : "l");
     }
     pl_buf_puts(out, "}\n\\toprule\n");
     for (size_t row = 0; row <= table->rows; row++) {

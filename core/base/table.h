@@ -45,7 +45,8 @@ void pl_table_put_text(const pl_table *table, size_t columns, const char *least,
 /* Heads and rows; numbers with nine digits, whole ones with all, what is not finite as nothing. */
 void pl_table_put_csv(const pl_table *table, pl_buf *out);
 
-/* A tabular of LaTeX's booktabs, numbers to the right as they are shown. */
+/* A tabular of LaTeX's booktabs, numbers to the right as they are shown, texts that are numbers
+ * ("1.396 ± 0.025"), too. */
 void pl_table_put_latex(const pl_table *table, pl_buf *out);
 
 /* One field of a CSV line, quoted where that is needed.  A real minus is written as "-". */

@@ -357,3 +357,12 @@ char *run_shell(const char *format, ...)
     assert_int_equal(status, 0);
     return out.data != NULL ? out.data : calloc(1, 1);
 }
+
+size_t run_count(const char *text, const char *piece)
+{
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, piece)) != NULL; at += strlen(piece)) {
+        count++;
+    }
+    return count;
+}

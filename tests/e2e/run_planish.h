@@ -79,4 +79,7 @@ float *run_read_npy(const char *name, size_t count);
 
 void run_write(const char *path, const char *text);
 
+/* How often a piece is in a text. */
+size_t run_count(const char *text, const char *piece);
+
 #endif

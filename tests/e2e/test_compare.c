@@ -156,7 +156,11 @@ static void test_files(void **ctx)
     char *json = run_read(run_path("t.json"), &size);
     assert_non_null(strstr(csv, "setting,methods,perplexity,perplexity_error,nll_difference,"));
     assert_non_null(strstr(csv, "\nkv none; rtn bits=4,rtn bits=4,"));
-    assert_non_null(strstr(tex, "RTN, W4 & "));
+    assert_non_null(strstr(tex,
+                           "\\begin{tabular}{lrrrrr}\n\\toprule\nSetting & Bits & Perplexity & "
+                           "$\\Delta$ NLL & KL & Top-1 \\\\\n"));
+    assert_non_null(strstr(tex, "RTN, W4 & 4.21 & "));
+    assert_int_equal(run_count(tex, "~$\\pm$~"), 5); /* the first row has no difference */
     assert_non_null(strstr(tex, "; compare 'kv none; rtn bits={3,4}' windows=2 length=64\n"));
     json_t *rows = json_loads(json, 0, NULL);
     assert_true(json_is_array(rows));

@@ -179,9 +179,9 @@ static void test_tables_of_tasks(void **ctx)
     size_t size = 0;
     char *tex = run_read(run_path("t.tex"), &size), *text = run_read(run_path("t.json"), &size);
     char *csv = run_read(run_path("tasks.csv"), &size);
-    assert_non_null(strstr(tex, "piqa\\_acc\\_stderr"));
-    assert_null(strstr(tex, "piqa\\_acc\\_difference"));
-    assert_non_null(strstr(tex, "mean\\_acc\\_difference"));
+    assert_non_null(strstr(tex, " & piqa acc & "));
+    assert_null(strstr(tex, "$\\Delta$ piqa"));
+    assert_non_null(strstr(tex, "$\\Delta$ mean acc"));
     json_t *rows = json_loads(text, 0, NULL);
     const json_t *written =
         task_row(json_object_get(json_array_get(rows, 1), "tasks"), "mean", "acc");

@@ -40,15 +40,6 @@ static char *text_of_pdf(const char *name)
     return output_of(command);
 }
 
-static size_t count_of(const char *text, const char *piece)
-{
-    size_t n = 0;
-    for (const char *at = text; (at = strstr(at, piece)) != NULL; at += strlen(piece)) {
-        n++;
-    }
-    return n;
-}
-
 static void expect_piece(const char *text, const char *piece)
 {
     if (strstr(text, piece) == NULL) {
@@ -81,7 +72,7 @@ static void check_numbered(const char *text, const json_t *result, const char *k
     const size_t n = (size_t)run_number(result, key);
     for (size_t i = 1; i <= n + 1; i++) {
         snprintf(label, sizeof label, "%s %zu.", name, i);
-        assert_int_equal(count_of(text, label), i <= n);
+        assert_int_equal(run_count(text, label), i <= n);
     }
 }
 
@@ -160,14 +151,14 @@ static void check_ids(const char *html)
         char id[64];
         const size_t size = strcspn(at + 5, "\"") + 6;
         snprintf(id, sizeof id, "%.*s", (int)size, at);
-        assert_int_equal(count_of(html, id), 1);
+        assert_int_equal(run_count(html, id), 1);
         at += size;
     }
     for (const char *at = html; (at = strstr(at, "url(#")) != NULL;) {
         char id[64];
         at += 5;
         snprintf(id, sizeof id, " id=\"%.*s\"", (int)strcspn(at, ")"), at);
-        assert_int_equal(count_of(html, id), 1);
+        assert_int_equal(run_count(html, id), 1);
     }
 }
 
@@ -186,7 +177,7 @@ static void check_accessible(const char *html, const json_t *result)
         assert_memory_equal(caption + 10 + size, "</figcaption>", 13);
     }
     assert_int_equal(figures, (size_t)run_number(result, "figures"));
-    assert_int_equal(count_of(html, "<thead>\n<tr><th scope=\"col\""),
+    assert_int_equal(run_count(html, "<thead>\n<tr><th scope=\"col\""),
                      (size_t)run_number(result, "tables"));
     expect_piece(html, "<html lang=\"en\"");
     expect_piece(html, "<tr><th scope=\"row\"");
@@ -294,7 +285,7 @@ static void test_solved(void **ctx)
     expect_number(text, json_array_get(json_object_get(run_result(&r, 7), "channels"), 0), "max");
     check_numbered(text, made, "figures", "Figure");
     check_numbered(text, made, "tables", "Table");
-    assert_int_equal(count_of(text, "\f"), (size_t)run_number(made, "pages"));
+    assert_int_equal(run_count(text, "\f"), (size_t)run_number(made, "pages"));
     same_files("solved.html", "again.html");
     char *page = check_html("solved.html", run_result(&r, 11));
     expect_piece(page, "Spearman");
@@ -489,16 +480,16 @@ static void test_tables_go_over_pages(void **ctx)
     const size_t pages = write_document(&document, "long.pdf");
     expect_less(3, pages);
     char *text = text_of_pdf("long.pdf"), row[64];
-    assert_int_equal(count_of(text, "Table 1, continued"), pages - 1);
-    assert_int_equal(count_of(text, "what it is"), pages);
-    assert_int_equal(count_of(text, "word_and"), 29 * 40 + 171 * 2);
+    assert_int_equal(run_count(text, "Table 1, continued"), pages - 1);
+    assert_int_equal(run_count(text, "what it is"), pages);
+    assert_int_equal(run_count(text, "word_and"), 29 * 40 + 171 * 2);
     for (size_t i = 0; i < 200; i++) {
         snprintf(row, sizeof row, "r%03zu", i);
-        assert_int_equal(count_of(text, row), 1);
+        assert_int_equal(run_count(text, row), 1);
     }
     for (size_t i = 1; i <= pages; i++) {
         snprintf(row, sizeof row, "page %zu of %zu\n", i, pages);
-        assert_int_equal(count_of(text, row), 1);
+        assert_int_equal(run_count(text, row), 1);
     }
     free(text);
 }
@@ -586,7 +577,7 @@ static void test_in_a_browser(void **ctx)
         assert_non_null(title);
         assert_int_equal(
             sscanf(title, "<title>svg %zu texts %zu wider %ld", &figures, &texts, &wider), 3);
-        assert_int_equal(figures, count_of(html, "<svg "));
+        assert_int_equal(figures, run_count(html, "<svg "));
         expect_less(20, texts);
         expect_at_most(wider, 0);
         free(dom);

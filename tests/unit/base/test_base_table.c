@@ -112,6 +112,27 @@ static void test_latex_is_balanced(void **state)
     pl_buf_deinit(&tex);
 }
 
+/* Texts that are numbers stand to the right, beside a dash where there is none; names do not. */
+static void test_latex_turns_numbers_right(void **state)
+{
+    (void)state;
+    static const char *const cells[2][4] = {
+        {"0.q_proj", "4.21", "-", "-"},
+        {"1.396\u00a0±\u00a00.025", "3", "0.989\u00a0±\u00a00.051*", ""}};
+    pl_table table;
+    pl_buf tex = {0};
+    pl_error err = {0};
+    pl_check_ok(pl_table_init(&table, 2, 4, &err), err);
+    for (size_t i = 0; i < 8; i++) {
+        pl_check_ok(pl_table_text(&table, i / 4, i % 4, cells[i / 4][i % 4], &err), err);
+    }
+    pl_table_put_latex(&table, &tex);
+    assert_non_null(strstr(tex.data, "{lrrl}\n"));
+    assert_non_null(strstr(tex.data, "\n1.396~$\\pm$~0.025 & 3 & 0.989~$\\pm$~0.051* &  \\\\\n"));
+    pl_table_deinit(&table);
+    pl_buf_deinit(&tex);
+}
+
 static void check_text(const pl_table *table, size_t columns, const char *least, const char *head,
                        const char *last)
 {
@@ -157,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv_comes_back),
+        cmocka_unit_test(test_latex_turns_numbers_right),
         cmocka_unit_test(test_latex_is_balanced),
         cmocka_unit_test(test_text_fits),
     };

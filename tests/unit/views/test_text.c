@@ -41,6 +41,29 @@ static void check_number(double value, const char *expected)
     assert_string_equal(out, expected);
 }
 
+static void check_measured(double value, double error, const char *expected)
+{
+    char out[PL_MEASURED_TEXT];
+    pl_format_measured(value, error, out);
+    assert_string_equal(out, expected);
+}
+
+static void test_numbers_with_their_errors(void **state)
+{
+    (void)state;
+    check_measured(1.3955496, 0.0249319957, "1.396\u00a0±\u00a00.025");
+    check_measured(-0.00141167, 0.00203228, "−0.0014\u00a0±\u00a00.0020");
+    check_measured(3.753, 0.1361, "3.75\u00a0±\u00a00.14");
+    check_measured(30.2, 0.0996, "30.20\u00a0±\u00a00.10");
+    check_measured(16692.3, 1234.5, "16700\u00a0±\u00a01200");
+    check_measured(152.51, 12.3, "153\u00a0±\u00a012");
+    check_measured(0, 0.5, "0.00\u00a0±\u00a00.50");
+    check_measured(1.3955496, NAN, "1.3955");
+    check_measured(-1.5, 0, "−1.5");
+    check_measured(1e20, 1e19, "1e+20");
+    check_measured(NAN, 1, "");
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -165,9 +188,13 @@ int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_width),    cmocka_unit_test(test_ascii),
-        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_clipping),
-        cmocka_unit_test(test_controls), cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_width),
+        cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_numbers_with_their_errors),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_clipping),
+        cmocka_unit_test(test_controls),
+        cmocka_unit_test(test_wrap),
         cmocka_unit_test(test_phrases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
