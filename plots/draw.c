@@ -127,7 +127,8 @@ static void draw_labels(cairo_t *cr, const pl_figure *figure, const pl_layout *l
         bool heading = layout->title || layout->letter > 0;
         double above = layout->pad + (heading ? fmax(layout->heading.height, layout->text) : 0);
         draw_centred(cr, layout, fonts, figure->y.label, &layout->y_label,
-                     layout->height - plot->y1, layout->height - plot->y0, 0,
+                     layout->height - plot->y1, layout->height - plot->y0,
+                     layout->height - pl_layout_floor(layout, &layout->y_label, above),
                      layout->height - above + layout->pad, 0);
         cairo_restore(cr);
     }

@@ -28,9 +28,10 @@ void pl_edge_draw(cairo_t *cr, const pl_edge *edge, const pl_layout *layout, pl_
     }
     if (text->n > 0) {
         const double from = (area->y0 + area->y1 + text->width) / 2;
+        const double floor = pl_layout_floor(layout, text, layout->pad);
         cairo_save(cr);
         cairo_translate(cr, right + edge->room * layout->pad,
-                        fmin(fmax(from, layout->pad + text->width), layout->height - layout->pad));
+                        fmin(fmax(from, layout->pad + text->width), floor));
         cairo_rotate(cr, -M_PI / 2);
         pl_wrap_draw(fonts, cr, edge->label, text, 0, 0, text->width, 0.5);
         cairo_restore(cr);

@@ -289,8 +289,20 @@ static void wrap_text(pl_layout *layout, pl_fonts *fonts, const char *text, doub
     note_needs(layout, out->needs > 0 ? out->needs - room : 0, text);
 }
 
+/* A label beside the plot, upright: above the x label and the legend where it can be, since it
+ * would lie on them; in the panel's whole height where only that holds it. */
+static void wrap_beside(pl_layout *layout, pl_fonts *fonts, const char *text, double room,
+                        double below, pl_wrapped *out)
+{
+    pl_wrap(fonts, text, layout->text, fmax(room - below, 1), 3, out);
+    if (out->needs > 0) {
+        wrap_text(layout, fonts, text, room, 3, out);
+    }
+}
+
 /* The texts around the plot, as far as they are drawn. */
-static void wrap_texts(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts)
+static void wrap_texts(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts,
+                       const pl_strip *strip)
 {
     const char *letter = layout->options.letter;
     const bool lettered = has_text(letter) && layout->numbers;
@@ -310,14 +322,21 @@ static void wrap_texts(const pl_figure *figure, pl_layout *layout, pl_fonts *fon
     if (layout->labels && !layout->options.no_x_label && has_text(figure->x.label)) {
         wrap_text(layout, fonts, figure->x.label, across, 3, &layout->x_label);
     }
-    double down = layout->height - layout->pad - top;
+    const double down = layout->height - layout->pad - top;
+    const double below = layout->x_label.height + strip->below;
     if (layout->labels && !layout->options.no_y_label && has_text(figure->y.label)) {
-        wrap_text(layout, fonts, figure->y.label, down, 3, &layout->y_label);
+        wrap_beside(layout, fonts, figure->y.label, down, below, &layout->y_label);
     }
     const char *beside = figure->heat != NULL ? figure->heat->label : figure->right.label;
     if (layout->labels && has_text(beside)) {
-        wrap_text(layout, fonts, beside, down, 3, &layout->bar_label);
+        wrap_beside(layout, fonts, beside, down, below, &layout->bar_label);
     }
+}
+
+double pl_layout_floor(const pl_layout *layout, const pl_wrapped *label, double top)
+{
+    const bool fits = top + label->width <= layout->floor;
+    return fits ? layout->floor : layout->height - layout->pad;
 }
 
 /* Above the plot: title and letter. */
@@ -445,7 +464,7 @@ static void place_box(const pl_figure *figure, pl_layout *layout, pl_fonts *font
     layout->wide_x = widest_name(&figure->x, layout->names, fonts);
     layout->wide_y = widest_name(&figure->y, layout->names, fonts);
     shrink_names(layout, layout->wide_y, NAME_SHARE * layout->width);
-    wrap_texts(figure, layout, fonts);
+    wrap_texts(figure, layout, fonts, strip);
     for (int pass = 0; pass < PASSES; pass++) {
         double below = space_below(figure, layout, fonts);
         plot->y0 = fmax(space_above(layout, fonts), least->y0);
@@ -454,6 +473,9 @@ static void place_box(const pl_figure *figure, pl_layout *layout, pl_fonts *font
         layout->x_label_y = plot->y1 + below - 0.7 * layout->pad - layout->x_label.height;
         layout->strip.y0 = plot->y1 + below - 0.4 * layout->pad;
         layout->strip.y1 = layout->strip.y0 + strip->below;
+        layout->floor = layout->x_label.n > 0 ? layout->x_label_y
+                        : strip->below > 0    ? layout->strip.y0
+                                              : layout->height - layout->pad;
         row r = y_row(figure, layout);
         choose_ticks(&r, pl_layout_tick_size(layout, &figure->y), fonts);
         place_across(figure, layout, fonts, strip->right);

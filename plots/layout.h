@@ -52,7 +52,8 @@ typedef struct pl_layout {
     bool upright;          /* x tick labels read upwards */
     pl_wrapped heading, x_label, y_label, bar_label; /* the texts around the plot */
     double x_label_y, y_label_x;                     /* the near edges of two of them */
-    double needs;         /* width in which its texts would fit, points; 0: they fit */
+    double floor; /* where x label and legend begin, above which labels beside the plot end */
+    double needs; /* width in which its texts would fit, points; 0: they fit */
     const char *too_wide; /* the text that needs it; NULL: the plot, beside its texts */
     pl_area strip;        /* of the legend outside the plot; empty: the legend is inside */
     pl_area plot;         /* centres of the spines */
@@ -86,6 +87,10 @@ double pl_layout_at_colour(const pl_layout *layout, const pl_heat *heat, double 
 /* Page to data. */
 double pl_layout_x_of(const pl_layout *layout, const pl_figure *figure, double at);
 double pl_layout_y_of(const pl_layout *layout, const pl_figure *figure, double at);
+
+/* Where an upright label that may begin at `top` has to end: at the floor, or at the page's end if
+ * it is longer. */
+double pl_layout_floor(const pl_layout *layout, const pl_wrapped *label, double top);
 
 /* A line width in whole pixels, at least one.  snap: the nearest centre to `at` for such a line. */
 double pl_layout_width(const pl_layout *layout, double width);

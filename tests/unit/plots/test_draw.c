@@ -142,6 +142,31 @@ static void text_is_5_to_10_points_for_every_preset(void **state)
     pl_figure_deinit(&f);
 }
 
+/* An upright label beside a low plot ends above the x label and the legend, on more lines if need
+ * be. */
+static void labels_beside_the_plot_leave_what_is_below_alone(void **state)
+{
+    (void)state;
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    pl_figure f = sample(7);
+    pl_check_ok(pl_figure_texts(&f, "a title", "largest over median channel maximum",
+                                "share of the KL divergence, %", &err),
+                err);
+    const pl_strip legend = {.below = 60};
+    const pl_draw_options options = {.text = 9};
+    pl_layout l;
+    pl_layout_make(&f, fonts, 238, 158, 0.24, &options, &legend, &l);
+    expect_less(0, l.y_label.n);
+    expect_less(l.plot.y1, l.floor);
+    expect_at_most(l.floor, l.x_label_y);
+    expect_at_most(l.heading.height + l.y_label.width, l.floor);
+    pl_check_close(pl_layout_floor(&l, &l.y_label, l.heading.height), l.floor, 0, 0);
+    pl_fonts_destroy(fonts);
+    pl_figure_deinit(&f);
+}
+
 static void shared_axes_give_their_room_back(void **state)
 {
     (void)state;
@@ -315,6 +340,7 @@ int main(void)
         cmocka_unit_test(nothing_reaches_the_edges),
         cmocka_unit_test(a_panel_is_the_same_anywhere),
         cmocka_unit_test(text_is_5_to_10_points_for_every_preset),
+        cmocka_unit_test(labels_beside_the_plot_leave_what_is_below_alone),
         cmocka_unit_test(shared_axes_give_their_room_back),
         cmocka_unit_test(the_letter_is_bold_in_the_corner),
         cmocka_unit_test(names_never_overlap),
