@@ -233,9 +233,9 @@ static void put_method_sentence(const writer *w, const pl_state *state, const de
     size_t count = 0;
     const bool imported = pl_state_is_imported(state, d->layer);
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        const pl_spec *spec = d->sweep != NULL && d->sweep->whole
-                                  ? &state->slots[slot]
-                                  : pl_state_spec(state, d->layer, slot);
+        /* Beside other layers' methods that of all, which the layer may not have itself. */
+        const bool of_all = (d->sweep != NULL && d->sweep->whole) || (d->others && !imported);
+        const pl_spec *spec = of_all ? &state->slots[slot] : pl_state_spec(state, d->layer, slot);
         if (spec->method == NULL || (!imported && !d->slots[slot])) {
             continue;
         }
@@ -312,6 +312,89 @@ static void put_perplexity_sentence(const writer *w, const pl_sweep *sweep)
     put_label_words(w, ", the first token of each unscored. ");
 }
 
+/* The value of " name=" in a command, without its quotes; *at goes on behind it.  False: it is not
+ * there (any more). */
+static bool next_value(const char **at, const char *end, const char *name, pl_buf *out)
+{
+    const char *value = memmem(*at, (size_t)(end - *at), name, strlen(name));
+    if (value == NULL) {
+        return false;
+    }
+    value += strlen(name);
+    const bool quoted = value < end && *value == '\'';
+    value += quoted;
+    const char *stop = memchr(value, quoted ? '\'' : ' ', (size_t)(end - value));
+    stop = stop != NULL ? stop : end;
+    pl_buf_append(out, value, (size_t)(stop - value));
+    *at = stop;
+    return true;
+}
+
+static void put_value(const writer *w, const char *line, const char *end, const char *name,
+                      const char *otherwise)
+{
+    pl_buf value = {0};
+    const bool found = next_value(&line, end, name, &value);
+    put_label_words(w, found && value.data != NULL ? value.data : otherwise);
+    w->out->failed = w->out->failed || value.failed;
+    pl_buf_deinit(&value);
+}
+
+/* "2 windows of 512 tokens of test.txt" of a command's windows=, length=, text=. */
+static void put_text_and_windows(const writer *w, const char *line, const char *end,
+                                 const char *text)
+{
+    pl_buf name = {0};
+    const char *at = line;
+    const char *none = memmem(line, (size_t)(end - line), " windows=0", 10);
+    if (none != NULL && (none + 10 == end || none[10] == ' ')) {
+        put_label_words(w, "all");
+    } else {
+        put_value(w, line, end, " windows=", "some");
+    }
+    put_label_words(w, " windows of ");
+    put_value(w, line, end, " length=", "512");
+    put_label_words(w, " tokens of ");
+    bool any = false;
+    while (next_value(&at, end, " text=", &name)) {
+        put_label_words(w, any ? ", " : "");
+        put_code(w, name.data != NULL ? name.data : "");
+        w->out->failed = w->out->failed || name.failed;
+        pl_buf_deinit(&name);
+        name = (pl_buf){0};
+        any = true;
+    }
+    if (!any) {
+        put_code(w, text);
+    }
+}
+
+/* "Measured on 2 windows of 512 tokens of test.txt, protocol gptq." of the commands that measured.
+ */
+static void put_measured_sentences(const writer *w, const char *commands, bool calibrated)
+{
+    static const char *const scoring[] = {"compare ", "sensitivity ", "allocate "};
+    for (const char *line = commands, *end = NULL; line != NULL && *line != '\0';
+         line = *end == '\n' ? end + 1 : end) {
+        end = line + strcspn(line, "\n");
+        bool scores = false;
+        for (size_t i = 0; i < sizeof scoring / sizeof *scoring; i++) {
+            scores = scores || strncmp(line, scoring[i], strlen(scoring[i])) == 0;
+        }
+        if (!calibrated && strncmp(line, "calibrate ", 10) == 0) {
+            put_label_words(w, "The calibration is of ");
+            put_text_and_windows(w, line, end, "calibration.txt");
+            put_label_words(w, ". ");
+        } else if (scores && memmem(line, (size_t)(end - line), " windows=", 9) != NULL) {
+            put_label_words(w, "Measured on ");
+            put_text_and_windows(w, line, end, "evaluation.txt");
+            put_label_words(w, ", protocol ");
+            put_value(w, line, end, " protocol=", "gptq");
+            put_label_words(w, ". ");
+        }
+    }
+}
+
 static void put_calibration_sentence(const writer *w, const pl_state *state)
 {
     const pl_calibration *calibration = &state->calibration;
@@ -364,7 +447,9 @@ static bool shows_pins(const pl_state *state, const pl_request *request)
 static void add_request(const pl_state *state, const pl_request *request, depends *d)
 {
     const unsigned uses = request->kind->uses;
-    const bool swept = (uses & PL_USES_SWEEP) != 0, result = shows_result(state, request);
+    const unsigned costs = PL_USES_METHODS | PL_USES_COSTS;
+    const bool swept = (uses & PL_USES_SWEEP) != 0;
+    const bool result = shows_result(state, request) || (uses & costs) == costs;
     const pl_spec *transform =
         pl_state_spec(state, swept ? state->sweep.layer : request->layer, PL_SLOT_TRANSFORM);
     const bool learns = transform->method != NULL && transform->method->suits_activations;
@@ -373,7 +458,8 @@ static void add_request(const pl_state *state, const pl_request *request, depend
     d->calibration = d->calibration || request->side == PL_SIDE_INPUT ||
                      (uses & PL_NEEDS_INPUTS) != 0 || result || shows_pins(state, request);
     d->sequential = d->sequential || (result && state->solved[request->layer].sequential);
-    d->others = d->others || request->kind->layers != NULL || (swept && state->sweep.whole);
+    d->others = d->others || request->kind->layers != NULL || (uses & costs) == costs ||
+                (swept && state->sweep.whole);
     d->sweep = swept ? &state->sweep : d->sweep;
     const bool perplexity = swept && state->sweep.perplexity;
     d->activations = d->activations || (uses & PL_USES_ACTIVATIONS) != 0 || perplexity ||
@@ -390,7 +476,7 @@ static void add_request(const pl_state *state, const pl_request *request, depend
 }
 
 void pl_caption(const pl_state *state, const pl_request *requests, const pl_figure *figures,
-                size_t count, bool latex, pl_buf *out)
+                size_t count, const char *measured, bool latex, pl_buf *out)
 {
     const writer w = {out, latex};
     depends d = {.layer = SIZE_MAX};
@@ -417,6 +503,7 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
         put_calibration_sentence(&w, state);
     }
     put_perplexity_sentence(&w, d.sweep);
+    put_measured_sentences(&w, measured, d.calibration);
     put_label_words(&w, "Made with Planish " PL_VERSION ".");
     pl_buf_puts(out, latex ? "}\n" : "\n");
 }

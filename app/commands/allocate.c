@@ -93,6 +93,12 @@ static pl_status put_said(const pl_call *call, pl_buf *out, pl_error *err)
             pl_command_quote(text ? pl_path_name(call->values[i]) : call->values[i], out);
         }
     }
+    static const char *const measured[] = {"length", "windows"};
+    for (size_t i = 0; i < 2 && strcmp(pl_usage_text(call, "metric"), "error") != 0; i++) {
+        if (pl_call_value(call, measured[i]) == NULL) {
+            pl_buf_printf(out, " %s=%s", measured[i], pl_usage_text(call, measured[i]));
+        }
+    }
     pl_buf_puts(out, " set=no");
     return pl_buf_check(out, err);
 }

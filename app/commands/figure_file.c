@@ -30,6 +30,7 @@ typedef struct job {
     pl_page page;
     bool fit; /* a lone table without height= */
     pl_buf commands, model, layers, methods, seed, text, threads, libraries, caption, import, swept;
+    pl_buf measured; /* those of the commands that measured what is shown */
 } job;
 
 static void job_deinit(job *j)
@@ -40,7 +41,7 @@ static void job_deinit(job *j)
     free(j->figures);
     pl_buf *const bufs[] = {&j->commands, &j->model,  &j->layers,  &j->methods,
                             &j->seed,     &j->text,   &j->threads, &j->libraries,
-                            &j->caption,  &j->import, &j->swept};
+                            &j->caption,  &j->import, &j->swept,   &j->measured};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
         pl_buf_deinit(bufs[i]);
     }
@@ -169,14 +170,19 @@ static pl_status put_figure_commands(job *j, pl_error *err)
         needs.activations = needs.activations || (r->kind->uses & PL_USES_ACTIVATIONS) != 0;
         needs.pins = needs.pins || ((r->kind->uses & PL_USES_PINS) != 0 && r->pins);
         needs.sweep = needs.sweep || (r->kind->uses & PL_USES_SWEEP) != 0;
+        /* Costs in time depend on no method. */
+        const unsigned costs = PL_USES_METHODS | PL_USES_COSTS;
+        needs.costs = needs.costs || (r->kind->uses & costs) == costs;
     }
     pl_state_figure_commands(j->cx.state, &needs, &j->commands);
     for (size_t i = 0; i < count; i++) {
         const pl_request *r = &j->requests[i];
         if (r->kind->commands != NULL) {
-            r->kind->commands(j->cx, r, &j->commands);
+            r->kind->commands(j->cx, r, &j->measured);
         }
     }
+    pl_buf_append(&j->commands, j->measured.data, j->measured.size);
+    j->commands.failed = j->commands.failed || j->measured.failed;
     free(layers);
     free(results);
     free(learned);
@@ -309,7 +315,8 @@ static pl_status gather_provenance(job *j, pl_error *err)
     pl_buf_printf(&j->seed, "%llu", (unsigned long long)j->cx.state->calibration.protocol.seed);
     pl_buf_printf(&j->threads, "%d", pl_linalg_threads());
     pl_page_libraries(&j->libraries);
-    pl_caption(j->cx.state, j->requests, j->figures, j->rows * j->cols, false, &j->caption);
+    pl_caption(j->cx.state, j->requests, j->figures, j->rows * j->cols, j->measured.data, false,
+               &j->caption);
     bool failed = j->commands.failed || j->model.failed || j->layers.failed || j->methods.failed ||
                   j->text.failed || j->swept.failed || j->libraries.failed || j->caption.failed ||
                   j->import.failed;
@@ -385,7 +392,8 @@ static pl_status put_latex_caption(job *j, pl_error *err)
         return status;
     }
     pl_buf latex = {0};
-    pl_caption(j->cx.state, j->requests, j->figures, j->rows * j->cols, true, &latex);
+    pl_caption(j->cx.state, j->requests, j->figures, j->rows * j->cols, j->measured.data, true,
+               &latex);
     status = pl_buf_check(&latex, err);
     if (status == PL_OK) {
         pl_json_set(j->call->result, "caption", json_stringn(j->caption.data, j->caption.size - 1));

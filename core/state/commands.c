@@ -355,7 +355,7 @@ static bool is_shown(const pl_state *state, const pl_figure_needs *needs, size_t
 
 static bool needs_calibration(const pl_state *state, const pl_figure_needs *needs)
 {
-    bool needed = needs->inputs || needs->pins || needs->sweep;
+    bool needed = needs->inputs || needs->pins || needs->sweep || needs->costs;
     for (size_t i = 0; i < needs->n_layers; i++) {
         needed = needed || is_shown(state, needs, needs->layers[i]);
     }
@@ -372,7 +372,8 @@ static bool suits_activations(const pl_spec *transform)
 static bool needs_quantized(const pl_state *state, const pl_figure_needs *needs, bool methods,
                             size_t sequential)
 {
-    bool needed = needs->activations || sequential > 0 || (needs->sweep && state->sweep.perplexity);
+    bool needed = needs->activations || needs->costs || sequential > 0 ||
+                  (needs->sweep && state->sweep.perplexity);
     for (size_t i = 0; methods && i < pl_model_layer_count(state->source->model); i++) {
         if (is_needed(needs, i) || (needs->sweep && state->sweep.whole)) {
             needed = needed || suits_activations(pl_state_spec(state, i, PL_SLOT_TRANSFORM));
@@ -422,7 +423,7 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
         }
         one = one && (!is_needed(needs, i) || i == needs->layers[0]);
     }
-    bool whole = sequential > 0 || (needs->sweep && state->sweep.whole) || !one;
+    bool whole = sequential > 0 || (needs->sweep && state->sweep.whole) || needs->costs || !one;
     bool methods = solved > 0 || needs->methods || needs->sweep;
     if (needs_quantized(state, needs, methods, sequential)) {
         pl_state_quantized_commands(state, out);

@@ -285,6 +285,8 @@ typedef struct pl_figure_needs {
                                 UINT64_MAX: the last; 0: it is not shown.  NULL: 0 for all */
     bool pins;               /* it needs the kept settings' results of these layers */
     bool sweep;
+    bool
+        costs; /* it needs what layers cost the model under all their methods and the calibration */
 } pl_figure_needs;
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
 

@@ -322,7 +322,7 @@ static void test_what_the_numbers_depend_on(void **ctx)
          "method hadamard; method none slot=precondition; method rtn bits=4;"
          "method rtn bits=3 on=1.*; solve all;"
          "plot landscape form=all",
-         {"The method is hadamard, then rtn (bits 3, ", "On 1.*: rtn (bits 3, ",
+         {"The method is hadamard, then rtn (bits 4, ", "On 1.*: rtn (bits 3, ",
           "Activations have 4 bits, symmetric yes, one range for all tokens. ",
           "4 windows of 512 tokens of calibration.txt, 300 rows stored. "}},
         {"activations bits=5; method flatquant steps=6 rows=128; method rtn bits=4 group_size=0;"
@@ -341,6 +341,14 @@ static void test_what_the_numbers_depend_on(void **ctx)
         {"method hadamard; solve; plot flatness", {"Hadamard + Astro", "then astro (beta 0.001, "}},
         {"method none slot=precondition; method rtn bits=3 group_size=48; plot groups",
          {"group size 48", "bits 3"}},
+        {"calibrate windows=2; method none slot=precondition; method gptq bits=3;"
+         "method rtn bits=3 on=1.*; allocate bits=3.2 windows=2 length=128 set=no; plot allocation",
+         {"The method is gptq (bits 3, ", "On 1.*: rtn (bits 3, ",
+          "The calibration is of 2 windows of 512 tokens of calibration.txt. ",
+          "Measured on 2 windows of 128 tokens of evaluation.txt, protocol gptq. "}},
+        {"calibrate windows=2; compare \"gptq bits={3,4}\" windows=2 length=128; plot comparison",
+         {"The calibration is of 2 windows of 512 tokens of calibration.txt. ",
+          "Measured on 2 windows of 128 tokens of evaluation.txt, protocol gptq. "}},
     };
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         char script[2048], name[32];
