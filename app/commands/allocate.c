@@ -10,6 +10,7 @@
 #include "core/model/bare.h"
 #include "core/study/allocation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ static int compare_ints(const void *a, const void *b)
 
 /* "2,3,4": each once, rising. */
 static pl_status read_numbers(const char *key, const char *text, long least, long most,
-                              const char *what, int out[MOST_NUMBERS], size_t *count, pl_error *err)
+                              const char *what, const char *such, int out[MOST_NUMBERS],
+                              size_t *count, pl_error *err)
 {
     size_t n = 0;
     for (const char *at = text;; at++) {
@@ -30,8 +32,10 @@ static pl_status read_numbers(const char *key, const char *text, long least, lon
         const long value = at[0] >= '0' && at[0] <= '9' ? strtol(at, &end, 10) : least - 1;
         if (end == NULL || value < least || value > most || (*end != ',' && *end != '\0') ||
             n == MOST_NUMBERS) {
-            return pl_error_set(err, PL_ERR_USAGE, "allocate: %s=%s: expected at most %d %s", key,
-                                text, MOST_NUMBERS, what);
+            return pl_error_set(
+                err, PL_ERR_USAGE,
+                "allocate: %s=%s: expected at most %d %s from %ld to %ld such as %s", key, text,
+                MOST_NUMBERS, what, least, most, such);
         }
         out[n++] = (int)value;
         at = end;
@@ -56,10 +60,10 @@ static pl_status read_choices(const pl_call *call, pl_allocating *out, pl_error 
     size_t n_bits = 0, n_groups = 1;
     const char *text = pl_call_value(call, "groups");
     pl_status status = read_numbers("choices", pl_usage_text(call, "choices"), 1, 16,
-                                    "numbers of bits such as 2,3,4", bits, &n_bits, err);
+                                    "numbers of bits", "2,3,4", bits, &n_bits, err);
     if (text != NULL) {
-        PL_THEN(read_numbers("groups", text, 0, 1 << 20, "group sizes such as 32,128", groups,
-                             &n_groups, err));
+        PL_THEN(read_numbers("groups", text, 0, 1 << 20, "group sizes", "32,128", groups, &n_groups,
+                             err));
     }
     if (status == PL_OK && n_bits * n_groups > PL_MOST_CHOICES) {
         status = pl_error_set(err, PL_ERR_USAGE,
@@ -212,6 +216,29 @@ static void put_allocated(pl_call *call, const pl_allocating *asked, const pl_al
     pl_json_set(out, "units", units_of(asked, found));
 }
 
+/* More bits than all units' dearest choices take, which nothing can be bought for. */
+static void warn_of_rest(pl_lab *lab, const pl_allocating *asked, const pl_allocated *found)
+{
+    double most = 0.0, weights = 0.0;
+    for (size_t u = 0; u < found->count; u++) {
+        double dearest = 0.0;
+        for (size_t k = 0; k < asked->n_choices; k++) {
+            const double bits = found->bits[u * asked->n_choices + k];
+            dearest = bits > dearest ? bits : dearest;
+        }
+        most += found->weights[u] * dearest;
+        weights += found->weights[u];
+    }
+    if (asked->average * weights > most * (1.0 + 1e-9)) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "allocate: bits=%g: the most that these choices take are %.4g a weight, scales "
+                 "counted",
+                 asked->average, most / weights);
+        pl_lab_warn(lab, text);
+    }
+}
+
 static pl_status run_allocate(pl_call *call, pl_context cx, pl_error *err)
 {
     pl_allocating asked;
@@ -237,6 +264,7 @@ static pl_status run_allocate(pl_call *call, pl_context cx, pl_error *err)
     PL_THEN(pl_allocation_run(cx, &asked, text.ids, text.count, &found, err));
     if (status == PL_OK) {
         put_allocated(call, &asked, &found);
+        warn_of_rest(cx.lab, &asked, &found);
         const size_t n = pl_model_layer_count(cx.state->source->model);
         call->given = calloc(2 * n + 1, sizeof *call->given);
         status = call->given == NULL ? pl_error_memory(err, "a result") : PL_OK;

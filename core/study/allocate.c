@@ -110,11 +110,12 @@ static double relaxed_bound(const pl_knapsack *s, double budget)
 
 /* --- the choice ------------------------------------------------------------------------------- */
 
-/* The table counts steps above the cheapest choices, each choice rounded to the nearest step.  It
- * goes one step for each unit beyond the budget, since rounding may hide that much. */
+/* The table counts steps above the cheapest choices, each choice rounded to the nearest step, and
+ * to at least one where it takes more: none is the cheapest alone.  It goes one step for each unit
+ * beyond the budget, since rounding may hide that much. */
 typedef struct ladder {
     const pl_knapsack *sack;
-    double step; /* bits */
+    double step; /* bits; 0 where all that there is goes to the cheapest choices */
     size_t top;
     double *best;   /* [top + 1] the least loss of the units so far that spends at most so many */
     double *next;   /* [top + 1] */
@@ -125,7 +126,11 @@ static size_t ladder_steps(const ladder *l, size_t unit, size_t choice)
 {
     const pl_knapsack *s = l->sack;
     const double over = cost_of(s, unit, choice) - cost_of(s, unit, cheapest(s, unit));
-    return (size_t)fmin(rint(over / l->step), (double)l->top + 1.0);
+    const double most = (double)l->top + 1.0; /* beyond the table */
+    if (!(over > 0.0)) {
+        return 0;
+    }
+    return (size_t)(over < most * l->step ? fmax(rint(over / l->step), 1.0) : most);
 }
 
 static void add_unit(ladder *l, size_t unit)
@@ -176,13 +181,11 @@ static void free_ladder(ladder *l)
     free(l->taken);
 }
 
-/* The table of all units up to the budget. */
+/* The table of all units up to the budget, which is at least `least`. */
 static pl_status climb(ladder *l, const pl_knapsack *sack, double budget, double least,
                        pl_error *err)
 {
-    const double room = budget - least;
-    *l = (ladder){
-        .sack = sack, .step = room > 0.0 ? room / STEPS : budget, .top = STEPS + sack->units};
+    *l = (ladder){.sack = sack, .step = (budget - least) / STEPS, .top = STEPS + sack->units};
     l->best = calloc(l->top + 1, sizeof *l->best);
     l->next = pl_alloc(l->top + 1, sizeof *l->next);
     l->taken = pl_alloc(sack->units + 1, l->top + 1);

@@ -191,6 +191,25 @@ static void test_allocation_is_tested(void **ctx)
     run_free(&none);
 }
 
+/* All that may be spent is the least: all get the fewest bits.  More than the most is spent by
+ * none, which a warning says. */
+static void test_least_and_most(void **ctx)
+{
+    (void)ctx;
+    run r = run_demo("method rtn group_size=16; allocate *.q_proj bits=4 choices=3,4,8 "
+                     "metric=error set=no; allocate *.q_proj bits=9.01 choices=3,4,8 metric=error "
+                     "set=no");
+    const json_t *least = run_result(&r, 1), *most = run_last(&r);
+    expect_close(run_number(least, "bits_per_weight"), 4, 1e-12);
+    const json_t *fewest = json_array_get(json_object_get(least, "uniform"), 0);
+    pl_check_close(run_number(least, "loss"), run_number(fewest, "loss"), 1e-12, 0);
+    expect_close(run_number(most, "bits_per_weight"), 9, 1e-12);
+    assert_non_null(strstr(r.err, "warning: allocate: bits=9.01: the most that these choices take "
+                                  "are 9 a weight, scales counted"));
+    assert_null(strstr(r.err, "bits=4"));
+    run_free(&r);
+}
+
 static void test_refusals(void **ctx)
 {
     (void)ctx;
@@ -205,6 +224,8 @@ static void test_refusals(void **ctx)
         {"sensitivity file=x.txt", "sensitivity: file=x.txt"},
         {"allocate", "allocate: needs bits=N"},
         {"method rtn; allocate bits=3 choices=2,x", "allocate: choices=2,x: expected at most 8"},
+        {"method rtn; allocate bits=3 choices=1,99",
+         "allocate: choices=1,99: expected at most 8 numbers of bits from 1 to 16 such as 2,3,4"},
         {"method rtn; allocate bits=3 groups=32,x", "allocate: groups=32,x: expected at most 8"},
         {"method rtn; allocate bits=3 choices=2,3,4,5,6 groups=16,32,64,128,256",
          "allocate: 25 choices of bits and group size, expected at most 24"},
@@ -230,9 +251,13 @@ static void test_refusals(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sensitivity),          cmocka_unit_test(test_figure),
-        cmocka_unit_test(test_estimate_ranks),       cmocka_unit_test(test_allocate),
-        cmocka_unit_test(test_allocation_is_tested), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_sensitivity),
+        cmocka_unit_test(test_figure),
+        cmocka_unit_test(test_estimate_ranks),
+        cmocka_unit_test(test_allocate),
+        cmocka_unit_test(test_allocation_is_tested),
+        cmocka_unit_test(test_least_and_most),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

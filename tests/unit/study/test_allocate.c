@@ -7,6 +7,7 @@
 #include "tests/support/demo_lab.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { UNITS = 6, CHOICES = 4 };
 
@@ -128,6 +129,73 @@ static void test_uniform_losses(void **ctx)
     pl_check_close(found.bound, found.loss, 1e-6, 0); /* nothing is lost to the relaxation there */
 }
 
+/* Where all that may be spent is the least, none gets more. */
+static void test_least_is_cheapest(void **ctx)
+{
+    (void)ctx;
+    const double weights[] = {1, 1, 1}, bits[] = {3.5, 4.5, 8.5, 3.5, 4.5, 8.5, 3.5, 4.5, 8.5},
+                 loss[] = {9, 2, 1, 9, 2, 1, 9, 2, 1};
+    const double averages[] = {3.5, 3.5 * (1 - 1e-13), 3.5 * (1 + 1e-13)};
+    const pl_knapsack sack = {3, 3, weights, loss, bits};
+    for (size_t i = 0; i < sizeof averages / sizeof *averages; i++) {
+        pl_error err;
+        size_t chosen[3];
+        pl_allocation found;
+        pl_check_ok(pl_allocate(&sack, averages[i], chosen, &found, &err), err);
+        expect_at_most(found.bits, averages[i] * (1 + 1e-9));
+        pl_check_close(found.loss, 27, 1e-12, 0);
+        expect_at_most(found.bound, found.loss);
+        for (size_t u = 0; u < 3; u++) {
+            assert_int_equal(chosen[u], 0);
+        }
+    }
+}
+
+/* Averages that hit the least and the most to the bit, and what lies between them. */
+static void test_average_is_kept_at_the_ends(void **ctx)
+{
+    (void)ctx;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        made m;
+        pl_error err;
+        size_t chosen[UNITS];
+        pl_allocation found;
+        make_sack(&m, seed);
+        double all = 0.0, least = 0.0, most = 0.0;
+        for (size_t u = 0; u < UNITS; u++) {
+            if (seed % 2 == 0) { /* units alike: choices of one price */
+                m.weights[u] = m.weights[0];
+                memcpy(m.bits + u * CHOICES, m.bits, CHOICES * sizeof *m.bits);
+            }
+            all += m.weights[u];
+            least += m.weights[u] * m.bits[u * CHOICES];
+            most += m.weights[u] * m.bits[u * CHOICES + CHOICES - 1];
+        }
+        const double averages[] = {least / all, least / all * (1 - 1e-13), least / all + 1e-12,
+                                   most / all, most / all * (1 - 1e-13)};
+        for (size_t i = 0; i < sizeof averages / sizeof *averages; i++) {
+            pl_check_ok(pl_allocate(&m.sack, averages[i], chosen, &found, &err), err);
+            expect_at_most(found.bits, averages[i] * (1 + 1e-9));
+            expect_at_most(found.bound, found.loss);
+        }
+    }
+}
+
+/* At the least average the better of two choices of one price is taken. */
+static void test_alike_prices(void **ctx)
+{
+    (void)ctx;
+    const double weights[] = {1, 1}, bits[] = {3, 3, 4, 3, 3, 4}, loss[] = {9, 2, 1, 2, 9, 1};
+    const pl_knapsack sack = {2, 3, weights, loss, bits};
+    pl_error err;
+    size_t chosen[2];
+    pl_allocation found;
+    pl_check_ok(pl_allocate(&sack, 3, chosen, &found, &err), err);
+    assert_int_equal(chosen[0], 1);
+    assert_int_equal(chosen[1], 0);
+    pl_check_close(found.bound, 4, 1e-12, 0);
+}
+
 static void test_refusals(void **ctx)
 {
     (void)ctx;
@@ -199,8 +267,13 @@ static void test_others_keep_theirs(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_every_choice), cmocka_unit_test(test_curve),
-        cmocka_unit_test(test_uniform_losses),       cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_against_every_choice),
+        cmocka_unit_test(test_curve),
+        cmocka_unit_test(test_uniform_losses),
+        cmocka_unit_test(test_least_is_cheapest),
+        cmocka_unit_test(test_average_is_kept_at_the_ends),
+        cmocka_unit_test(test_alike_prices),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_others_keep_theirs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
