@@ -251,14 +251,11 @@ static pl_status deepen_yarn(const json_t *json, const char *path, pl_config *ou
     const json_t *rope = json_object_get(json, "rope_parameters");
     rope = json_is_object(rope) ? rope : json_object_get(json, "rope_scaling");
     const json_t *given = json_object_get(rope, "mscale_all_dim");
-    double mscale = 0, factor = 1;
+    double mscale = 0;
     const bool none =
         pl_config_missing(given) || (json_is_number(given) && json_number_value(given) == 0);
-    pl_status status = pl_config_real(rope, path, "factor", 0, &factor, err);
-    if (status == PL_OK && !none) {
-        status = pl_config_real(rope, path, "mscale_all_dim", 0, &mscale, err);
-    }
-    const double by = pl_config_yarn_amplitude(factor, mscale);
+    pl_status status = none ? PL_OK : pl_config_real(rope, path, "mscale_all_dim", 0, &mscale, err);
+    const double by = pl_config_yarn_amplitude(out->rope_factor, mscale);
     out->attention_scale *= by * by;
     return status;
 }

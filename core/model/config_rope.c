@@ -68,19 +68,23 @@ static pl_status read_optional(const json_t *rope, const char *path, const char 
     return none ? PL_OK : pl_config_real(rope, path, field, 0, out, err);
 }
 
-/* As transformers 4.53 reads it: with original_max_position_embeddings the factor is
- * max_position_embeddings over that, and the field `factor` is ignored. */
+/* As transformers 4.57 and 5 read it (4.53 ignored `factor` beside
+ * original_max_position_embeddings): the factor as it is given, and where it is not,
+ * max_position_embeddings over the original ones. */
 pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *out, pl_error *err)
 {
     static const char original[] = "original_max_position_embeddings";
     double fast = 0, slow = 0, mscale = 0, mscale_all = 0;
-    bool given = json_object_get(rope, original) != NULL;
+    const bool given = !pl_config_missing(json_object_get(rope, original));
+    const bool ratio = given && pl_config_missing(json_object_get(rope, "factor"));
     out->rope = PL_ROPE_YARN;
-    pl_status status = pl_config_real(rope, path, "factor", 0, &out->rope_factor, err);
-    PL_THEN(pl_config_size(rope, path, original, given ? 0 : out->max_positions,
-                           &out->rope_original_positions, err));
-    if (status == PL_OK && given) {
+    out->rope_original_positions = out->max_positions;
+    pl_status status =
+        given ? pl_config_size(rope, path, original, 0, &out->rope_original_positions, err) : PL_OK;
+    if (status == PL_OK && ratio) {
         out->rope_factor = (double)out->max_positions / (double)out->rope_original_positions;
+    } else {
+        PL_THEN(pl_config_real(rope, path, "factor", 0, &out->rope_factor, err));
     }
     PL_THEN(read_optional(rope, path, "beta_fast", &fast, err));
     PL_THEN(read_optional(rope, path, "beta_slow", &slow, err));

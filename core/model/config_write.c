@@ -249,16 +249,6 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
                             "the model's RoPE divisors (rope_freqs.weight) are not llama3's, so no "
                             "config.json can say them");
     }
-    /* transformers takes the ratio of the two for the factor, where both are there. */
-    double ratio = (double)config->max_positions / (double)config->rope_original_positions;
-    if (config->rope == PL_ROPE_YARN && config->rope_original_positions != config->max_positions &&
-        fabs(ratio - config->rope_factor) > 1e-6 * ratio) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "the model's yarn factor %g is not %zu positions over the original "
-                            "%zu, so no config.json can say it",
-                            config->rope_factor, config->max_positions,
-                            config->rope_original_positions);
-    }
     if (!pl_config_says_biases(config)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "the model has biases that no config.json of %s can say",

@@ -87,6 +87,17 @@ static void rope_scaled_dynamically_and_by_yarn(void **ctx)
     check_case("18-rope-dynamic", 728.998511);
     check_case("18-rope-yarn", 729.898652);
 
+    /* A factor that is not the ratio of positions, by transformers 5.24.0. */
+    char folder[PL_TEST_PATH];
+    free(run_shell("cp -rL '%s' '%s' && chmod -R u+w '%s' && sed -i 's/\"rope_scaling\": null/"
+                   "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0, "
+                   "\"original_max_position_embeddings\": 256}/' '%s/config.json'",
+                   pl_test_shared("refs/qwen2", folder), run_path("stated"), run_path("stated"),
+                   run_path("stated")));
+    run stated = measure(run_path("stated"), "../refs/qwen2/probe.txt", "");
+    pl_check_close(run_number(run_last(&stated), "perplexity"), 694.5641, 2e-6, 0);
+    run_free(&stated);
+
     /* transformers 4.53.3 on the first 700 tokens of the text; the model has 256 positions. */
     snprintf(script, sizeof script, "perplexity text='%s' length=700 windows=1",
              pl_test_shared("data/wikitext2-valid.txt", text));

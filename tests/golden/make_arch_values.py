@@ -97,7 +97,7 @@ CASES = [
     case("qwen3_biases", "qwen3", "qwen3", head_dim=16, attention_bias=True),
     case("gemma3_yarn", "gemma3_text", num_hidden_layers=6, head_dim=16, query_pre_attn_scalar=16,
          sliding_window=9, tie_word_embeddings=True, hidden_activation="gelu_pytorch_tanh",
-         rope_scaling={"rope_type": "yarn", "factor": 4.0,
+         rope_scaling={"rope_type": "yarn", "factor": 2.0,
                        "original_max_position_embeddings": 64}),
     case("llama_dynamic_long", "llama", head_dim=16, max_position_embeddings=64,
          rope_scaling={"rope_type": "dynamic", "factor": 3.0}),

@@ -100,6 +100,57 @@ static void rope_is_read_in_both_forms(void **state)
     pl_check_close(fa[7], pow(5e5, -14.0 / 16) / 8, 1e-6, 0); /* a long one: divided */
 }
 
+/* The factor that the config states is YaRN's, whatever max_position_embeddings is; without one it
+ * is the ratio of positions.  Frequencies by the paper's formula. */
+static void yarn_takes_the_stated_factor(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config;
+        double factor;
+    } cases[] = {
+        {"{\"max_position_embeddings\": 256, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": "
+         "4.0,"
+         "\"original_max_position_embeddings\": 256}}",
+         4},
+        {"{\"max_position_embeddings\": 512, \"rope_parameters\": {\"rope_type\": \"yarn\","
+         "\"factor\": 8, \"rope_theta\": 1e4, \"original_max_position_embeddings\": 256}}",
+         8},
+        {"{\"max_position_embeddings\": 768, \"rope_scaling\": {\"type\": \"yarn\","
+         "\"original_max_position_embeddings\": 256}}",
+         3},
+        {"{\"max_position_embeddings\": 512, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": "
+         "null,"
+         "\"original_max_position_embeddings\": 256}}",
+         2},
+    };
+    enum { WAVES = 8 };
+    /* Waves that turn more than 32 times in 256 positions stay, those that turn less than once are
+     * as long as the factor says: 0.27 and 4.03 of 8 are the bounds, rounded to 0 and 5. */
+    const double bound[2] = {16 * log(256 / (32 * 2 * M_PI)) / (2 * log(1e4)),
+                             16 * log(256 / (2 * M_PI)) / (2 * log(1e4))};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_error err;
+        pl_config config, again;
+        json_t *json = NULL;
+        float found[WAVES];
+        pl_check_ok(read(cases[i].config, &config, &err), err);
+        expect_close(config.rope_factor, cases[i].factor, 1e-12);
+        expect_close(config.rope_amplitude, 0.1 * log(cases[i].factor) + 1, 1e-12);
+        pl_config_frequencies(&config, 0, found);
+        for (size_t k = 0; k < WAVES; k++) {
+            const double plain = pow(1e4, -(double)k / WAVES),
+                         ramp = fmin(
+                             ((double)k - floor(bound[0])) / (ceil(bound[1]) - floor(bound[0])), 1);
+            pl_check_close(found[k], plain * (1 - ramp) + plain / cases[i].factor * ramp, 1e-6, 0);
+        }
+        pl_check_ok(pl_config_to_json(&config, "float16", &json, &err), err);
+        pl_check_ok(pl_config_from_json(json, "again", &again, &err), err);
+        expect_close(again.rope_factor, cases[i].factor, 0);
+        json_decref(json);
+    }
+}
+
 static void written_config_reads_back(void **state)
 {
     (void)state;
@@ -210,6 +261,8 @@ static void unsupported_settings_are_refused_by_name(void **state)
          "'ntk' is not supported; supported: default, linear, llama3, yarn, dynamic"},
         {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2, \"beta_fast\": \"x\"}}",
          PL_ERR_FORMAT, "beta_fast: expected a positive number"},
+        {"{\"rope_scaling\": {\"rope_type\": \"yarn\"}}", PL_ERR_FORMAT,
+         "factor: expected a positive number"},
         {"{\"rope_scaling\": {\"rope_type\": \"dynamic\", \"factor\": 0.5}}", PL_ERR_FORMAT,
          "factor 0.5"},
         {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": -2}}", PL_ERR_FORMAT,
@@ -459,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_transformers),
         cmocka_unit_test(rope_is_read_in_both_forms),
+        cmocka_unit_test(yarn_takes_the_stated_factor),
         cmocka_unit_test(written_config_reads_back),
         cmocka_unit_test(biases_come_back_from_a_written_config),
         cmocka_unit_test(divisors_without_a_name_are_not_exported),
