@@ -176,6 +176,10 @@ static const pl_topic topics[] = {
      "layers whose own codes the format of an export cannot hold, so that they were rounded anew; "
      "what that changed, relative to the weights",
      true},
+    {"layers_widened", NULL,
+     "layers whose codes an export writes with more bits, since its format has none of their "
+     "width: the weights are the same",
+     true},
     {"loaded_error", NULL,
      "how far an export's packed layers are from what was measured for who loads them in the "
      "dtype of its config.json, which rounds scales and weights, relative to the weights",

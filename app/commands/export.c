@@ -210,6 +210,7 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
         pl_json_set(call->result, "fused_scales_apart", pl_json_number(report.fused_scales_apart));
         pl_json_set(call->result, "layers_requantized",
                     json_integer((json_int_t)report.requantized));
+        pl_json_set(call->result, "layers_widened", json_integer((json_int_t)report.widened));
         pl_json_set(call->result, "requantization_error",
                     pl_json_number(report.requantization_error));
         pl_json_set(call->result, "loaded_error", pl_json_number(report.loaded_error));

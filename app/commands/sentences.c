@@ -242,6 +242,11 @@ void pl_line_export(const pl_call *call, pl_buf *out)
     if (types != NULL && types[0] != '\0') {
         pl_buf_printf(out, ", as %s", types);
     }
+    if (pl_json_number_of(call->result, "layers_widened") > 0) {
+        pl_buf_puts(out, ", ");
+        put_counted(pl_json_number_of(call->result, "layers_widened"),
+                    " of them with more bits than their codes need", out);
+    }
     if (pl_json_number_of(call->result, "layers_requantized") > 0) {
         pl_buf_puts(out, ", ");
         put_counted(pl_json_number_of(call->result, "layers_requantized"), " of them rounded anew",

@@ -34,6 +34,7 @@ typedef struct pl_export_report {
     double other_dtype_error; /* the same over the other tensors: norms, embeddings, biases */
     size_t packed;            /* layers written as codes */
     size_t requantized;       /* of them: rounded anew */
+    size_t widened;           /* of them: their own codes, with more bits than they need */
     char types[160]; /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers, or all */
     double fused_scales_apart; /* as `export` tells it (app/json.md); 0 without such scales */
     double loaded_error;       /* ||loaded - written|| / ||written|| over the packed layers, where

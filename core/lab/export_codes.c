@@ -64,17 +64,28 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
                                                   "solve", status, &cause, err);
 }
 
+static bool has_width(const pl_packing *packing, int bits)
+{
+    return (packing->bits & 1u << bits) != 0;
+}
+
+/* The next width above that the layout has; 0: none. */
+static int wider_than(const pl_packing *packing, int bits)
+{
+    do {
+        bits++;
+    } while (bits <= 8 && !has_width(packing, bits));
+    return bits <= 8 ? bits : 0;
+}
+
 /* The grid that the layout has nearest to one: as many bits or more, scales of its type. */
 static void fit_grid(const pl_packing *packing, pl_grid *grid)
 {
-    int bits = grid->bits;
-    while (bits <= 8 && (packing->bits & 1u << bits) == 0) {
-        bits++;
+    const int wider = has_width(packing, grid->bits) ? 0 : wider_than(packing, grid->bits);
+    grid->bits = wider > 0 ? wider : grid->bits;
+    while (!has_width(packing, grid->bits)) {
+        grid->bits--;
     }
-    while (bits > 8 || (packing->bits & 1u << bits) == 0) {
-        bits--;
-    }
-    grid->bits = bits;
     grid->format = grid->format->steps != NULL ? grid->format : pl_format_find("full");
     if (packing->scale_dtype != PL_DTYPE_OTHER) {
         grid->scale_dtype = packing->scale_dtype;
@@ -118,12 +129,15 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
         it->grid = i == 0 ? grid : it->grid;
     }
     why = solved < it->n_layers ? "some of the layers in it are not solved" : why;
-    if (status == PL_OK && why == NULL && (x->packing->bits & 1u << it->grid.bits) == 0) {
-        snprintf(bits, sizeof bits, "it has codes of %d bits", it->grid.bits);
-        why = bits;
-    }
     if (status != PL_OK) {
         return status;
+    }
+    it->own_bits = it->grid.bits;
+    if (why == NULL && !has_width(x->packing, it->grid.bits)) {
+        const int wider = wider_than(x->packing, it->grid.bits);
+        snprintf(bits, sizeof bits, "it has codes of %d bits", it->grid.bits);
+        why = wider > 0 ? NULL : bits;
+        it->grid.bits = wider > 0 ? wider : it->grid.bits;
     }
     if (it->transposed) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
@@ -165,6 +179,19 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     it->packed = true;
     it->module.name = strndup(it->name, strlen(it->name) - strlen(".weight"));
     return it->module.name != NULL ? PL_OK : pl_export_no_memory(err);
+}
+
+/* As codes of more bits, which give the same weights: around a middle that is further up. */
+static void widen_codes(pl_codes *codes, int bits)
+{
+    const int up = codes->symmetric ? (1 << (bits - 1)) - (1 << (codes->bits - 1)) : 0;
+    for (size_t i = 0; up > 0 && i < codes->rows * codes->cols; i++) {
+        codes->codes[i] = (uint8_t)(codes->codes[i] + up);
+    }
+    for (size_t i = 0; up > 0 && i < codes->rows * codes->groups; i++) {
+        codes->zeros[i] = (int16_t)(codes->zeros[i] + up);
+    }
+    codes->bits = bits;
 }
 
 /* Columns that share a scale in the file: the most that divides a row and every group in it. */
@@ -339,7 +366,7 @@ pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *ou
     size_t first = 0;
     pl_status status = pl_codes_init(out, rows, cols, stored, err);
     if (status == PL_OK) {
-        out->bits = it->grid.bits;
+        out->bits = it->requantized ? it->grid.bits : it->own_bits;
         out->symmetric = !it->grid.format->zero_point;
         out->scale_dtype = it->grid.scale_dtype;
         out->block_rows = pl_grid_block_rows(&it->grid);
@@ -360,6 +387,9 @@ pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *ou
         }
         if (size != out->group_size) {
             status = pl_codes_split(out, size, err);
+        }
+        if (status == PL_OK && it->grid.bits > out->bits) {
+            widen_codes(out, it->grid.bits);
         }
     }
     if (status != PL_OK) {
@@ -441,10 +471,25 @@ static bool next_grid(const pl_packing *packing, pl_export_item *it)
         it->grid.format = pl_format_find("full");
         return true;
     }
-    do {
-        it->grid.bits++;
-    } while (it->grid.bits <= 8 && (packing->bits & 1u << it->grid.bits) == 0);
-    return it->grid.bits <= 8;
+    const int wider = wider_than(packing, it->grid.bits);
+    it->grid.bits = wider > 0 ? wider : it->grid.bits;
+    return wider > 0;
+}
+
+/* Why the item's own codes do not fit: at their width, if no wider one helps. */
+static const char *fit_codes(const pl_packing *packing, pl_export_item *it, pl_codes *codes)
+{
+    const char *why = codes_misfit(packing, codes);
+    int bits = codes->bits;
+    while (why != NULL && !it->requantized && codes->values == NULL &&
+           (bits = wider_than(packing, bits)) > 0) {
+        widen_codes(codes, bits);
+        if (codes_misfit(packing, codes) == NULL) {
+            it->grid.bits = bits;
+            why = NULL;
+        }
+    }
+    return why;
 }
 
 static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
@@ -452,7 +497,7 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
     pl_codes codes = {0};
     const char *why = NULL;
     pl_status status = pl_export_codes(x, it, &codes, err);
-    while (status == PL_OK && (why = codes_misfit(x->packing, &codes)) != NULL && x->spec->lossy &&
+    while (status == PL_OK && (why = fit_codes(x->packing, it, &codes)) != NULL && x->spec->lossy &&
            next_grid(x->packing, it)) {
         pl_codes_deinit(&codes);
         status = pl_export_codes(x, it, &codes, err);
@@ -534,6 +579,8 @@ pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err)
             status = plan_parts(x, it, err);
             x->report.packed += it->n_layers;
             x->report.requantized += it->requantized ? it->n_layers : 0;
+            x->report.widened +=
+                !it->requantized && it->grid.bits > it->own_bits ? it->n_layers : 0;
         }
     }
     PL_THEN(find_scales_apart(x, err));

@@ -27,7 +27,8 @@ typedef struct pl_export_item {
     /* As codes and scales, of a layout that packs: */
     bool packed;
     bool requantized;                  /* by rounding, since its own codes do not fit */
-    pl_grid grid;                      /* then the grid of that */
+    pl_grid grid;                      /* then the grid of that; bits are the file's */
+    int own_bits;                      /* of the codes as they were solved */
     float whole;                       /* the scale of the tensor, where its format has one */
     pl_pack_module module;             /* name: owned */
     pl_pack_part parts[PL_PACK_PARTS]; /* shapes alone */
