@@ -85,7 +85,7 @@ static void warn_of_activations(const pl_state *state, pl_lab *lab)
 }
 
 /* vLLM makes one layer of q, k and v, and of gate and up, with one scale of the tensor. */
-static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
+static void warn_of_scales(const pl_export_report *report, bool one_size, pl_lab *lab)
 {
     char text[400];
     if (report->fused_scales_apart > 0) {
@@ -95,6 +95,14 @@ static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
             "fuses these layers under one of them, which is wrong for the others' weights, "
             "or rounds FP8 anew (fused_scales=shared of the rounder gives them one)",
             100 * report->fused_scales_apart);
+        pl_lab_warn(lab, text);
+    }
+    if (report->cut > 0) {
+        snprintf(text, sizeof text,
+                 "%zu layers have groups of %zu inputs in the files, fewer than they were solved "
+                 "with: the format's groups divide the rows%s",
+                 report->cut, report->least_group,
+                 one_size ? ", and one size is that of all layers" : "");
         pl_lab_warn(lab, text);
     }
     if (report->scales_round != NULL) {
@@ -219,7 +227,7 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
                     json_integer(original ? 0 : (json_int_t)pl_state_solved_count(cx.state)));
         pl_json_set(call->result, "layers_left", json_integer((json_int_t)left));
         warn_of_activations(cx.state, cx.lab);
-        warn_of_scales(&report, cx.lab);
+        warn_of_scales(&report, spec.packing != NULL && spec.packing->one_group_size, cx.lab);
         pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     }
     return status;

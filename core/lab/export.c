@@ -566,12 +566,34 @@ size_t pl_export_left(const pl_state *state, pl_which which)
     return left;
 }
 
+/* bits[layer] of the packed items that hold other codes than were solved, or more scales: what the
+ * file takes. */
+static void put_held_bits(const pl_exporter *x, double *bits)
+{
+    for (size_t t = 0; t < x->n_items; t++) {
+        const pl_export_item *it = &x->items[t];
+        const bool other = it->requantized || it->cut || it->grid.bits != it->own_bits;
+        for (size_t i = 0; it->packed && other && i < it->n_layers; i++) {
+            const size_t layer = pl_export_layer(it, i);
+            const pl_layer *info = pl_model_layer(x->model, layer);
+            pl_grid grid = it->grid;
+            grid.group_size = it->module.group_size;
+            bits[layer] = pl_grid_bits_per_weight(&grid, info->rows, info->cols);
+        }
+    }
+}
+
 /* Over the layers whose rounded weights are written; NaN: there are none. */
 static pl_status bits_per_weight(const pl_exporter *x, double *out, pl_error *err)
 {
     double bits = 0.0, weights = 0.0;
-    pl_status status = PL_OK;
-    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(x->model); i++) {
+    const size_t layers = pl_model_layer_count(x->model);
+    double *held = calloc(layers + 1, sizeof *held); /* 0: as solved */
+    pl_status status = held == NULL ? pl_export_no_memory(err) : PL_OK;
+    if (status == PL_OK) {
+        put_held_bits(x, held);
+    }
+    for (size_t i = 0; status == PL_OK && i < layers; i++) {
         const pl_layer *info = pl_model_layer(x->model, i);
         const double count = (double)info->rows * (double)info->cols;
         const pl_id *result = pl_state_result(x->cx.state, i);
@@ -581,12 +603,13 @@ static pl_status bits_per_weight(const pl_exporter *x, double *out, pl_error *er
         }
         status = pl_result_report(x->cx.lab, x->cx.state, i, *result, &report, err);
         if (status == PL_OK && isfinite(report.bits_per_weight)) {
-            bits += count * report.bits_per_weight;
+            bits += count * (held[i] > 0.0 ? held[i] : report.bits_per_weight);
             weights += count;
         }
         status = pl_result_is_gone(status) ? PL_OK : status;
     }
     *out = x->spec->which == PL_WHICH_AFTER && weights > 0.0 ? bits / weights : (double)NAN;
+    free(held);
     return status;
 }
 

@@ -35,7 +35,9 @@ typedef struct pl_export_report {
     size_t packed;            /* layers written as codes */
     size_t requantized;       /* of them: rounded anew */
     size_t widened;           /* of them: their own codes, with more bits than they need */
-    char types[160]; /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers, or all */
+    size_t cut;         /* of them: in groups narrower than they were solved with, each of which */
+    size_t least_group; /* must divide the rows: the narrowest of these; 0 without any */
+    char types[160];    /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers, or all */
     double fused_scales_apart; /* as `export` tells it (app/json.md); 0 without such scales */
     double loaded_error;       /* ||loaded - written|| / ||written|| over the packed layers, where
                                   loaded are the weights of a loader that rounds scales and weights
@@ -43,7 +45,7 @@ typedef struct pl_export_report {
     const char *scales_round; /* that dtype, where it rounds their scales, too; NULL: it does not */
     double requantization_error; /* ||written - meant|| / ||meant|| over those, 0 without any */
     double bits_per_weight; /* of the rounded layers it holds, scales and zero points counted: what
-                               their codes would take packed; NaN where it holds none */
+                               their codes take packed, or would; NaN where it holds none */
 } pl_export_report;
 
 PL_NODISCARD pl_status pl_export(pl_context cx, const pl_export_spec *spec,

@@ -524,6 +524,8 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
     it->module.one_scale = pl_codes_one_scale(&codes);
     it->module.by_block = by_block;
     it->module.group_size = codes.group_size;
+    const size_t cols = (size_t)it->dims[1], asked = it->grid.group_size;
+    it->cut = codes.group_size < (asked > 0 && asked < cols ? asked : cols);
     pl_codes_deinit(&codes);
     return status;
 }
@@ -550,6 +552,16 @@ static pl_status find_scales_apart(pl_exporter *x, pl_error *err)
     free(least);
     free(most);
     return room ? PL_OK : pl_export_no_memory(err);
+}
+
+static void note_cut(pl_exporter *x, const pl_export_item *it)
+{
+    const size_t least = x->report.least_group;
+    if (it->cut) {
+        x->report.cut += it->n_layers;
+        x->report.least_group =
+            least == 0 || it->module.group_size < least ? it->module.group_size : least;
+    }
 }
 
 pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err)
@@ -581,6 +593,7 @@ pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err)
             x->report.requantized += it->requantized ? it->n_layers : 0;
             x->report.widened +=
                 !it->requantized && it->grid.bits > it->own_bits ? it->n_layers : 0;
+            note_cut(x, it);
         }
     }
     PL_THEN(find_scales_apart(x, err));

@@ -29,6 +29,7 @@ typedef struct pl_export_item {
     bool requantized;                  /* by rounding, since its own codes do not fit */
     pl_grid grid;                      /* then the grid of that; bits are the file's */
     int own_bits;                      /* of the codes as they were solved */
+    bool cut;                          /* the file's groups are narrower than the grid's */
     float whole;                       /* the scale of the tensor, where its format has one */
     pl_pack_module module;             /* name: owned */
     pl_pack_part parts[PL_PACK_PARTS]; /* shapes alone */

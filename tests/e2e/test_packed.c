@@ -448,44 +448,6 @@ static void test_what_does_not_fit(void **ctx)
     run_free(&r);
 }
 
-/* Codes of a width that a layout has not are held in a wider one, the same weights: as `format=hf
- * dtype=f32` writes them. */
-static void test_codes_in_more_bits(void **ctx)
-{
-    (void)ctx;
-    static const struct {
-        const char *format, *symmetric;
-        int bits, held;
-    } cases[] = {
-        {"awq", "yes", 3, 4},    {"awq", "no", 3, 4},      {"awq", "full", 2, 4},
-        {"gptq", "yes", 5, 8},   {"gptq", "full", 6, 8},   {"gptq", "yes", 7, 8},
-        {"gptq_v2", "no", 5, 8}, {"gptq_v2", "yes", 6, 8}, {"gptq_v2", "no", 7, 8},
-        {"gptq_v2", "no", 3, 4}, /* 400 inputs of 3 bits fill no whole words */
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char script[2048], packed[40], floats[40];
-        snprintf(packed, sizeof packed, "wide-%zu", i);
-        snprintf(floats, sizeof floats, "wide-%zu-hf", i);
-        snprintf(script, sizeof script,
-                 "method rtn bits=%d symmetric=%s group_size=16; solve all sequential=no; export "
-                 "format=%s dir=%s; export format=hf dtype=f32 dir=%s; open %s; import after=%s",
-                 cases[i].bits, cases[i].symmetric, cases[i].format, run_path(packed),
-                 run_path(floats), run_path(packed), run_path(floats));
-        run r = run_demo(script);
-        const json_t *report = run_result(&r, r.n_lines - 4);
-        pl_check_close(run_number(report, "layers_packed"), 28, 0, 0);
-        pl_check_close(run_number(report, "layers_widened"), 28, 0, 0);
-        pl_check_close(run_number(report, "layers_requantized"), 0, 0, 0);
-        pl_check_close(run_number(report, "max_dtype_error"), 0, 0, 0);
-        pl_check_close(run_number(run_last(&r), "same"), 28, 0, 0);
-        run_free(&r);
-        json_t *config = config_of(packed);
-        const json_t *said = json_object_get(config, "quantization_config");
-        assert_int_equal(json_integer_value(json_object_get(said, "bits")), cases[i].held);
-        json_decref(config);
-    }
-}
-
 static void test_lossy_says_what_is_lost(void **ctx)
 {
     (void)ctx;
@@ -636,7 +598,6 @@ int main(void)
         cmocka_unit_test(test_layers_left_are_ignored),
         cmocka_unit_test(test_a_packed_model_is_worked_on),
         cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_codes_in_more_bits),
         cmocka_unit_test(test_lossy_says_what_is_lost),
         cmocka_unit_test(test_the_card_says_how),
         cmocka_unit_test(test_a_model_is_converted),
