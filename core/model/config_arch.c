@@ -443,7 +443,11 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
     if (out->arch->qkv_bias && json_is_false(bias)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: qkv_bias = false is not supported", path);
     }
-    pl_status status = pl_config_size(json, path, names->count, 0, &out->experts, err);
+    static const char newer[] = "num_local_experts"; /* as transformers 5 writes qwen3_moe's */
+    const bool renamed = pl_config_missing(json_object_get(json, names->count)) &&
+                         !pl_config_missing(json_object_get(json, newer));
+    pl_status status =
+        pl_config_size(json, path, renamed ? newer : names->count, 0, &out->experts, err);
     PL_THEN(pl_config_size(json, path, "num_experts_per_tok", names->default_used,
                            &out->experts_used, err));
     out->expert_size = out->intermediate_size;

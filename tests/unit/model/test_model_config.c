@@ -100,6 +100,29 @@ static void rope_is_read_in_both_forms(void **state)
     pl_check_close(fa[7], pow(5e5, -14.0 / 16) / 8, 1e-6, 0); /* a long one: divided */
 }
 
+/* transformers 5 writes num_local_experts for Qwen3-MoE's num_experts. */
+static void experts_are_counted_by_either_name(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {
+        "{\"model_type\": \"qwen3_moe\", \"num_experts\": 8, \"num_experts_per_tok\": 2,"
+        "\"moe_intermediate_size\": 24}",
+        "{\"model_type\": \"qwen3_moe\", \"num_local_experts\": 8, \"num_experts_per_tok\": 2,"
+        "\"moe_intermediate_size\": 24}",
+        "{\"model_type\": \"qwen3_moe\", \"num_experts\": 8, \"num_local_experts\": 4,"
+        "\"num_experts_per_tok\": 2, \"moe_intermediate_size\": 24}",
+    };
+    pl_config own = {0};
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        pl_error err;
+        pl_config config;
+        pl_check_ok(read(configs[i], &config, &err), err);
+        assert_int_equal(config.experts, 8);
+        own = i == 0 ? config : own;
+        assert_memory_equal(&config, &own, sizeof own);
+    }
+}
+
 /* The factor that the config states is YaRN's, whatever max_position_embeddings is; without one it
  * is the ratio of positions.  Frequencies by the paper's formula. */
 static void yarn_takes_the_stated_factor(void **state)
@@ -308,6 +331,7 @@ static void unsupported_settings_are_refused_by_name(void **state)
          "attn_logit_softcapping"},
         {"{\"model_type\": \"mistral\", \"sliding_window\": 0}", PL_ERR_FORMAT, "sliding_window"},
         {"{\"model_type\": \"mixtral\"}", PL_ERR_FORMAT, "num_local_experts"},
+        {"{\"model_type\": \"qwen3_moe\"}", PL_ERR_FORMAT, "num_experts: expected"},
         {"{\"model_type\": \"mixtral\", \"num_local_experts\": 2, \"num_experts_per_tok\": 3}",
          PL_ERR_FORMAT, "3 experts for a token; expected at most 2"},
         {"{\"model_type\": \"mixtral\", \"num_local_experts\": 9000000,"
@@ -512,6 +536,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_transformers),
         cmocka_unit_test(rope_is_read_in_both_forms),
+        cmocka_unit_test(experts_are_counted_by_either_name),
         cmocka_unit_test(yarn_takes_the_stated_factor),
         cmocka_unit_test(written_config_reads_back),
         cmocka_unit_test(biases_come_back_from_a_written_config),
