@@ -271,6 +271,7 @@ static const pl_arch table[] = {
      .wide_blocks = 62,
      .default_theta = 1e6,
      .default_local_theta = 1e4,
+     .settings = {{"use_bidirectional_attention", PL_MUST_BE_OFF, NULL}},
      LAYERS,
      .norms = {FOUR_NORMS, QK_NORMS},
      ENDS},

@@ -139,7 +139,8 @@ struct pl_arch {
     double default_theta, default_local_theta; /* 0: 10000; no RoPE of its own in windows */
     double default_eps;                        /* 0: 1e-6 */
     double default_partial;                    /* 0: RoPE turns whole heads */
-    double default_attention_cap, default_logits_cap;
+    double default_attention_cap;              /* 0: scores are not capped, whatever a file says */
+    double default_logits_cap;
     const char *body[2];    /* prefix of tensor names in a whole model, and in one saved without its
                                head; NULL: "model." */
     const char *block_list; /* "layers" */

@@ -76,14 +76,7 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
 static pl_status refuse_if(const json_t *json, const char *path, const char *field, bool set,
                            pl_error *err)
 {
-    if (!set) {
-        return PL_OK;
-    }
-    char *text = pl_json_text(json_object_get(json, field), JSON_ENCODE_ANY | JSON_COMPACT);
-    pl_status status = pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: %s = %.80s is not supported",
-                                    path, field, text != NULL ? text : "");
-    free(text);
-    return status;
+    return set ? pl_config_refuse_value(err, path, field, json_object_get(json, field)) : PL_OK;
 }
 
 /* Beside the other fields (old) or in rope_parameters (new). */

@@ -260,6 +260,25 @@ static pl_status deepen_yarn(const json_t *json, const char *path, pl_config *ou
     return status;
 }
 
+/* gemma3's RoPE in windows: a theta of its own, and no scaling. */
+static pl_status read_local_rope(const json_t *json, const char *path, pl_config *out,
+                                 pl_error *err)
+{
+    const json_t *local =
+        json_object_get(json_object_get(json, "rope_parameters"), "sliding_attention");
+    const bool is_new = json_is_object(local);
+    const json_t *type = json_object_get(local, "rope_type");
+    type = type != NULL ? type : json_object_get(local, "type");
+    const char *name = json_string_value(type);
+    if (!pl_config_missing(type) && (name == NULL || strcmp(name, "default") != 0)) {
+        return pl_config_refuse_value(err, path, "rope_parameters.sliding_attention.rope_type",
+                                      type);
+    }
+    return pl_config_real(is_new ? local : json, path,
+                          is_new ? "rope_theta" : "rope_local_base_freq",
+                          out->arch->default_local_theta, &out->rope_local_theta, err);
+}
+
 static pl_status read_scales(const json_t *json, const char *path, pl_config *out, pl_error *err)
 {
     const pl_arch *arch = out->arch;
@@ -274,7 +293,7 @@ static pl_status read_scales(const json_t *json, const char *path, pl_config *ou
     }
     out->embedding_scale = arch->scaled_embedding ? sqrt((double)out->hidden_size) : 1;
     PL_THEN(read_multipliers(json, path, out, err));
-    if (status == PL_OK && arch->soft_caps) {
+    if (status == PL_OK && arch->soft_caps && arch->default_attention_cap > 0) {
         status = read_cap(json, path, "attn_logit_softcapping", arch->default_attention_cap,
                           &out->attention_cap, err);
     }
@@ -283,12 +302,7 @@ static pl_status read_scales(const json_t *json, const char *path, pl_config *ou
                           &out->logits_cap, err);
     }
     if (status == PL_OK && arch->default_local_theta > 0) {
-        const json_t *local =
-            json_object_get(json_object_get(json, "rope_parameters"), "sliding_attention");
-        bool is_new = json_is_object(local);
-        status = pl_config_real(is_new ? local : json, path,
-                                is_new ? "rope_theta" : "rope_local_base_freq",
-                                arch->default_local_theta, &out->rope_local_theta, err);
+        status = read_local_rope(json, path, out, err);
     }
     return status;
 }

@@ -1,7 +1,9 @@
 /* Single fields of a config.json. */
+#include "core/base/json.h"
 #include "core/model/config_parts.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 pl_status pl_config_refuse(pl_error *err, const char *path, const char *field, const char *expected)
 {
@@ -43,4 +45,14 @@ pl_status pl_config_real(const json_t *json, const char *path, const char *field
     }
     *out = number;
     return PL_OK;
+}
+
+pl_status pl_config_refuse_value(pl_error *err, const char *path, const char *field,
+                                 const json_t *value)
+{
+    char *text = pl_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    pl_status status = pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: %s = %.80s is not supported",
+                                    path, field, text != NULL ? text : "");
+    free(text);
+    return status;
 }

@@ -507,7 +507,7 @@ static pl_status read_scales(const source *from, pl_config *config, pl_error *er
     }
     config->embedding_scale = arch->scaled_embedding ? sqrt((double)config->hidden_size) : 1;
     PL_THEN(read_multipliers(from, config, err));
-    if (status == PL_OK && arch->soft_caps) {
+    if (status == PL_OK && arch->soft_caps && arch->default_attention_cap > 0) {
         status = read_cap(from, "attn_logit_softcapping", arch->default_attention_cap,
                           &config->attention_cap, err);
     }

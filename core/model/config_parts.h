@@ -13,6 +13,10 @@ PL_NODISCARD pl_status pl_config_check(const pl_config *config, const char *path
 pl_status pl_config_refuse(pl_error *err, const char *path, const char *field,
                            const char *expected);
 
+/* PL_ERR_UNSUPPORTED: "path: field = value is not supported". */
+pl_status pl_config_refuse_value(pl_error *err, const char *path, const char *field,
+                                 const json_t *value);
+
 /* Whether a field is not there, or null. */
 bool pl_config_missing(const json_t *value);
 

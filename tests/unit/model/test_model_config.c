@@ -100,6 +100,30 @@ static void rope_is_read_in_both_forms(void **state)
     pl_check_close(fa[7], pow(5e5, -14.0 / 16) / 8, 1e-6, 0); /* a long one: divided */
 }
 
+/* Only gemma2 caps its scores: transformers' gemma3 has the field and never hands it on. */
+static void gemma3_does_not_cap_its_scores(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config;
+        double cap;
+    } cases[] = {
+        {"{\"model_type\": \"gemma3_text\", \"attn_logit_softcapping\": 5.0,"
+         "\"final_logit_softcapping\": 3.0, \"use_bidirectional_attention\": false}",
+         0},
+        {"{\"model_type\": \"gemma2\", \"attn_logit_softcapping\": 5.0,"
+         "\"final_logit_softcapping\": 3.0}",
+         5},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_error err;
+        pl_config config;
+        pl_check_ok(read(cases[i].config, &config, &err), err);
+        expect_close(config.attention_cap, cases[i].cap, 0);
+        expect_close(config.logits_cap, 3, 0);
+    }
+}
+
 /* transformers 5 writes num_local_experts for Qwen3-MoE's num_experts. */
 static void experts_are_counted_by_either_name(void **state)
 {
@@ -329,6 +353,13 @@ static void unsupported_settings_are_refused_by_name(void **state)
          "hidden_activation = \"gelu\""},
         {"{\"model_type\": \"gemma2\", \"attn_logit_softcapping\": -1}", PL_ERR_FORMAT,
          "attn_logit_softcapping"},
+        {"{\"model_type\": \"gemma3_text\", \"rope_parameters\": {\"sliding_attention\":"
+         "{\"rope_type\": \"linear\", \"factor\": 8, \"rope_theta\": 1e4},"
+         "\"full_attention\": {\"rope_type\": \"default\", \"rope_theta\": 1e6}}}",
+         PL_ERR_UNSUPPORTED,
+         "rope_parameters.sliding_attention.rope_type = \"linear\" is not supported"},
+        {"{\"model_type\": \"gemma3_text\", \"use_bidirectional_attention\": true}",
+         PL_ERR_UNSUPPORTED, "use_bidirectional_attention = true"},
         {"{\"model_type\": \"mistral\", \"sliding_window\": 0}", PL_ERR_FORMAT, "sliding_window"},
         {"{\"model_type\": \"mixtral\"}", PL_ERR_FORMAT, "num_local_experts"},
         {"{\"model_type\": \"qwen3_moe\"}", PL_ERR_FORMAT, "num_experts: expected"},
@@ -507,7 +538,8 @@ static void every_architectures_config_reads_back(void **state)
         "\"num_key_value_heads\": 4, \"topk_method\": \"group_limited_greedy\","
         "\"n_group\": 4, \"topk_group\": 2, \"first_k_dense_replace\": 1}",
         "{\"model_type\": \"deepseek_v3\", " LATENT ", \"q_lora_rank\": 20,"
-        "\"num_key_value_heads\": 4, \"routed_scaling_factor\": 2.5, \"rope_scaling\":"
+        "\"num_key_value_heads\": 4, \"routed_scaling_factor\": 2.5, \"first_k_dense_replace\": 1,"
+        "\"rope_scaling\":"
         "{\"rope_type\": \"yarn\", \"factor\": 4, \"mscale\": 1, \"mscale_all_dim\": 0.75}}",
         "{\"model_type\": \"gpt_oss\", \"num_local_experts\": 4, \"num_experts_per_tok\": 2,"
         "\"sliding_window\": 9, \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4,"
@@ -536,6 +568,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_transformers),
         cmocka_unit_test(rope_is_read_in_both_forms),
+        cmocka_unit_test(gemma3_does_not_cap_its_scores),
         cmocka_unit_test(experts_are_counted_by_either_name),
         cmocka_unit_test(yarn_takes_the_stated_factor),
         cmocka_unit_test(written_config_reads_back),
