@@ -113,10 +113,15 @@ static const pl_expert_names olmo_experts = {
     .scale = "routed_scaling_factor", .grouped = true, .count = "n_routed_experts",                \
     .inner = "moe_intermediate_size"
 
-static const pl_expert_names deepseek2_experts = {DEEPSEEK_EXPERTS};
+static const pl_expert_names deepseek2_experts = {DEEPSEEK_EXPERTS, .default_shared = 2};
 
 static const pl_expert_names deepseek3_experts = {
     DEEPSEEK_EXPERTS,
+    .default_shared = 1,
+    .default_dense = 3,
+    .default_groups = 8,
+    .default_groups_used = 4,
+    .default_scale = 2.5,
     .score_bias = {"mlp.gate.e_score_correction_bias", "exp_probs_b.bias"},
     .group_pairs = true,
     .sigmoid = true,
@@ -430,6 +435,7 @@ static const pl_arch table[] = {
      .hf_class = "GlmForCausalLM",
      .attention_bias = true,
      .o_unbiased = true,
+     .default_bias = true,
      .partial_rotary = true,
      .neighbours = true,
      .kv_heads_needed = true,

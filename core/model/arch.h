@@ -56,7 +56,11 @@ typedef struct pl_expert_names {
     bool grouped;              /* n_group, topk_group may limit the choice */
     bool group_pairs;          /* a group's score is the sum of its best two, not its best */
     bool sigmoid;              /* a score is a sigmoid, not one of a softmax over all */
-    size_t default_used;    /* experts of a token where the field is missing; 0: it must be there */
+    size_t default_used; /* experts of a token where the field is missing; 0: it must be there */
+    /* shared_count, first_dense, n_group, topk_group and scale (0: 1) where config.json leaves them
+     * out. */
+    size_t default_shared, default_dense, default_groups, default_groups_used;
+    double default_scale;
     bool gguf_inner;        /* a GGUF states the experts' width, though `inner` is NULL */
     bool one_shared;        /* a shared expert as wide as the others, without a gate */
     bool input_scaled;      /* weights multiply an expert's input, not its output */

@@ -72,20 +72,16 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
                                                           : status;
 }
 
-/* A switch that would change the mathematics and is not supported. */
-static pl_status refuse_if(const json_t *json, const char *path, const char *field, bool set,
-                           pl_error *err)
+/* Beside the other fields (old) or in rope_parameters (new); *field: its name. */
+static const json_t *find_partial(const json_t *json, const char **field)
 {
-    return set ? pl_config_refuse_value(err, path, field, json_object_get(json, field)) : PL_OK;
-}
-
-/* Beside the other fields (old) or in rope_parameters (new). */
-static const json_t *find_partial(const json_t *json)
-{
-    const json_t *value = json_object_get(json, "partial_rotary_factor");
-    return value != NULL
-               ? value
-               : json_object_get(json_object_get(json, "rope_parameters"), "partial_rotary_factor");
+    static const char prefix[] = "rope_parameters.",
+                      name[] = "rope_parameters.partial_rotary_factor";
+    const char *plain = name + sizeof prefix - 1;
+    const json_t *beside = json_object_get(json, plain);
+    const json_t *inside = json_object_get(json_object_get(json, "rope_parameters"), plain);
+    *field = beside == NULL && inside != NULL ? name : plain;
+    return beside != NULL ? beside : inside;
 }
 
 /* Weights that some tool packed, in a way their tensors' names do not tell. */
@@ -146,7 +142,7 @@ static pl_status check_settings(const json_t *json, const char *path, const pl_c
     for (size_t i = 0; status == PL_OK && i < PL_MOST_SETTINGS && settings[i].field != NULL; i++) {
         const json_t *value = json_object_get(json, settings[i].field);
         const bool fits = pl_config_missing(value) || setting_fits(&settings[i], value, config);
-        status = refuse_if(json, path, settings[i].field, !fits, err);
+        status = fits ? PL_OK : pl_config_refuse_value(err, path, settings[i].field, value);
     }
     return status;
 }
@@ -163,24 +159,27 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
     bool act_fits =
         pl_config_missing(act) || (pl_config_activation(json_string_value(act), &activation) &&
                                    (arch->any_activation || activation == own));
-    const json_t *partial = find_partial(json);
+    const char *partial_field = NULL;
+    const json_t *partial = find_partial(json, &partial_field);
+    const json_t *biases = json_object_get(json, "attention_bias");
+    const json_t *mlp_biases = json_object_get(json, "mlp_bias");
+    const json_t *slides = json_object_get(json, "use_sliding_window");
     const struct {
         const char *field;
+        const json_t *value;
         bool set;
     } switches[] = {
-        {field, !act_fits},
-        {"attention_bias", !arch->attention_bias && !arch->qkv_bias &&
-                               json_is_true(json_object_get(json, "attention_bias"))},
-        {"mlp_bias", !arch->mlp_bias && json_is_true(json_object_get(json, "mlp_bias"))},
-        {"partial_rotary_factor",
+        {field, act, !act_fits},
+        {"attention_bias", biases,
+         !arch->attention_bias && !arch->qkv_bias && json_is_true(biases)},
+        {"mlp_bias", mlp_biases, !arch->mlp_bias && json_is_true(mlp_biases)},
+        {partial_field, partial,
          !arch->partial_rotary && json_is_number(partial) && json_number_value(partial) != 1.0},
-        {"use_sliding_window", arch->windows == PL_WINDOW_REFUSED &&
-                                   json_is_true(json_object_get(json, "use_sliding_window"))},
+        {"use_sliding_window", slides, arch->windows == PL_WINDOW_REFUSED && json_is_true(slides)},
     };
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
-        pl_status status = refuse_if(json, path, switches[i].field, switches[i].set, err);
-        if (status != PL_OK) {
-            return status;
+        if (switches[i].set) {
+            return pl_config_refuse_value(err, path, switches[i].field, switches[i].value);
         }
     }
     return check_settings(json, path, config, err);
@@ -253,7 +252,8 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
                                  pl_error *err)
 {
     const pl_arch *arch = out->arch;
-    const json_t *partial = find_partial(json);
+    const char *partial_field = NULL;
+    const json_t *partial = find_partial(json, &partial_field);
     if (arch->latent) {
         return read_latent_sizes(json, path, out, err);
     }
@@ -282,8 +282,7 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
         (json_is_number(partial) || arch->default_partial > 0)) {
         double share = json_is_number(partial) ? json_number_value(partial) : arch->default_partial;
         if (!(share > 0 && share <= 1)) {
-            return pl_config_refuse(err, path, "partial_rotary_factor",
-                                    "a number above 0 and up to 1");
+            return pl_config_refuse(err, path, partial_field, "a number above 0 and up to 1");
         }
         out->rotary_dim = (size_t)((double)out->head_dim * share);
     }

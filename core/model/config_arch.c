@@ -368,12 +368,12 @@ static pl_status read_stepped_blocks(const json_t *json, const char *path, pl_co
     return status;
 }
 
-/* 0 where the field is missing, null or 0. */
-static pl_status read_count(const json_t *json, const char *path, const char *field, size_t *out,
-                            pl_error *err)
+/* The fallback where the field is missing, 0 where it is null or 0. */
+static pl_status read_count(const json_t *json, const char *path, const char *field,
+                            size_t fallback, size_t *out, pl_error *err)
 {
     const json_t *value = json_object_get(json, field);
-    *out = 0;
+    *out = value == NULL ? fallback : 0;
     return pl_config_missing(value) || (json_is_integer(value) && json_integer_value(value) == 0)
                ? PL_OK
                : pl_config_size(json, path, field, 0, out, err);
@@ -384,8 +384,11 @@ static pl_status read_groups(const json_t *json, const char *path, pl_config *ou
 {
     const char *method = json_string_value(json_object_get(json, "topk_method"));
     const bool greedy = method != NULL && strcmp(method, "greedy") == 0;
-    pl_status status = read_count(json, path, "n_group", &out->expert_groups, err);
-    PL_THEN(read_count(json, path, "topk_group", &out->expert_groups_used, err));
+    const pl_expert_names *names = out->arch->experts;
+    pl_status status =
+        read_count(json, path, "n_group", names->default_groups, &out->expert_groups, err);
+    PL_THEN(read_count(json, path, "topk_group", names->default_groups_used,
+                       &out->expert_groups_used, err));
     if (out->expert_groups <= 1 || out->expert_groups_used == 0 ||
         out->expert_groups_used == out->expert_groups || greedy) {
         out->expert_groups = out->expert_groups_used = 0;
@@ -401,7 +404,7 @@ static pl_status read_more_of_experts(const json_t *json, const char *path, pl_c
     size_t shared = 0, dense = 0;
     pl_status status = PL_OK;
     if (names->shared_count != NULL) {
-        status = read_count(json, path, names->shared_count, &shared, err);
+        status = read_count(json, path, names->shared_count, names->default_shared, &shared, err);
         out->shared_size = shared * out->expert_size;
     }
     if (names->one_shared) {
@@ -411,10 +414,11 @@ static pl_status read_more_of_experts(const json_t *json, const char *path, pl_c
         status = read_groups(json, path, out, err);
     }
     if (status == PL_OK && names->scale != NULL) {
-        status = pl_config_real(json, path, names->scale, 1, &out->experts_scale, err);
+        const double usual = names->default_scale > 0 ? names->default_scale : 1;
+        status = pl_config_real(json, path, names->scale, usual, &out->experts_scale, err);
     }
     if (status == PL_OK && names->first_dense != NULL) {
-        status = read_count(json, path, names->first_dense, &dense, err);
+        status = read_count(json, path, names->first_dense, names->default_dense, &dense, err);
     }
     if (status == PL_OK && names->step != NULL) {
         return read_stepped_blocks(json, path, out, err);

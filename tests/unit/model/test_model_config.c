@@ -46,6 +46,27 @@ static void defaults_are_those_of_transformers(void **state)
     assert_true(config.biased[PL_ROLE_Q]);
     assert_int_equal(config.kv_heads, 4);
     assert_int_equal(config.max_positions, 32768);
+    pl_check_ok(read("{\"model_type\": \"glm\"}", &config, &err), err);
+    assert_true(config.biased[PL_ROLE_V]);
+    assert_false(config.biased[PL_ROLE_O]);
+    pl_check_ok(read("{\"model_type\": \"deepseek_v2\", \"num_key_value_heads\": 4, " LATENT "}",
+                     &config, &err),
+                err);
+    assert_int_equal(config.shared_size, 2 * 24);
+    expect_close(config.experts_scale, 1, 0);
+    assert_int_equal(config.expert_groups, 0);
+    assert_int_equal(config.block_kind[0] & PL_BLOCK_EXPERTS, PL_BLOCK_EXPERTS);
+    pl_check_ok(read("{\"model_type\": \"deepseek_v3\", \"num_key_value_heads\": 4,"
+                     "\"num_hidden_layers\": 4, " LATENT "}",
+                     &config, &err),
+                err);
+    assert_int_equal(config.shared_size, 24);
+    expect_close(config.experts_scale, 2.5, 0);
+    assert_int_equal(config.expert_groups, 8);
+    assert_int_equal(config.expert_groups_used, 4);
+    assert_int_equal(config.block_kind[2] & PL_BLOCK_EXPERTS, 0);
+    assert_int_equal(config.block_kind[3] & PL_BLOCK_EXPERTS, PL_BLOCK_EXPERTS);
+    assert_true(config.experts_normalized);
 }
 
 static void rope_is_read_in_both_forms(void **state)
@@ -360,6 +381,9 @@ static void unsupported_settings_are_refused_by_name(void **state)
          "rope_parameters.sliding_attention.rope_type = \"linear\" is not supported"},
         {"{\"model_type\": \"gemma3_text\", \"use_bidirectional_attention\": true}",
          PL_ERR_UNSUPPORTED, "use_bidirectional_attention = true"},
+        {"{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 1e4,"
+         "\"partial_rotary_factor\": 0.5}}",
+         PL_ERR_UNSUPPORTED, "rope_parameters.partial_rotary_factor = 0.5 is not supported"},
         {"{\"model_type\": \"mistral\", \"sliding_window\": 0}", PL_ERR_FORMAT, "sliding_window"},
         {"{\"model_type\": \"mixtral\"}", PL_ERR_FORMAT, "num_local_experts"},
         {"{\"model_type\": \"qwen3_moe\"}", PL_ERR_FORMAT, "num_experts: expected"},
