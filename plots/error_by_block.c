@@ -296,7 +296,9 @@ static pl_status add_one_setting(void *ctx, const char *name, pl_error *err)
     if (status == PL_OK && l->out->n_series > before) {
         status = tell_apart(l->out, label.data, name, err);
     } else if (status == PL_OK) {
-        pl_figure_fact(l->out, name, "no block is known whole: `solve all`");
+        pl_figure_fact(l->out, name, "%s",
+                       l->request->form == FORM_KL ? "not drawn, its costs not measured"
+                                                   : "not drawn, no block solved whole");
     }
     tally_deinit(&t);
     pl_buf_deinit(&label);

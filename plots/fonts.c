@@ -222,6 +222,35 @@ unsigned pl_fonts_troubles(void)
     return atomic_load(&troubles);
 }
 
+static pthread_mutex_t lacking_lock = PTHREAD_MUTEX_INITIALIZER;
+static char lacking[128]; /* "": nothing */
+
+static void note_lacking(PangoLayout *layout)
+{
+    const char *text = pango_layout_get_text(layout);
+    bool plain = true;
+    for (const char *c = text; plain && *c != '\0'; c++) {
+        plain = (unsigned char)*c < 0x80;
+    }
+    if (plain || pango_layout_get_unknown_glyphs_count(layout) == 0) {
+        return;
+    }
+    pthread_mutex_lock(&lacking_lock);
+    if (lacking[0] == '\0') {
+        pl_text_escape(text, strlen(text), lacking, sizeof lacking);
+    }
+    pthread_mutex_unlock(&lacking_lock);
+}
+
+bool pl_fonts_lacking(char *text, size_t capacity)
+{
+    pthread_mutex_lock(&lacking_lock);
+    snprintf(text, capacity, "%s", lacking);
+    lacking[0] = '\0';
+    pthread_mutex_unlock(&lacking_lock);
+    return text[0] != '\0';
+}
+
 pl_status pl_fonts_check(unsigned before, pl_error *err)
 {
     return pl_fonts_troubles() == before
@@ -346,6 +375,7 @@ static PangoLayout *make_layout(const pl_fonts *fonts, const char *text, double 
         pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
     }
     pango_layout_set_text(layout, plain.data != NULL ? plain.data : "", -1);
+    note_lacking(layout);
     if (plain.failed) {
         count = 0;
     }

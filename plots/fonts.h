@@ -36,6 +36,10 @@ PL_NODISCARD pl_status pl_fonts_create(bool as_paths, pl_fonts **out, pl_error *
 unsigned pl_fonts_troubles(void);
 PL_NODISCARD pl_status pl_fonts_check(unsigned before, pl_error *err);
 
+/* The first text since the last call whose letters neither the figure's font nor DejaVu Sans has,
+ * so that boxes stand for them, cut to the capacity; false: there is none.  Thread-safe. */
+bool pl_fonts_lacking(char *text, size_t capacity);
+
 /* The same as pl_fonts_create_font, searched below the given folders. */
 PL_NODISCARD pl_status pl_fonts_create_in(const char *const *folders, size_t n_folders, size_t font,
                                           bool as_paths, pl_fonts **out, pl_error *err);

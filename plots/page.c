@@ -16,6 +16,11 @@
 #define MAX_PIXELS 200e6
 #define MAX_SIDE 32000.0 /* Cairo's image surfaces end at 32767 */
 
+bool pl_page_lacking(char *text, size_t capacity)
+{
+    return pl_fonts_lacking(text, capacity);
+}
+
 void pl_page_libraries(pl_buf *out)
 {
     pl_buf_printf(out, "Cairo %s, Pango %s, libpng %s", cairo_version_string(),

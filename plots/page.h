@@ -37,6 +37,10 @@ PL_NODISCARD pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page 
                                            const char *path, size_t *width_px, size_t *height_px,
                                            pl_error *err);
 
+/* A text drawn since the last call for whose letters its fonts have none, so that boxes stand
+ * there, cut to the capacity; false: there is none. */
+bool pl_page_lacking(char *text, size_t capacity);
+
 /* Versions of Cairo, Pango and libpng, for the provenance. */
 void pl_page_libraries(pl_buf *out);
 

@@ -349,10 +349,19 @@ static pl_status write_figure(job *j, const pl_sheet *sheet, const char *file, p
         list[count] = list[i];
         count += list[i].value != NULL;
     }
+    char lacking[128];
+    pl_page_lacking(lacking, sizeof lacking); /* what others drew before */
     pl_status status =
         pl_page_write_sheet(sheet, &j->page, list, count, file, &width, &height, err);
     if (status != PL_OK) {
         return status;
+    }
+    if (pl_page_lacking(lacking, sizeof lacking)) {
+        char warning[256];
+        snprintf(warning, sizeof warning,
+                 "%s: the fonts of figures lack letters of \"%s\": boxes stand for them",
+                 j->call->command->name, lacking);
+        pl_lab_warn(j->cx.lab, warning);
     }
     char safe[1024];
     pl_text_escape(file, strlen(file), safe, sizeof safe);

@@ -346,6 +346,10 @@ static void test_what_the_numbers_depend_on(void **ctx)
          {"The method is gptq (bits 3, ", "On 1.*: rtn (bits 3, ",
           "The calibration is of 2 windows of 512 tokens of calibration.txt. ",
           "Measured on 2 windows of 128 tokens of evaluation.txt, protocol gptq. "}},
+        {"calibrate windows=2; method none slot=precondition; method rtn bits=3; solve all; keep a;"
+         "method rtn bits=4; solve all; sensitivity windows=1 length=64;"
+         "plot error_by_block form=kl settings=a,now",
+         {"a not drawn, its costs not measured"}},
         {"calibrate windows=2; compare \"gptq bits={3,4}\" windows=2 length=128; plot comparison",
          {"The calibration is of 2 windows of 512 tokens of calibration.txt. ",
           "Measured on 2 windows of 128 tokens of evaluation.txt, protocol gptq. "}},

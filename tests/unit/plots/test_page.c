@@ -1,5 +1,6 @@
-#include "plots/page_parts.h"
+#include "plots/build.h"
 #include "plots/page.h"
+#include "plots/page_parts.h"
 
 #include "core/base/file.h"
 #include "tests/support/check.h"
@@ -100,6 +101,27 @@ static void same_bytes_from_two_processes(void **state)
         for (size_t k = 0; k < 3; k++) {
             free(bytes[k]);
         }
+    }
+}
+
+/* Letters that no font of a figure has are told, once; accents and Greek it has. */
+static void lacking_letters_are_told(void **state)
+{
+    (void)state;
+    static const char *const titles[] = {"\u03b2 of a na\u00efve caf\u00e9",
+                                         "\u91cd\u307f of 1.q_proj"};
+    char text[128];
+    for (size_t i = 0; i < 2; i++) {
+        pl_figure figure = make_figure();
+        pl_error err = {0};
+        pl_page_lacking(text, sizeof text);
+        pl_check_ok(pl_figure_texts(&figure, titles[i], "x", "y", &err), err);
+        pl_check_ok(write_page(&figure, (pl_page){3.25, 2.5, 72}, "letters.png", NULL, NULL, &err),
+                    err);
+        assert_int_equal(pl_page_lacking(text, sizeof text), i == 1);
+        assert_string_equal(text, i == 1 ? titles[1] : "");
+        assert_false(pl_page_lacking(text, sizeof text));
+        pl_figure_deinit(&figure);
     }
 }
 
@@ -346,6 +368,7 @@ int main(void)
         cmocka_unit_test(pages_of_every_size_are_written),
         cmocka_unit_test(marks_and_scales_of_all_kinds),
         cmocka_unit_test(libraries_are_named),
+        cmocka_unit_test(lacking_letters_are_told),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     remove_folder();
