@@ -112,7 +112,17 @@ const pl_slot *pl_state_slot_order(bool has_blocks)
     return orders[has_blocks];
 }
 
-static void put_slots(const pl_state *state, size_t only, pl_buf *out)
+/* What the commands so far may have left in the slots. */
+typedef struct left {
+    bool filled[PL_SLOT_COUNT];
+    bool blocks; /* a rounder with blocks */
+} left;
+
+static const left NOTHING_LEFT = {0};
+
+/* The methods of all layers with those of their own, or (only) of one; the empty slots too where
+ * something is left in them. */
+static void put_slots(const pl_state *state, size_t only, const left *before, pl_buf *out)
 {
     if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
         return;
@@ -120,8 +130,12 @@ static void put_slots(const pl_state *state, size_t only, pl_buf *out)
     const pl_spec *specs[PL_SLOT_COUNT];
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         specs[slot] = only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
+        if (specs[slot]->method == NULL && before->filled[slot]) {
+            put_slot(out, slot, specs[slot], NULL);
+        }
     }
-    const pl_slot *order = pl_state_slot_order(pl_spec_has_blocks(specs[PL_SLOT_ROUND]));
+    const pl_slot *order =
+        pl_state_slot_order(before->blocks || pl_spec_has_blocks(specs[PL_SLOT_ROUND]));
     for (size_t i = 0; i < PL_SLOT_COUNT; i++) {
         const pl_slot slot = order[i];
         if (specs[slot]->method != NULL) {
@@ -194,7 +208,7 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
         }
     }
     if (solved > 0) {
-        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, out);
+        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, &NOTHING_LEFT, out);
     }
     bool put = false;
     if (sequential > 0) {
@@ -219,27 +233,14 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
     }
 }
 
-/* The slots as they are, the empty ones too where a baseline has filled them before. */
-static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
-{
-    emptied = emptied && (only == SIZE_MAX || !pl_state_is_imported(state, only));
-    for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
-        const pl_spec *spec =
-            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
-        if (spec->method == NULL) {
-            put_slot(out, slot, spec, NULL);
-        }
-    }
-    put_slots(state, only, out);
-}
-
 void pl_state_results_commands(const pl_state *state, pl_buf *out)
 {
     const pl_model *model = state->source->model;
     const size_t layers = pl_model_layer_count(model);
+    const left anything = {.filled = {true, true, true}};
     size_t alone = 0, sequential = 0;
     bool put = false;
-    put_present_slots(state, SIZE_MAX, true, out);
+    put_slots(state, SIZE_MAX, &anything, out);
     for (size_t i = 0; i < layers; i++) {
         const bool solved = pl_state_result(state, i) != NULL && !pl_state_is_imported(state, i);
         sequential += solved && state->solved[i].sequential;
@@ -292,43 +293,62 @@ void pl_setting_commands(const pl_state *from, const pl_state *to, pl_buf *out)
     pl_state_results_commands(to, out);
 }
 
-void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
+static void leave_slots(const pl_state *is, size_t only, left *behind)
 {
-    bool filled[PL_SLOT_COUNT] = {false};
-    bool first = true, blocks = false;
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec = only != SIZE_MAX ? pl_state_spec(is, only, slot) : &is->slots[slot];
+        behind->filled[slot] = spec->method != NULL;
+        behind->blocks = behind->blocks || (slot == PL_SLOT_ROUND && pl_spec_has_blocks(spec));
+    }
+    for (size_t i = 0; only == SIZE_MAX && i < is->n_overrides; i++) {
+        const pl_override *over = &is->overrides[i];
+        behind->filled[over->slot] = true;
+        behind->blocks =
+            behind->blocks || (over->slot == PL_SLOT_ROUND && pl_spec_has_blocks(&over->spec));
+    }
+}
+
+/* A solve in sequence depends on what the layers before were solved with: it needs the whole
+ * setting, where a layer alone needs its own methods. */
+static void put_pins(const pl_state *state, size_t layer, left *behind, pl_buf *out)
+{
+    bool first = true, imported = false;
     for (size_t i = 0; i < state->n_kept; i++) {
         const pl_pin *pin = pl_kept_pin(state->kept[i], layer);
         if (pin == NULL) {
             continue;
         }
+        const pl_state *is = &pin->of->is;
+        const size_t only = pin->sequential ? SIZE_MAX : layer;
         if (first) {
             pl_buf_printf(out, "select %s\n", pl_model_layer(state->source->model, layer)->name);
             first = false;
         }
         if (pl_pin_needs_quantized(pin)) {
-            put_quantized(state, &pin->of->is, out);
+            put_quantized(state, is, out);
         }
-        blocks = blocks || pl_spec_has_blocks(pl_state_spec(&pin->of->is, layer, PL_SLOT_ROUND));
-        for (size_t at = 0; at < PL_SLOT_COUNT; at++) {
-            const pl_slot slot = pl_state_slot_order(blocks)[at];
-            const pl_spec *spec = pl_state_spec(&pin->of->is, layer, slot);
-            if (spec->method != NULL || filled[slot]) {
-                pl_buf_puts(out, "method ");
-                pl_state_put_method(slot, spec, NULL, out);
-                pl_buf_puts(out, "\n");
-            }
-            filled[slot] = spec->method != NULL;
+        put_slots(is, only, behind, out);
+        leave_slots(is, only, behind);
+        if (pin->sequential) {
+            put_sequential(is, &imported, out);
+        } else {
+            pl_buf_puts(out, "solve\n");
         }
-        pl_buf_puts(out, pin->sequential ? "solve all\n" : "solve\n");
         if (pin->of->name[0] != '\0') {
             pl_buf_printf(out, "keep %s\n", pin->of->name);
         } else {
             pl_buf_puts(out, "pin\n");
         }
         if (pl_pin_needs_quantized(pin)) {
-            put_quantized(&pin->of->is, state, out);
+            put_quantized(is, state, out);
         }
     }
+}
+
+void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
+{
+    left behind = NOTHING_LEFT;
+    put_pins(state, layer, &behind, out);
 }
 
 /* --- of a figure ------------------------------------------------------------------------------ */
@@ -408,7 +428,7 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     size_t sequential = 0;
     size_t imported = 0;
     bool one = true;
-    bool pinned = false;
+    left pinned = NOTHING_LEFT;
     put_open(source, out);
     if (needs_calibration(state, needs)) {
         put_calibrate_command(state, out);
@@ -429,14 +449,12 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
         pl_state_quantized_commands(state, out);
     }
     for (size_t i = 0; i < layers && needs->pins; i++) {
-        size_t size = out->size;
         if (is_needed(needs, i)) {
-            pl_pin_commands(state, i, out);
+            put_pins(state, i, &pinned, out);
         }
-        pinned = pinned || out->size > size;
     }
     if (methods) {
-        put_present_slots(state, whole ? SIZE_MAX : needs->layers[0], pinned, out);
+        put_slots(state, whole ? SIZE_MAX : needs->layers[0], &pinned, out);
     }
     for (size_t i = 0; i < needs->n_layers && needs->learned != NULL; i++) {
         put_learning(state, needs->layers[i], needs->learned[i], out);

@@ -51,7 +51,8 @@ PL_NODISCARD pl_status pl_state_as(const pl_state *state, const pl_kept *kept, p
                                    pl_error *err);
 
 /* commands.c: the commands that keep the settings' results of a layer again: `select`, then for
- * each setting its methods, `solve` and `pin` or `keep`.  Nothing where no setting has a result.
+ * each setting its methods (of the layer, or for a solve in sequence of all layers), `solve` and
+ * `pin` or `keep`.  Nothing where no setting has a result.
  * Afterwards the slots are those of the last setting, activations and cache those of the state. */
 void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
 

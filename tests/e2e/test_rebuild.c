@@ -77,6 +77,31 @@ static void test_baselines_are_rebuilt(void **ctx)
     check_same("pins.png");
 }
 
+/* A baseline of a solve in sequence holds what the other layers were solved with, and a baseline of
+ * another layer starts from what the one before has left in the slots. */
+static void test_baselines_of_settings_by_layer_are_rebuilt(void **ctx)
+{
+    (void)ctx;
+    static const char *const scripts[] = {
+        "method gptq bits=3; method astro target=0.2; method astro target=0.4 on=*.q_proj; "
+        "solve all; pin; method magr target=0.3; solve all; "
+        "plot channels 1.q_proj pins=yes dpi=80 file=%s",
+        "method gptq bits=3; method rtn bits=4 on=1.*; solve all; keep A; "
+        "method astro target=0.4 on=*.q_proj; solve all; keep B; method none slot=precondition; "
+        "solve all sequential=no; plot channels 1.q_proj pins=yes dpi=80 file=%s",
+        "method rtn bits=3; select 0.q_proj; solve; pin; select 1.q_proj; solve; pin; "
+        "method astro target=0.3; solve; pin; select 0.q_proj; solve; pin; figure 1x2 "
+        "'channels 0.q_proj pins=yes' 'channels 1.q_proj pins=yes' dpi=80 file=%s"};
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        char script[1024];
+        snprintf(script, sizeof script, scripts[i], run_path("settings.png"));
+        run r = run_demo(script);
+        run_check_keys(run_last(&r), "file");
+        run_free(&r);
+        check_same("settings.png");
+    }
+}
+
 static void test_presets(void **ctx)
 {
     (void)ctx;
@@ -481,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_every_format_is_rebuilt),
         cmocka_unit_test(test_a_grid_is_rebuilt),
         cmocka_unit_test(test_baselines_are_rebuilt),
+        cmocka_unit_test(test_baselines_of_settings_by_layer_are_rebuilt),
         cmocka_unit_test(test_settings_are_rebuilt),
         cmocka_unit_test(test_presets),
         cmocka_unit_test(test_the_authors_options_are_rebuilt),
