@@ -306,16 +306,18 @@ void pl_keymap_say(const pl_keymap *map, pl_pane pane, const char *sentence, cha
 {
     pl_buf text = {0};
     for (const char *s = sentence; *s != '\0';) {
-        char name[32];
+        char name[32] = "";
         size_t length = *s == '{' ? strcspn(s, "}") : 0;
-        if (length == 0 || s[length] == '\0' || length > sizeof name) {
+        if (length > 0 && s[length] != '\0' && length <= sizeof name) {
+            memcpy(name, s + 1, length - 1);
+            name[length - 1] = '\0';
+        }
+        const pl_action action = pl_action_find(name);
+        if (action == PL_ACT_NONE) { /* other braces, as in `compare "gptq bits={3,4}"` */
             pl_buf_append(&text, s++, 1);
             continue;
         }
-        memcpy(name, s + 1, length - 1);
-        name[length - 1] = '\0';
-        pl_action action = pl_action_find(name);
-        const char *key = action != PL_ACT_NONE ? pl_keymap_key_of(map, action, pane) : NULL;
+        const char *key = pl_keymap_key_of(map, action, pane);
         pl_buf_printf(&text, "%s%s", key != NULL ? "" : ":", key != NULL ? key : name);
         s += length + 1;
     }

@@ -30,7 +30,8 @@ pl_action pl_keymap_action(const pl_keymap *map, uint32_t key, pl_pane pane);
 const char *pl_keymap_key_of(const pl_keymap *map, pl_action action, pl_pane pane);
 
 /* A sentence with the keys as they are mapped: "{solve} solves" becomes "Space solves" ("solve" in
- * braces is the action's name); an action without a key there becomes a command, ":solve". */
+ * braces is the action's name); an action without a key there becomes a command, ":solve".  Other
+ * braces stay as they are. */
 void pl_keymap_say(const pl_keymap *map, pl_pane pane, const char *sentence, char *out,
                    size_t capacity);
 

@@ -152,6 +152,9 @@ static void test_sentences(void **state)
     assert_string_equal(text, "x solves, :calibrate calibrates {");
     pl_keymap_say(map, PL_PANE_MAIN, sentence, text, 5);
     assert_string_equal(text, "x so");
+    static const char list[] = ":compare \"gptq bits={3,4}\" or {solve}, {} {nothing}";
+    pl_keymap_say(map, PL_PANE_MAIN, list, text, sizeof text);
+    assert_string_equal(text, ":compare \"gptq bits={3,4}\" or x, {} {nothing}");
     pl_keymap_destroy(map);
 }
 
