@@ -18,5 +18,5 @@ const pl_command pl_command_cancel = {
     .positional = "",
     .keys = pl_no_keys,
     .on_screen = cancel_on_screen,
-    .summary = "Stop the running job (screen)",
+    .summary = "Stop the job that runs, or else the one that waits (screen)",
 };

@@ -114,16 +114,6 @@ pl_screen_job *pl_jobs_bringing(const pl_jobs *jobs, pl_brings what)
     return job;
 }
 
-pl_screen_job *pl_jobs_newest(const pl_jobs *jobs)
-{
-    pl_screen_job *newest = NULL;
-    for (pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
-        const bool later = job->kind == PL_JOB_KIND_PREPARE && newest != NULL; /* by itself */
-        newest = is_own_job(job) || later ? newest : job;
-    }
-    return newest;
-}
-
 const pl_screen_job *pl_jobs_slow(const pl_jobs *jobs)
 {
     const pl_screen_job *job = jobs->first;
@@ -200,6 +190,28 @@ static bool is_running(const pl_jobs *jobs, const pl_screen_job *job)
         }
     }
     return false;
+}
+
+/* What runs comes before what waits, and what the user has asked for before the calibration that a
+ * model brings; among equals the newest. */
+static int cancel_rank(const pl_jobs *jobs, const pl_screen_job *job)
+{
+    if (is_own_job(job)) {
+        return 0;
+    }
+    return job->kind == PL_JOB_KIND_PREPARE ? 1 : is_running(jobs, job) ? 3 : 2;
+}
+
+pl_screen_job *pl_jobs_to_cancel(const pl_jobs *jobs)
+{
+    pl_screen_job *chosen = NULL;
+    int best = 1;
+    for (pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
+        const int rank = cancel_rank(jobs, job);
+        chosen = rank >= best ? job : chosen;
+        best = rank >= best ? rank : best;
+    }
+    return chosen;
 }
 
 static pl_job_row job_row(const pl_jobs *jobs, const pl_screen_job *job)

@@ -122,6 +122,8 @@ static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *e
     default:
         if (event->status == PL_OK) {
             pl_screen_new_inputs(screen);
+        } else if (event->status == PL_ERR_CANCELLED) {
+            pl_screen_say(screen, PL_MESSAGE_WARNING, "calibrate: cancelled");
         } else {
             pl_screen_say(screen, PL_MESSAGE_ERROR, event->error.message);
         }

@@ -291,7 +291,7 @@ static bool cancel_job(pl_screen *screen, const pl_screen_job *job)
 
 bool pl_screen_cancel(pl_screen *screen)
 {
-    return cancel_job(screen, pl_jobs_newest(&screen->jobs));
+    return cancel_job(screen, pl_jobs_to_cancel(&screen->jobs));
 }
 
 void pl_screen_cancel_job(pl_screen *screen, uint64_t id)

@@ -96,7 +96,7 @@ static void on_progress(void *ctx, const char *what, double done, double total)
 
 static void run_taken_job(pl_worker *worker, job *taken, int depth);
 
-/* Lock held.  The first job, or the first urgent one. */
+/* Lock held.  The first job, or the first urgent one; it counts as running. */
 static job *take_job(pl_worker *worker, bool urgent_only)
 {
     job *first = worker->queue;
@@ -104,6 +104,7 @@ static job *take_job(pl_worker *worker, bool urgent_only)
         return NULL;
     }
     worker->queue = first->next;
+    worker->running[urgent_only] = first; /* at once, so that a cancel finds it */
     return first;
 }
 
@@ -125,9 +126,6 @@ static void give_way_to_urgent(void *ctx)
 
 static void run_taken_job(pl_worker *worker, job *taken, int depth)
 {
-    pthread_mutex_lock(&worker->lock);
-    worker->running[depth] = taken;
-    pthread_mutex_unlock(&worker->lock);
     taken->started = pl_clock_now();
     taken->reported = taken->started;
     taken->task.progress = on_progress;
@@ -273,6 +271,16 @@ uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *nam
     return number;
 }
 
+/* Lock held.  Its end is told at once: what runs before it may take hours. */
+static void drop_queued(pl_worker *worker, job *queued)
+{
+    pl_job_event public = {.job = queued->number, .done = true, .arg = queued->arg};
+    memcpy(public.name, queued->name, sizeof public.name);
+    public.status = pl_error_set(&public.error, PL_ERR_CANCELLED, "cancelled");
+    post(worker, &public, queued->done);
+    free(queued);
+}
+
 void pl_worker_cancel(pl_worker *worker, uint64_t number)
 {
     pthread_mutex_lock(&worker->lock);
@@ -281,10 +289,14 @@ void pl_worker_cancel(pl_worker *worker, uint64_t number)
             atomic_store(&worker->running[i]->task.cancel, true);
         }
     }
-    for (job *queued = worker->queue; queued != NULL; queued = queued->next) {
-        if (queued->number == number) {
-            atomic_store(&queued->task.cancel, true);
-        }
+    job **at = &worker->queue;
+    while (*at != NULL && (*at)->number != number) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        job *queued = *at;
+        *at = queued->next;
+        drop_queued(worker, queued);
     }
     pthread_mutex_unlock(&worker->lock);
 }

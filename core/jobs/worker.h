@@ -46,6 +46,7 @@ int pl_worker_fd(const pl_worker *worker);
  * unit: what the job's progress is counted in (progress.h), a string that stays, or NULL. */
 uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name, const char *unit,
                           pl_job_fn fn, void *arg);
+/* A running job ends at its next tick; one that waits ends now, its event "cancelled" is posted. */
 void pl_worker_cancel(pl_worker *worker, uint64_t job);
 
 /* Takes the oldest event; false if none waits.  Progress of one job is coalesced. */

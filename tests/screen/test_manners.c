@@ -160,6 +160,34 @@ static void test_counts(void **state)
     leave(pty);
 }
 
+/* Esc stops what runs, whatever waits behind it, and then that. */
+static void test_cancel(void **state)
+{
+    (void)state;
+    pl_pty *pty = start(24, 120);
+    send_wait(pty, ":method flatquant steps=20000 seed=1; method gptq bits=3; activations bits=4\r",
+              "a range per token");
+    send_wait(pty, ":solve all\r", "Esc cancels");
+    send_wait(pty, " ", "+1  Esc cancels"); /* learns first */
+    send_wait(pty, "\033", "solve all stopped");
+    pl_pty_wait_gone(pty, "+1  Esc cancels", patience());
+    pl_pty_wait_text(pty, "Esc cancels", patience());
+    send_wait(pty, ":cancel\r", "paused: `learn`");
+    pl_pty_wait_gone(pty, "Esc cancels", patience());
+    /* In the list of jobs one that waits ends at once. */
+    send_wait(pty, ":solve all\r", "Esc cancels");
+    send_wait(pty, " ", "+1  Esc cancels");
+    send_wait(pty, "J", " Jobs ");
+    send_wait(pty, "j", "> learn");
+    pl_pty_send(pty, "x");
+    pl_pty_wait_gone(pty, "+1  Esc cancels", patience());
+    pl_pty_wait_text(pty, "running", patience());
+    pl_pty_send(pty, "\033");
+    pl_pty_wait_gone(pty, " Jobs ", patience());
+    send_wait(pty, "\033", "solve all stopped");
+    leave(pty);
+}
+
 static void test_jobs(void **state)
 {
     (void)state;
@@ -361,17 +389,12 @@ static void test_held_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCREEN(test_palette),
-        SCREEN(test_keys_without_meaning),
-        SCREEN(test_filter),
-        SCREEN(test_counts),
-        SCREEN(test_jobs),
-        SCREEN(test_tour),
-        SCREEN(test_themes),
-        SCREEN(test_keys_file),
-        SCREEN(test_held_key),
-        SCREEN(test_sizes),
-        SCREEN(test_bytes_of_a_cursor_move),
+        SCREEN(test_palette),   SCREEN(test_keys_without_meaning),
+        SCREEN(test_filter),    SCREEN(test_counts),
+        SCREEN(test_cancel),    SCREEN(test_jobs),
+        SCREEN(test_tour),      SCREEN(test_themes),
+        SCREEN(test_keys_file), SCREEN(test_held_key),
+        SCREEN(test_sizes),     SCREEN(test_bytes_of_a_cursor_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
