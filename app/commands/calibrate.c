@@ -107,15 +107,33 @@ static pl_status run_calibrate(pl_call *call, pl_context cx, pl_error *err)
     return status;
 }
 
+/* Whether it asks for what is set already, under that key or (the demo's own) under none: what was
+ * solved with it stays as it is. */
+static bool is_present(const pl_calibration *asked, pl_id key, const pl_calibration *present)
+{
+    const pl_protocol *a = &asked->protocol, *b = &present->protocol;
+    bool same = !present->foreign && (!present->known || pl_id_equal(present->key, key)) &&
+                asked->n_texts == present->n_texts && a->length == b->length &&
+                a->windows == b->windows && a->rows == b->rows && a->sample == b->sample &&
+                a->seed == b->seed;
+    for (size_t i = 0; same && i < asked->n_texts; i++) {
+        same = strcmp(asked->texts[i], present->texts[i]) == 0;
+    }
+    return same;
+}
+
 static pl_status apply_calibrate(pl_call *call, pl_state *state, pl_error *err)
 {
     pl_calibration asked = {0};
+    pl_id key = {0};
+    const char *text = json_string_value(json_object_get(call->result, "key"));
+    const bool known = text != NULL && pl_id_parse(text, &key);
     pl_status status = asked_calibration(call, state, &asked, err);
-    if (status == PL_OK) {
+    if (status == PL_OK && !(known && is_present(&asked, key, &state->calibration))) {
         status = pl_calibration_set(&state->calibration, (const char *const *)asked.texts,
                                     asked.n_texts, &asked.protocol, err);
-        const char *key = json_string_value(json_object_get(call->result, "key"));
-        state->calibration.known = key != NULL && pl_id_parse(key, &state->calibration.key);
+        state->calibration.known = known && !pl_state_calibrates_itself(state);
+        state->calibration.key = key;
     }
     for (size_t i = 0; status == PL_OK && i < call->n_solved; i++) {
         status = pl_state_import_layer(state, call->solved[i].layer, call->solved[i].result, err);

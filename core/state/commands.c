@@ -53,21 +53,31 @@ static void put_open(const pl_source *source, pl_buf *out)
     pl_buf_puts(out, "\n");
 }
 
-/* The demo calibrates itself on its own text: only another calibration has to be asked for. */
-static void put_calibrate_command(const pl_state *state, pl_buf *out)
+static bool is_own_text(const pl_state *state)
 {
     const pl_calibration *calibration = &state->calibration;
-    const pl_protocol *protocol = &calibration->protocol;
     pl_buf own = {0};
     if (state->source->demo != NULL) {
         pl_path_join(&own, state->source->demo, "calibration.txt");
     }
-    bool own_text = own.data != NULL && calibration->n_texts == 1 &&
-                    strcmp(calibration->texts[0], own.data) == 0;
+    const bool own_text = own.data != NULL && calibration->n_texts == 1 &&
+                          strcmp(calibration->texts[0], own.data) == 0;
     pl_buf_deinit(&own);
-    bool by_itself = own_text && protocol->length == 512 && protocol->windows == 8 &&
-                     protocol->sample == PL_SAMPLE_FIRST && protocol->rows == 0;
-    if (calibration->n_texts == 0 || by_itself) {
+    return own_text;
+}
+
+bool pl_state_calibrates_itself(const pl_state *state)
+{
+    const pl_protocol *protocol = &state->calibration.protocol;
+    return is_own_text(state) && protocol->length == 512 && protocol->windows == 8 &&
+           protocol->sample == PL_SAMPLE_FIRST && protocol->rows == 0;
+}
+
+static void put_calibrate_command(const pl_state *state, pl_buf *out)
+{
+    const pl_calibration *calibration = &state->calibration;
+    const bool own_text = is_own_text(state);
+    if (calibration->n_texts == 0 || pl_state_calibrates_itself(state)) {
         return;
     }
     pl_buf_puts(out, "calibrate");
@@ -75,7 +85,7 @@ static void put_calibrate_command(const pl_state *state, pl_buf *out)
         pl_buf_puts(out, " text=");
         put_last_name(out, calibration->texts[i]);
     }
-    put_protocol(out, protocol);
+    put_protocol(out, &calibration->protocol);
     pl_buf_puts(out, "\n");
 }
 

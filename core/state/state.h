@@ -49,7 +49,7 @@ typedef struct pl_calibration {
     size_t n_texts;
     pl_protocol protocol;
     pl_id key;    /* of the calibration in the store */
-    bool known;   /* key is set: true after `calibrate`, false for a demo not yet calibrated */
+    bool known;   /* key is set: true after `calibrate`, false for what the demo makes by itself */
     bool foreign; /* not known, since the session's calibration is of another model */
 } pl_calibration;
 
@@ -185,6 +185,10 @@ PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const cha
 
 PL_NODISCARD pl_status pl_calibration_copy(pl_calibration *to, const pl_calibration *from,
                                            pl_error *err);
+
+/* commands.c: whether the calibration is the one that the demo makes by itself, of its own text; no
+ * command has to ask for it. */
+bool pl_state_calibrates_itself(const pl_state *state);
 
 /* --- overrides.c ----------------------------------------------------------------------------- */
 

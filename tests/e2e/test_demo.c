@@ -103,6 +103,31 @@ static void test_calibrate(void **ctx)
     run_free(&r);
 }
 
+/* The calibration that the demo makes by itself is the one that `calibrate` makes: results under it
+ * stay, and come back behind another one. */
+static void test_calibrating_again_keeps_what_is_solved(void **ctx)
+{
+    (void)ctx;
+    static const char *const scripts[] = {
+        "method gptq bits=3; solve all; calibrate; perplexity which=after windows=1",
+        "calibrate; method gptq bits=3; solve all; calibrate; perplexity which=after windows=1",
+        "method gptq bits=3; solve all; calibrate windows=4; calibrate; "
+        "perplexity which=after windows=1",
+        "calibrate; method gptq bits=3; solve all; method rtn bits=3; calibrate windows=4; "
+        "solve all; calibrate; method gptq bits=3; perplexity which=after windows=1",
+        "calibrate windows=4; method gptq bits=3; solve all; calibrate windows=4; "
+        "perplexity which=after windows=1"};
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        run r = run_demo(scripts[i]);
+        expect_less(1, run_number(run_last(&r), "perplexity"));
+        run_free(&r);
+    }
+    run r = RUN("--store", run_path("fresh"), "-c",
+                "method gptq bits=3; solve all; calibrate windows=4; perplexity which=after");
+    run_check_failed(&r, 1, "no layer is solved with the present methods and calibration");
+    run_free(&r);
+}
+
 static void check_report(const json_t *result, const char *keys)
 {
     run_check_keys(result, keys);
@@ -438,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_looking),
         cmocka_unit_test(test_calibrate),
+        cmocka_unit_test(test_calibrating_again_keeps_what_is_solved),
         cmocka_unit_test(test_methods_and_solving),
         cmocka_unit_test(test_outliers_are_the_planted_ones),
         cmocka_unit_test(test_planted_channels_have_the_known_numbers),
