@@ -60,7 +60,7 @@ static pl_status take_reports(pl_context cx, int form, tally *t, pl_error *err)
         pl_solve_report report;
         double error = NAN;
         if (result != NULL && form == FORM_KL) {
-            error = pl_sensitivity_of_result(cx.lab, cx.state, *result, NULL);
+            error = pl_sensitivity_of_result(cx.lab, cx.state, *result);
         } else if (result != NULL) {
             status = pl_result_report(cx.lab, cx.state, i, *result, &report, err);
             error = status == PL_OK ? error_of(&report, form) : NAN;
@@ -75,7 +75,9 @@ static pl_status take_reports(pl_context cx, int form, tally *t, pl_error *err)
         }
         PL_THEN(pl_task_tick(cx.task, err));
     }
-    return status;
+    return status == PL_OK && form == FORM_KL
+               ? pl_sensitivity_check(cx.lab, cx.state, "error_by_block", false, err)
+               : status;
 }
 
 static void tally_deinit(tally *t)

@@ -40,8 +40,8 @@ static pl_status read_costs(pl_context cx, layer_costs *c, pl_error *err)
     pl_status status = c->kl == NULL || c->score == NULL ? pl_error_memory(err, "a figure") : PL_OK;
     for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
         const pl_id *result = pl_state_result(cx.state, i);
-        c->kl[i] = result != NULL ? pl_sensitivity_of_result(cx.lab, cx.state, *result, NULL)
-                                  : (double)NAN;
+        c->kl[i] =
+            result != NULL ? pl_sensitivity_of_result(cx.lab, cx.state, *result) : (double)NAN;
         if (isfinite(c->kl[i])) {
             const pl_role role = pl_model_layer(model, i)->role;
             if (!seen[role]) {
@@ -55,6 +55,7 @@ static pl_status read_costs(pl_context cx, layer_costs *c, pl_error *err)
         }
         status = pl_task_tick(cx.task, err);
     }
+    PL_THEN(pl_sensitivity_check(cx.lab, cx.state, "sensitivity", false, err));
     return status == PL_OK && c->known == 0
                ? pl_error_set(err, PL_ERR_STATE,
                               "sensitivity: what the layers cost the model is not measured: `solve "
@@ -153,6 +154,9 @@ static pl_status read_layer_scores(pl_context cx, pl_column column, layer_costs 
     pl_layer_row *rows = calloc(c->layers + 1, sizeof *rows);
     pl_status status = rows == NULL ? pl_error_memory(err, "a figure")
                                     : pl_layer_rows(cx, 0, c->layers, rows, err);
+    if (status == PL_OK && column == PL_COLUMN_KL_ESTIMATE) {
+        status = pl_sensitivity_check(cx.lab, cx.state, "sensitivity", true, err);
+    }
     for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
         c->score[i] = pl_layer_number(&rows[i], column, pl_state_result(cx.state, i));
     }

@@ -7,6 +7,7 @@
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
 #include "core/study/layer_table.h"
+#include "core/study/sensitivity.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -77,6 +78,28 @@ static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
     out->sort = sort == 0 ? PL_COLUMN_COUNT : (pl_column)(sort - 1);
     out->rising = rising == 1;
     return status;
+}
+
+static bool lists(const listing *l, pl_column column)
+{
+    bool listed = l->sort == column;
+    for (size_t i = 0; i < l->n_columns && l->n_columns < PL_COLUMN_COUNT; i++) {
+        listed = listed || l->columns[i] == column;
+    }
+    return listed;
+}
+
+/* Losses on different texts or windows make no order. */
+static void warn_of_costs(pl_context cx, const listing *l)
+{
+    static const pl_column columns[] = {PL_COLUMN_KL, PL_COLUMN_KL_ESTIMATE};
+    pl_error why = {0};
+    for (size_t i = 0; i < 2; i++) {
+        if (lists(l, columns[i]) &&
+            pl_sensitivity_check(cx.lab, cx.state, "layers", i == 1, &why) != PL_OK) {
+            pl_lab_warn(cx.lab, why.message);
+        }
+    }
 }
 
 static bool asks_for_inputs(const listing *l)
@@ -206,6 +229,9 @@ static pl_status run_layers_command(pl_call *call, pl_context cx, pl_error *err)
         rows = calloc(n + 1, sizeof *rows);
         status =
             rows == NULL ? pl_error_memory(err, "a result") : pl_layer_rows(cx, 0, n, rows, err);
+    }
+    if (status == PL_OK) {
+        warn_of_costs(cx, &l);
     }
     PL_THEN(list_layers(call, cx, &l, rows, err));
     free(rows);

@@ -7,6 +7,7 @@
 #include "core/study/allocation.h"
 #include "core/study/comparison.h"
 #include "core/study/depth.h"
+#include "core/study/sensitivity.h"
 #include "core/study/sweep.h"
 #include "plots/caption.h"
 
@@ -165,6 +166,14 @@ bool pl_report_is_swept(const pl_report_draft *draft)
            (draft->layer == SIZE_MAX || (!sweep->whole && sweep->layer == draft->layer));
 }
 
+/* Losses that were measured in several ways stand in tables, with a warning. */
+static bool knows_costs(const pl_report_draft *draft)
+{
+    const pl_context cx = draft->cx;
+    return knows_any(draft, PL_COLUMN_KL) &&
+           pl_sensitivity_check(cx.lab, cx.state, "report", false, NULL) == PL_OK;
+}
+
 static bool meets(const pl_report_draft *draft, unsigned needs)
 {
     const size_t layer = draft->layer == SIZE_MAX ? 0 : draft->layer;
@@ -174,7 +183,7 @@ static bool meets(const pl_report_draft *draft, unsigned needs)
            ((needs & TURNED) == 0 || (transform->method != NULL && is_solved(draft))) &&
            ((needs & LEARNED) == 0 || (pl_spec_is_learned(transform) && is_solved(draft))) &&
            ((needs & SWEPT) == 0 || pl_report_is_swept(draft)) &&
-           ((needs & COSTS) == 0 || knows_any(draft, PL_COLUMN_KL)) &&
+           ((needs & COSTS) == 0 || knows_costs(draft)) &&
            ((needs & OUTPUTS) == 0 ||
             (draft->cx.state->activations.bits > 0 && knows_any(draft, PL_COLUMN_OUTPUT_ERROR))) &&
            ((needs & ALLOCATED) == 0 || pl_report_is_allocated(draft, NULL)) &&

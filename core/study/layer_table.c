@@ -187,8 +187,8 @@ static pl_status fill_solution(pl_lab *lab, const pl_state *state, size_t layer,
     const pl_status status = pl_result_report(lab, state, layer, *result, &report, err);
     if (status == PL_OK) {
         pl_layer_row_solved(row, *result, &report);
-        row->number[PL_COLUMN_KL] = pl_sensitivity_of_result(lab, state, *result, NULL);
-        row->number[PL_COLUMN_KL_ESTIMATE] = pl_estimate_of_result(lab, state, *result, NULL);
+        row->number[PL_COLUMN_KL] = pl_sensitivity_of_result(lab, state, *result);
+        row->number[PL_COLUMN_KL_ESTIMATE] = pl_estimate_of_result(lab, state, *result);
     }
     return pl_result_is_gone(status) ? PL_OK : status;
 }

@@ -270,12 +270,13 @@ static pl_status keep_loss(measuring *m, size_t unit, const pl_ppl_result *resul
     const bool all = unit == m->out->count;
     take_loss(m, unit, &s);
     /* An infinite perplexity is a finding, but not one to be trusted from a file. */
-    pl_status status = isfinite(s.loss.perplexity)
-                           ? pl_loss_put(m->cx.lab, m->asked, m->keys[unit],
-                                         all ? "all" : m->out->units[unit].name, &s, sizeof s, err)
-                           : PL_OK;
+    pl_status status =
+        isfinite(s.loss.perplexity)
+            ? pl_loss_put(m->cx.lab, m->asked, m->keys[unit],
+                          all ? "all" : m->out->units[unit].name, NULL, &s, sizeof s, err)
+            : PL_OK;
     return status == PL_OK && !all ? pl_alone_put(m->cx.lab, m->cx.state, m->asked, false,
-                                                  &m->out->units[unit], s.loss.kl, err)
+                                                  &m->out->units[unit], s.loss.kl, m->common, err)
                                    : status;
 }
 
@@ -305,7 +306,8 @@ static pl_status keep_part(void *ctx, size_t variant, size_t first, size_t count
     const measuring *m = ctx;
     const size_t unit = m->wanted[variant];
     return pl_loss_put(m->cx.lab, m->asked, unit_part_key(m, variant, first, count),
-                       unit == m->out->count ? "all" : m->out->units[unit].name, bytes, size, err);
+                       unit == m->out->count ? "all" : m->out->units[unit].name, NULL, bytes, size,
+                       err);
 }
 
 static bool recall_part(void *ctx, size_t variant, size_t first, size_t count, void *bytes,
@@ -347,7 +349,7 @@ static pl_status find_known(measuring *m, pl_error *err)
             if (u < m->out->count) {
                 m->out->units[u].found = true;
                 status = pl_alone_put(m->cx.lab, m->cx.state, m->asked, false, &m->out->units[u],
-                                      s.loss.kl, err);
+                                      s.loss.kl, m->common, err);
             }
         } else {
             m->wanted[m->n_wanted++] = u;
@@ -592,6 +594,7 @@ pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked, co
     double *moved = calloc(pl_model_layer_count(m.model) + 1, sizeof *moved);
     pl_status status = moved != NULL ? find_units(&m, err) : pl_error_memory(err, "an estimate");
     PL_THEN(check_units(&m, err));
+    PL_THEN(hash_measuring(&m, ids, count, err));
     PL_THEN(find_factor(&b, ids, count, moved, &factor, err));
     PL_THEN(measure_moves(&m, ids, count, moved, err));
     out->original = of_blocks.original;
@@ -603,7 +606,7 @@ pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked, co
         out->units[u].estimate = factor * moved[u];
         out->units[u].loss = unknown_loss;
         status = pl_alone_put(cx.lab, cx.state, m.asked, true, &out->units[u],
-                              out->units[u].estimate, err);
+                              out->units[u].estimate, m.common, err);
     }
     free(moved);
     end_measuring(&m);

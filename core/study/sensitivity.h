@@ -16,7 +16,7 @@ typedef struct pl_sensitivity {
     const char *glob; /* only layers whose name matches; NULL: all */
     pl_ppl_spec text; /* protocol, length, windows; its memory limit is the lab's */
     size_t probes;    /* only so many units (blocks), spread evenly, and none `together`; 0: all */
-    const char *said; /* the command, kept with the losses of layers; or NULL */
+    const char *said; /* the command, which layers keep their losses of; NULL: they keep none */
 } pl_sensitivity;
 
 typedef struct pl_sensitivities {
@@ -51,11 +51,15 @@ PL_NODISCARD pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivi
                                                const int32_t *ids, size_t count,
                                                pl_sensitivities *out, pl_error *err);
 
-/* The KL divergence last measured with a layer's result alone (only weights quantized); NaN where
- * it was not measured.  The command that asked for it is appended to said, if not NULL. */
-double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
+/* The KL divergence that `sensitivity` last measured with a layer's result alone (only weights
+ * quantized); NaN where it was not measured. */
+double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result);
 /* The same for the estimate. */
-double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
+double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result);
+/* Whether those of all layers compare: measured (or estimated) on the same windows of one text.
+ * PL_ERR_STATE with `who` and two of the commands where not. */
+PL_NODISCARD pl_status pl_sensitivity_check(pl_lab *lab, const pl_state *state, const char *who,
+                                            bool estimated, pl_error *err);
 /* The commands that measured or estimated the losses of the state's layers, each once, a line each,
  * appended. */
 void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out);

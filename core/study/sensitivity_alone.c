@@ -18,11 +18,16 @@ static pl_id alone_key(const char what[32], pl_id result)
 }
 
 pl_status pl_loss_put(pl_lab *lab, const pl_sensitivity *asked, pl_id key, const char *unit,
-                      const void *data, size_t bytes, pl_error *err)
+                      const pl_id *how, const void *data, size_t bytes, pl_error *err)
 {
     const pl_section section = {PL_LOSS_SECTION, data, bytes};
-    json_t *about = json_pack("{s:s, s:s, s:s, s:s?}", "holds", "what a unit costs the model",
-                              "unit", unit, "version", PL_VERSION, "command", asked->said);
+    char measured[PL_ID_TEXT] = "";
+    if (how != NULL) {
+        pl_id_format(*how, measured);
+    }
+    json_t *about = json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "holds", "what a unit costs the model",
+                              "unit", unit, "version", PL_VERSION, "command", asked->said,
+                              "measured", how != NULL ? measured : NULL);
     pl_status status = about != NULL ? pl_store_replace(pl_lab_store(lab), PL_LOSS_KIND, key, about,
                                                         &section, 1, err)
                                      : pl_error_memory(err, "a measurement");
@@ -37,20 +42,22 @@ typedef struct alone_loss {
 } alone_loss;
 
 pl_status pl_alone_put(pl_lab *lab, const pl_state *state, const pl_sensitivity *asked,
-                       bool estimated, const pl_unit_loss *unit, double kl, pl_error *err)
+                       bool estimated, const pl_unit_loss *unit, double kl, pl_id how,
+                       pl_error *err)
 {
     alone_loss alone = {.kl = kl};
-    if (asked->unit != PL_UNIT_LAYER || asked->without || pl_state_quantizes(state) ||
+    if (asked->said == NULL || asked->said[0] == '\0' || asked->unit != PL_UNIT_LAYER ||
+        asked->without || pl_state_quantizes(state) ||
         !pl_model_known_identity(state->source->model, &alone.model)) {
         return PL_OK;
     }
     const pl_id key =
         alone_key(estimated ? ESTIMATED : ALONE, *pl_state_result(state, unit->layer));
-    return pl_loss_put(lab, asked, key, unit->name, &alone, sizeof alone, err);
+    return pl_loss_put(lab, asked, key, unit->name, &how, &alone, sizeof alone, err);
 }
 
 static double read_alone(pl_lab *lab, const pl_state *state, const char what[32], pl_id result,
-                         pl_buf *said)
+                         pl_id *how, pl_buf *said)
 {
     alone_loss found = {.kl = NAN};
     pl_id model = {0};
@@ -62,6 +69,11 @@ static double read_alone(pl_lab *lab, const pl_state *state, const char what[32]
         pl_store_get(pl_lab_store(lab), PL_LOSS_KIND, alone_key(what, result), &entry, NULL);
     PL_THEN(pl_entry_read(entry, PL_LOSS_SECTION, &found, sizeof found, NULL));
     const bool known = status == PL_OK && pl_id_equal(found.model, model);
+    if (known && how != NULL) {
+        const json_t *measured = json_object_get(pl_entry_about(entry), "measured");
+        const bool read = json_is_string(measured) && pl_id_parse(json_string_value(measured), how);
+        *how = read ? *how : (pl_id){0};
+    }
     if (known && said != NULL) {
         const json_t *command = json_object_get(pl_entry_about(entry), "command");
         pl_buf_puts(said, json_is_string(command) ? json_string_value(command) : "");
@@ -70,14 +82,48 @@ static double read_alone(pl_lab *lab, const pl_state *state, const char what[32]
     return known ? found.kl : (double)NAN;
 }
 
-double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
+double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result)
 {
-    return read_alone(lab, state, ALONE, result, said);
+    return read_alone(lab, state, ALONE, result, NULL, NULL);
 }
 
-double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
+double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result)
 {
-    return read_alone(lab, state, ESTIMATED, result, said);
+    return read_alone(lab, state, ESTIMATED, result, NULL, NULL);
+}
+
+pl_status pl_sensitivity_check(pl_lab *lab, const pl_state *state, const char *who, bool estimated,
+                               pl_error *err)
+{
+    const char *what = estimated ? ESTIMATED : ALONE;
+    pl_id first = {0};
+    pl_buf as = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
+        const pl_id *result = pl_state_result(state, i);
+        pl_id how = {0};
+        pl_buf said = {0};
+        if (result == NULL || !isfinite(read_alone(lab, state, what, *result, &how, &said)) ||
+            pl_id_equal(how, (pl_id){0})) {
+            pl_buf_deinit(&said); /* versions before did not say how */
+            continue;
+        }
+        if (pl_id_equal(first, (pl_id){0})) {
+            first = how;
+            as = said;
+            continue;
+        }
+        if (!pl_id_equal(first, how)) {
+            status = pl_error_set(err, PL_ERR_STATE,
+                                  "%s: the layers were measured in several ways, `%s` and `%s`, "
+                                  "which do not compare: one `sensitivity` for all of them",
+                                  who, as.data != NULL ? as.data : "",
+                                  said.data != NULL ? said.data : "");
+        }
+        pl_buf_deinit(&said);
+    }
+    pl_buf_deinit(&as);
+    return status;
 }
 
 void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out)
@@ -87,8 +133,8 @@ void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out)
     for (size_t i = 0; i < 2 * pl_model_layer_count(state->source->model); i++) {
         const pl_id *result = pl_state_result(state, i / 2);
         pl_buf said = {0};
-        if (result != NULL && isfinite(read_alone(lab, state, whats[i % 2], *result, &said)) &&
-            said.size > 0) {
+        if (result != NULL &&
+            isfinite(read_alone(lab, state, whats[i % 2], *result, NULL, &said)) && said.size > 0) {
             pl_buf_puts(&said, "\n");
             if (out->size == start || strstr(out->data + start, said.data) == NULL) {
                 pl_buf_puts(out, said.data);

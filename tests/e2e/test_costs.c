@@ -248,6 +248,74 @@ static void test_refusals(void **ctx)
     }
 }
 
+/* What layers lost as `sensitivity` measured it, in model order, as JSON that the caller frees. */
+static char *costs_of(const json_t *layers)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(json_object_get(layers, "layers")); i++) {
+        const json_t *line = json_array_get(json_object_get(layers, "layers"), i);
+        assert_true(json_is_number(json_object_get(line, "kl")));
+        json_array_append(list, json_object_get(line, "kl"));
+    }
+    char *text = json_dumps(list, 0);
+    json_decref(list);
+    return text;
+}
+
+/* `allocate` measures for itself: the figure and the column stay what `sensitivity` measured. */
+static void test_allocate_leaves_costs_alone(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    run r = run_demo("method rtn bits=3; solve all sequential=no; "
+                     "sensitivity length=128 windows=2; layers columns=kl; "
+                     "allocate bits=3.2 length=128 windows=1 set=no; layers columns=kl");
+    char *before = costs_of(run_result(&r, 3)), *after = costs_of(run_last(&r));
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+    run_free(&r);
+    snprintf(script, sizeof script,
+             "method rtn bits=3; solve all sequential=no; sensitivity length=128 windows=2; "
+             "allocate bits=3.2 length=128 windows=1 set=no; plot sensitivity dpi=80 file='%s'",
+             run_path("costs.png"));
+    r = run_demo(script);
+    run_check_keys(run_last(&r), "file");
+    run_free(&r);
+    snprintf(script, sizeof script, "rebuild '%s'", run_path("costs.png"));
+    r = RUN("--json", "--store", run_path("other-costs"), "-c", script);
+    assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+    run_free(&r);
+}
+
+/* Losses on other windows do not compare: figures refuse them, tables warn. */
+static void test_costs_of_several_texts(void **ctx)
+{
+    (void)ctx;
+    static const char *const plots[] = {"plot sensitivity", "plot error_by_block form=kl"};
+    static const char measured[] = "method rtn bits=2; solve all sequential=no; "
+                                   "sensitivity length=128 windows=2; "
+                                   "sensitivity 0.gate_proj length=128 windows=1; ";
+    char script[512];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(script, sizeof script, "%s%s file=x.png", measured, plots[i]);
+        run r = run_demo(script);
+        run_check_failed(&r, 1, "the layers were measured in several ways, `sensitivity");
+        run_free(&r);
+    }
+    snprintf(script, sizeof script, "%slayers sort=kl top=2", measured);
+    run r = run_demo(script);
+    assert_non_null(strstr(r.err, "which do not compare"));
+    assert_int_equal(json_array_size(json_object_get(run_last(&r), "layers")), 2);
+    run_free(&r);
+    snprintf(script, sizeof script,
+             "%ssensitivity length=128 windows=2; plot sensitivity file='%s'", measured,
+             run_path("alike.csv"));
+    r = run_demo(script);
+    run_check_keys(run_last(&r), "file");
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +326,8 @@ int main(void)
         cmocka_unit_test(test_allocation_is_tested),
         cmocka_unit_test(test_least_and_most),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_allocate_leaves_costs_alone),
+        cmocka_unit_test(test_costs_of_several_texts),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

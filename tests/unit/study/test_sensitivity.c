@@ -65,6 +65,7 @@ static pl_sensitivities run_units(demo_lab *d, pl_sensitivity asked, const int32
     pl_error err;
     pl_sensitivities found;
     asked.text = text;
+    asked.said = "sensitivity";
     pl_check_ok(pl_sensitivity_run(demo_context(d), &asked, ids, COUNT, &found, &err), err);
     return found;
 }
@@ -88,7 +89,7 @@ static void test_only(void **ctx)
         pl_check_close(s.original, alone.original, 1e-9, 0);
         /* The table of layers has it from there on. */
         pl_check_close(
-            pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[i]), NULL),
+            pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[i])),
             s.units[i].loss.kl, 0, 0);
     }
     const pl_ppl_result all = measure(&d, solved, SOLVED, ids);
@@ -114,8 +115,8 @@ static void test_without(void **ctx)
     expect_same(&s.units[1].loss, &first);
     expect_same(&s.together, &all);
     assert_int_equal(s.units[0].layers, 2);
-    assert_true(isnan(
-        pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[0]), NULL)));
+    assert_true(
+        isnan(pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[0]))));
     pl_sensitivities_deinit(&s);
     demo_lab_deinit(&d);
 }
@@ -260,6 +261,7 @@ static void test_estimate(void **ctx)
     assert_true(isnan(blocks.together.kl));
     asked.unit = PL_UNIT_LAYER;
     asked.probes = 2;
+    asked.said = "sensitivity mode=estimate";
     pl_check_ok(pl_sensitivity_estimate(demo_context(&d), &asked, ids, COUNT, &layers, &err), err);
     assert_int_equal(layers.count, SOLVED);
     for (size_t i = 0; i < SOLVED; i++) {
@@ -267,7 +269,7 @@ static void test_estimate(void **ctx)
         expect_less(alone.kl_mean / 6, layers.units[i].estimate);
         expect_less(layers.units[i].estimate, alone.kl_mean * 6);
         pl_check_close(
-            pl_estimate_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[i]), NULL),
+            pl_estimate_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[i])),
             layers.units[i].estimate, 0, 0);
     }
     pl_sensitivities_deinit(&blocks);
