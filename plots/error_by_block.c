@@ -54,6 +54,9 @@ static pl_status take_reports(pl_context cx, int form, tally *t, pl_error *err)
     if (t->sum == NULL || t->count == NULL || t->all == NULL) {
         return pl_error_memory(err, "a figure");
     }
+    if (form == FORM_KL) {
+        status = pl_sensitivity_look(cx, 0, t->layers, err);
+    }
     for (size_t i = 0; status == PL_OK && i < t->layers; i++) {
         const pl_layer *info = pl_model_layer(model, i);
         const pl_id *result = pl_state_result(cx.state, i);

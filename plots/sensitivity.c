@@ -38,6 +38,7 @@ static pl_status read_costs(pl_context cx, layer_costs *c, pl_error *err)
     c->kl = calloc(c->layers + 1, sizeof *c->kl);
     c->score = calloc(c->layers + 1, sizeof *c->score);
     pl_status status = c->kl == NULL || c->score == NULL ? pl_error_memory(err, "a figure") : PL_OK;
+    PL_THEN(pl_sensitivity_look(cx, 0, c->layers, err));
     for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
         const pl_id *result = pl_state_result(cx.state, i);
         c->kl[i] =

@@ -59,7 +59,9 @@ pl_status pl_depth_load(pl_context cx, pl_depth *out, pl_error *err)
         return pl_error_set(err, PL_ERR_STATE,
                             "depth: no rounder is set to compare with, `method gptq` first");
     }
-    pl_status status = load_setting(cx, &none, out, err);
+    pl_id calibration = {0}; /* pl_solve_look finds nothing before somebody has asked for it */
+    pl_status status = pl_lab_find_calibration(cx, false, &calibration, err);
+    PL_THEN(load_setting(cx, &none, out, err));
     for (const pl_method *const *m = pl_methods(); status == PL_OK && *m != NULL; m++) {
         if ((*m)->slot == PL_SLOT_PRECONDITION && out->count < PL_DEPTH_SETTINGS) {
             const pl_spec spec = own->method == *m ? *own : pl_spec_default(*m);

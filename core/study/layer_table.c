@@ -202,6 +202,7 @@ pl_status pl_layer_rows(pl_context cx, size_t first, size_t count, pl_layer_row 
     double *massive = NULL;
     pl_status status =
         calibrated ? count_massive(cx.lab, cx.state, calibration, &massive, err) : PL_OK;
+    PL_THEN(pl_sensitivity_look(cx, first, count, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_layer *info = pl_model_layer(model, first + i);
         rows[i] = pl_layer_row_empty();

@@ -51,6 +51,11 @@ PL_NODISCARD pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivi
                                                const int32_t *ids, size_t count,
                                                pl_sensitivities *out, pl_error *err);
 
+/* Before the functions below: makes the model's identity, which they need and do not make, if the
+ * store has losses of some of count layers.  It reads the whole model once. */
+PL_NODISCARD pl_status pl_sensitivity_look(pl_context cx, size_t first, size_t count,
+                                           pl_error *err);
+
 /* The KL divergence that `sensitivity` last measured with a layer's result alone (only weights
  * quantized); NaN where it was not measured. */
 double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result);

@@ -56,6 +56,20 @@ pl_status pl_alone_put(pl_lab *lab, const pl_state *state, const pl_sensitivity 
     return pl_loss_put(lab, asked, key, unit->name, &how, &alone, sizeof alone, err);
 }
 
+pl_status pl_sensitivity_look(pl_context cx, size_t first, size_t count, pl_error *err)
+{
+    pl_id model = {0};
+    pl_store *store = pl_lab_store(cx.lab);
+    for (size_t i = first; i < first + count; i++) {
+        const pl_id *result = pl_state_result(cx.state, i);
+        if (result != NULL && (pl_store_has(store, PL_LOSS_KIND, alone_key(ALONE, *result)) ||
+                               pl_store_has(store, PL_LOSS_KIND, alone_key(ESTIMATED, *result)))) {
+            return pl_model_identity(cx.state->source->model, &model, cx.task, err);
+        }
+    }
+    return PL_OK;
+}
+
 static double read_alone(pl_lab *lab, const pl_state *state, const char what[32], pl_id result,
                          pl_id *how, pl_buf *said)
 {

@@ -316,6 +316,39 @@ static void test_costs_of_several_texts(void **ctx)
     run_free(&r);
 }
 
+/* A process that has computed nothing yet shows what the one before has measured. */
+static void test_costs_outlast_their_process(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *name, *makes, *shows[3];
+    } rows[] = {
+        {"costs.session",
+         "method gptq bits=3; solve all; sensitivity length=128 windows=2",
+         {"plot sensitivity dpi=80 file=", "plot error_by_block form=kl dpi=80 file=",
+          "layers columns=kl sort=kl file="}},
+        {"depth.session",
+         "method gptq bits=3; solve all sequential=no; method astro; solve all sequential=no",
+         {"plot depth dpi=80 file="}}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        run r = RUN("--json", "--store", run_path("lasting"), "--session", run_path(rows[i].name),
+                    "-c", rows[i].makes);
+        run_check_keys(run_last(&r), "");
+        run_free(&r);
+        for (size_t k = 0; k < 3 && rows[i].shows[k] != NULL; k++) {
+            char script[512];
+            snprintf(script, sizeof script, "%s'%s'", rows[i].shows[k], run_path("lasting.csv"));
+            r = RUN("--json", "--store", run_path("lasting"), "--session", run_path(rows[i].name),
+                    "-c", script);
+            run_check_keys(run_last(&r), "file");
+            if (k == 2) {
+                free(costs_of(run_last(&r)));
+            }
+            run_free(&r);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_allocate_leaves_costs_alone),
         cmocka_unit_test(test_costs_of_several_texts),
+        cmocka_unit_test(test_costs_outlast_their_process),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
