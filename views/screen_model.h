@@ -118,6 +118,7 @@ typedef struct pl_screen_model {
     const pl_overview *overview;  /* scores; NULL before a model is open */
     const pl_picture *picture;    /* NULL until the first has come */
     bool stale;                   /* the picture shows an earlier state */
+    pl_id plan;                   /* that the picture shows (pl_state_plan) */
     bool calibrated;              /* the picture has, or will have, inputs */
     const pl_strength *strength;  /* of the selected layer's preconditioner, or NULL */
     double best_strength;         /* the value with the least rounded error so far; 0: unknown */

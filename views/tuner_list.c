@@ -275,6 +275,37 @@ static bool turn_method(const pl_screen_model *model, const pl_tuner_row *row, i
     return finish_intent(&buf, intent);
 }
 
+/* Whether what a solve has found is of the spec as it is now, not of one that was turned since. */
+static bool is_found(const pl_screen_model *model, const pl_tuner_row *row)
+{
+    const pl_picture *picture = pl_present_picture(model);
+    return picture != NULL && picture->solved && picture->preview_rows == 0 &&
+           !isnan(pl_tuner_value(model, row)) &&
+           pl_id_equal(model->plan, pl_state_plan(model->state, model->state->layer));
+}
+
+/* Below the least target what was found for it is kept: not before it has been found, and keys that
+ * come faster than solves stop at the target. */
+static double stop_at_least(const pl_screen_model *model, const pl_tuner_row *row, double value,
+                            double next, pl_intent *intent)
+{
+    const pl_method *method = row->spec->method;
+    const pl_param *param = &method->params[row->param];
+    for (size_t i = 0; i < method->n_params; i++) {
+        const pl_tuner_row other = {row->slot, row->spec, i};
+        if (next > 0 || !pl_spec_seeks(row->spec, i) || method->params[i].sought_by != row->param ||
+            !pl_can_solve(model->state)) {
+            continue;
+        }
+        const double least = pl_tuner_step(param, 0, 1);
+        if (value > least || !is_found(model, &other)) {
+            intent->say = value > least ? NULL : "a solve finds it first: Space";
+            return least < value ? least : value;
+        }
+    }
+    return next;
+}
+
 bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
 {
     pl_tuner_row rows[PL_TUNER_ROWS];
@@ -300,6 +331,7 @@ bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
          i++) {
         next = pl_tuner_step(param, next, steps > 0 ? 1 : -1);
     }
+    next = stop_at_least(model, row, value, next, intent);
     if (next != value && set_row_value(model, row, next, intent)) {
         intent->knob = 1 + (int)row->slot * PL_MAX_PARAMS + (int)row->param;
     }

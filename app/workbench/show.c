@@ -47,6 +47,7 @@ static void fill_model(pl_screen *screen)
     model->picture_error = screen->sight.error[0] != '\0' ? screen->sight.error : NULL;
     model->stale = screen->sight.picture != NULL && state->source != NULL &&
                    !pl_id_equal(screen->sight.plan, pl_state_plan(state, state->layer));
+    model->plan = screen->sight.plan;
     model->calibrated = screen->sight.picture != NULL && screen->sight.picture->input != NULL;
     model->plain = screen->sight.have_plain && screen->sight.plain_layer == state->layer
                        ? &screen->sight.plain

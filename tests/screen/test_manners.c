@@ -306,6 +306,26 @@ static void test_keys_file(void **state)
 }
 
 /* What lies over the panes, and the tour's line, at every kind of size. */
+/* Keys that come faster than solves stop at the least target; the one behind it keeps its beta. */
+static void test_bunched_strength(void **state)
+{
+    (void)state;
+    enum { PRESSES = 80 };
+    char keys[3 * PRESSES + 1] = "";
+    pl_pty *pty = start(24, 120);
+    send_wait(pty, ":select 1.q_proj\r", "> 1.q_proj");
+    send_wait(pty, ":method astro target=0.8\r", "\u20390.8\u203a");
+    send_wait(pty, " ", "0.004062");
+    for (int i = 0; i < PRESSES; i++) {
+        strcat(keys, "\033[D");
+    }
+    send_wait(pty, keys, "\u20390.01\u203a");
+    pl_pty_wait_text(pty, "4.134e-07", patience());
+    send_wait(pty, "\033[D", "\u20394.134e-07\u203a");
+    pl_pty_wait_text(pty, "method astro beta=4.134e-07 target=0", patience());
+    leave(pty);
+}
+
 static void test_sizes(void **state)
 {
     (void)state;
@@ -389,12 +409,19 @@ static void test_held_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCREEN(test_palette),   SCREEN(test_keys_without_meaning),
-        SCREEN(test_filter),    SCREEN(test_counts),
-        SCREEN(test_cancel),    SCREEN(test_jobs),
-        SCREEN(test_tour),      SCREEN(test_themes),
-        SCREEN(test_keys_file), SCREEN(test_held_key),
-        SCREEN(test_sizes),     SCREEN(test_bytes_of_a_cursor_move),
+        SCREEN(test_palette),
+        SCREEN(test_keys_without_meaning),
+        SCREEN(test_filter),
+        SCREEN(test_counts),
+        SCREEN(test_cancel),
+        SCREEN(test_jobs),
+        SCREEN(test_tour),
+        SCREEN(test_themes),
+        SCREEN(test_keys_file),
+        SCREEN(test_held_key),
+        SCREEN(test_bunched_strength),
+        SCREEN(test_sizes),
+        SCREEN(test_bytes_of_a_cursor_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
