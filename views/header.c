@@ -100,10 +100,11 @@ void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect r
     calibration_text(model, calibration, sizeof calibration);
     size_t solved = pl_state_solved_count(model->state);
     char right[128];
+    const char *kept = model->not_kept ? "session not kept  " : "";
     if (solved > 0) {
-        snprintf(right, sizeof right, "%s  %zu solved ", calibration, solved);
+        snprintf(right, sizeof right, "%s%s  %zu solved ", kept, calibration, solved);
     } else {
-        snprintf(right, sizeof right, "%s ", calibration);
+        snprintf(right, sizeof right, "%s%s ", kept, calibration);
     }
     const pl_model *m = source->model;
     char left[256];
@@ -112,6 +113,10 @@ void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect r
              pl_model_layer_count(m));
     int right_width = (int)pl_text_width(right);
     int room = rest.w - col - 2;
+    if (model->not_kept && room - right_width < 24) { /* the rest can be seen elsewhere */
+        snprintf(right, sizeof right, "not kept ");
+        right_width = (int)pl_text_width(right);
+    }
     int most = room - right_width - 2; /* two blanks before what stands right */
     if ((int)pl_text_width(left) > most || pl_model_is_bare(m)) {
         snprintf(left, sizeof left, "%s%s  %zu layers", pl_model_name(m),

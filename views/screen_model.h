@@ -120,6 +120,7 @@ typedef struct pl_screen_model {
     bool stale;                   /* the picture shows an earlier state */
     pl_id plan;                   /* that the picture shows (pl_state_plan) */
     bool calibrated;              /* the picture has, or will have, inputs */
+    bool not_kept;                /* no session records what is done */
     const pl_strength *strength;  /* of the selected layer's preconditioner, or NULL */
     double best_strength;         /* the value with the least rounded error so far; 0: unknown */
     const pl_measured *measured;  /* perplexity, or NULL */

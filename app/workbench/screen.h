@@ -34,6 +34,8 @@ typedef struct pl_screen_options {
     void (*changed)(void *ctx, const char *how, const pl_state *state);
     /* The command that an earlier run of the session had begun and not ended, or NULL. */
     const char *(*cut_off)(void *ctx);
+    /* Whether what is done is recorded; else the header says so. */
+    bool (*kept)(void *ctx);
     /* A sentence about the session after restore or take, or ""; the callee's string, which the
      * screen empties. */
     char *(*told)(void *ctx);

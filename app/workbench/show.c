@@ -52,6 +52,7 @@ static void fill_model(pl_screen *screen)
     model->plain = screen->sight.have_plain && screen->sight.plain_layer == state->layer
                        ? &screen->sight.plain
                        : NULL;
+    model->not_kept = screen->options->kept != NULL && !screen->options->kept(screen->options->ctx);
     model->colours = pl_terminal_colours(screen->face.terminal);
     model->strength = pl_knob_strength(screen);
     model->best_strength = pl_knob_best(screen);

@@ -161,6 +161,12 @@ static const char *on_cut_off(void *ctx)
     return w->front.session != NULL ? pl_session_cut_off(w->front.session) : NULL;
 }
 
+static bool on_kept(void *ctx)
+{
+    const workbench *w = ctx;
+    return w->front.session != NULL && pl_session_is_kept(w->front.session);
+}
+
 static char *on_told(void *ctx)
 {
     workbench *w = ctx;
@@ -421,6 +427,7 @@ int pl_workbench_run(const pl_options *options)
             .begun = on_begun,
             .ended = on_ended,
             .cut_off = on_cut_off,
+            .kept = on_kept,
             .told = on_told,
             .sessions = on_sessions,
             .take = on_take,

@@ -240,6 +240,23 @@ static void test_a_figure_is_not_replaced_unasked(void **state)
 
 #define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* The second of two on one model records nothing: its header says so until it has its own. */
+static void test_a_session_that_is_not_kept_says_so(void **state)
+{
+    (void)state;
+    pl_pty *first = start_with(NULL, NULL, NULL);
+    pl_pty_wait_text(first, "calibrated 4,096 tokens", patience());
+    pl_pty *second = start_with(NULL, NULL, NULL);
+    pl_pty_wait_text(second, "session not kept  calibrated 4,096 tokens", patience());
+    send_wait(second, "j", "> 0.self_attn.k_proj");
+    assert_non_null(strstr(pl_pty_row(second, 0, 0, 150), "session not kept"));
+    assert_null(strstr(pl_pty_row(first, 0, 0, 150), "not kept"));
+    send_wait(second, ":branch other\r", "goes on as other");
+    pl_pty_wait_gone(second, "session not kept", patience());
+    leave(second);
+    leave(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +266,7 @@ int main(void)
         SCREEN(test_a_long_job_that_ends_early),
         SCREEN(test_a_stopped_job_is_offered_again),
         SCREEN(test_a_figure_is_not_replaced_unasked),
+        SCREEN(test_a_session_that_is_not_kept_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
