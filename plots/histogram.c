@@ -284,8 +284,12 @@ static pl_status add_level_points(const pl_levels *levels, size_t item, pl_figur
     for (size_t i = 0; i < levels->count; i++) {
         known += levels->shares[item][i] > 0.0;
     }
-    pl_status status =
-        pl_figure_add(out, "", PL_MARK_POINTS, levels->list.items[item].tone, known, &points, err);
+    const pl_drawn *drawn = &levels->list.items[item];
+    pl_buf label = {0};
+    pl_buf_printf(&label, "%s%sper level", drawn->label, drawn->label[0] != '\0' ? ", " : "");
+    pl_status status = pl_buf_check(&label, err);
+    PL_THEN(pl_figure_add(out, label.data, PL_MARK_POINTS, drawn->tone, known, &points, err));
+    pl_buf_deinit(&label);
     if (status == PL_OK) {
         points->at = pl_alloc(known, sizeof *points->at);
         status = points->at != NULL ? PL_OK : pl_error_memory(err, "a figure");

@@ -307,6 +307,10 @@ static void levels_are_the_rounders(void **state)
         assert_int_equal(f.n_series, k == 0 ? 4 : 2); /* beside the bins a point a level */
         for (size_t s = 0; s < 2; s++) {
             const pl_series *levels = &f.series[k == 0 ? 2 + s : s];
+            if (k == 0) { /* the legend tells points from bars */
+                assert_non_null(strstr(levels->label, f.series[s].label));
+                assert_non_null(strstr(levels->label, ", per level"));
+            }
             double sum = 0.0;
             for (size_t i = 0, at = 0; k == 0 && i < 8; i++) {
                 if (counts[s][i] > 0.0) {
