@@ -222,7 +222,8 @@ static int open_model(batch *b, const char *path, bool *quit)
     }
     call->words = calloc(1, sizeof *call->words);
     pl_buf text = {0};
-    pl_buf_printf(&text, "open '%s'", path);
+    pl_buf_puts(&text, "open ");
+    pl_command_quote_word(path, &text);
     if (call->words == NULL || text.failed || (call->words[0] = strdup(path)) == NULL) {
         pl_buf_deinit(&text);
         pl_call_destroy(call);

@@ -65,7 +65,14 @@ const pl_command *pl_command_find(const char *name)
     return NULL;
 }
 
+#define QUOTED " \t\n;#'\"\\"
+
 void pl_command_quote(const char *value, pl_buf *out)
 {
-    pl_text_quote(value, " \t\n;#'\"\\", out);
+    pl_text_quote(value, QUOTED, out);
+}
+
+void pl_command_quote_word(const char *word, pl_buf *out)
+{
+    pl_text_quote(word, QUOTED "=", out);
 }

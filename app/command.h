@@ -197,6 +197,9 @@ const pl_command *pl_command_find(const char *name);
 /* Appends a value, quoted where the grammar needs it. */
 void pl_command_quote(const char *value, pl_buf *out);
 
+/* The same of a positional word, where a `=` would make a key of it. */
+void pl_command_quote_word(const char *word, pl_buf *out);
+
 /* Takes the next command off *script: *text (caller frees), trimmed; NULL at the end.  An unclosed
  * quote is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error *err);

@@ -102,7 +102,7 @@ static pl_status put_made_by(const pl_call *call, const pl_state *state, pl_buf 
     pl_buf_puts(&commands, call->command->name);
     for (size_t i = 0; i < call->n_words; i++) {
         pl_buf_puts(&commands, " ");
-        pl_command_quote(call->words[i], &commands);
+        pl_command_quote_word(call->words[i], &commands);
     }
     for (size_t i = 0; i < call->n_keys; i++) {
         if (strcmp(call->names[i], "file") != 0) {

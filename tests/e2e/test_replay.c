@@ -1,6 +1,9 @@
 /* Sessions that replay, go on under another name, and are open in two programs. */
 #include "tests/e2e/run_planish.h"
 
+#include "core/base/text.h"
+#include "plots/page.h"
+
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -171,7 +174,7 @@ static void test_figures_are_compared(void **ctx)
     check_number(run_last(&r), "figures", 4);
     check_number(run_last(&r), "figures_not_compared", 1);
     const char *why = json_string_value(json_object_get(run_last(&r), "figures_why"));
-    assert_non_null(strstr(why, "drawing 2, cairo 1.0 drew them then, drawing 3, "));
+    assert_non_null(strstr(why, "drawing 2, cairo 1.0 drew them then, drawing " PL_DRAWING ", "));
     run_free(&r);
 
     change("drawn.planish", "UPDATE commands SET result = json_remove(result, '$.drawn') "
@@ -244,6 +247,29 @@ static void test_a_session_replays_elsewhere(void **ctx)
     r = BARE("-c", "replay here/s.planish model=changed/another-name files=there");
     run_check_failed(&r, 1, "that is another model than the session's model");
     run_free(&r);
+}
+
+/* The model of the command line is recorded as a command that the grammar reads. */
+static void test_any_path_of_a_model_is_recorded(void **ctx)
+{
+    (void)ctx;
+    static const char *const folders[] = {"Bob's", "a \"b\" 'c'", "bits=3"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        pl_buf quoted = {0};
+        pl_text_quote(folders[i], " '\"", &quoted);
+        free(run_shell("rm -f any.planish any.txt && cp -r '%s' %s", run_demo_folder(),
+                       quoted.data));
+        run r = OPEN("any.planish", folders[i], "-c", "info; log file=any.txt");
+        assert_int_equal(r.status, 0);
+        run_free(&r);
+        r = BARE("-c", "replay any.planish");
+        assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+        run_free(&r);
+        r = BARE("--batch", "any.txt");
+        assert_int_equal(r.status, 0);
+        run_free(&r);
+        pl_buf_deinit(&quoted);
+    }
 }
 
 static void test_a_branch_leaves_the_original(void **ctx)
@@ -454,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_figures_are_compared),
         cmocka_unit_test(test_states_of_the_screen_are_taken_as_recorded),
         cmocka_unit_test(test_a_session_replays_elsewhere),
+        cmocka_unit_test(test_any_path_of_a_model_is_recorded),
         cmocka_unit_test(test_a_branch_leaves_the_original),
         cmocka_unit_test(test_notes_and_tags),
         cmocka_unit_test(test_a_session_moves_in_one_file),
