@@ -20,6 +20,8 @@ typedef struct batch {
     bool json;
     bool show_progress;
     bool goes_on;        /* behind a command that failed */
+    const char *script;  /* what the commands come from, for errors; or NULL */
+    size_t line;         /* where in it the present one begins, 1... */
     const char *differs; /* a command's answer was that something is not as it was; or NULL */
 } batch;
 
@@ -102,14 +104,27 @@ static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_s
     if (status == PL_OK) {
         pl_json_set(object, "result", json_incref(call->result));
     } else {
-        pl_json_set(
-            object, "error",
-            json_pack("{s:s, s:s}", "code", pl_status_name(err->code), "message", err->message));
+        json_t *error =
+            json_pack("{s:s, s:s}", "code", pl_status_name(err->code), "message", err->message);
+        if (b->script != NULL) {
+            pl_json_set(error, "line", json_integer((json_int_t)b->line));
+        }
+        pl_json_set(object, "error", error);
     }
     if (pl_memory_failures() == before) {
         print_line(object);
     }
     json_decref(object);
+}
+
+/* A line of stderr: "planish: script:3: sentence". */
+static void print_sentence(const batch *b, const char *kind, const char *sentence)
+{
+    fprintf(stderr, "planish: %s", kind);
+    if (b->script != NULL) {
+        fprintf(stderr, "%s:%zu: ", b->script, b->line);
+    }
+    fprintf(stderr, "%s\n", sentence);
 }
 
 /* Exit status so far: 0, or why the batch stops. */
@@ -123,7 +138,7 @@ static int finish_command(batch *b, const char *typed, pl_call *call, pl_status 
     }
     b->front.notice.code = PL_OK;
     if (status == PL_OK && call->warning != NULL) {
-        fprintf(stderr, "planish: warning: %s\n", call->warning);
+        print_sentence(b, "warning: ", call->warning);
     }
     const unsigned before = pl_memory_failures();
     print_outcome(b, typed, call, status, err);
@@ -131,7 +146,7 @@ static int finish_command(batch *b, const char *typed, pl_call *call, pl_status 
         status = err->code;
     }
     if (status != PL_OK) {
-        fprintf(stderr, "planish: %s\n", err->message);
+        print_sentence(b, "", err->message);
         return parsed ? EXIT_FAILED : EXIT_USAGE;
     }
     return 0;
@@ -166,10 +181,14 @@ static int run_batch_call(batch *b, const char *shown, pl_call *call, bool *quit
 static int run_script(batch *b, const char *script, bool *quit)
 {
     int code = 0;
+    const char *counted = script;
     while ((code == 0 || b->goes_on) && !*quit) {
         pl_error err = {0};
         char *text = NULL;
         pl_call *call = NULL;
+        for (const char *command = pl_script_command(script); counted < command; counted++) {
+            b->line += *counted == '\n';
+        }
         pl_status status = pl_script_next(&script, &text, &err);
         if (status == PL_OK && text == NULL) {
             break;
@@ -205,6 +224,7 @@ static int run_lines(batch *b, int fd, const char *name, bool *quit)
         if (line == NULL) {
             break;
         }
+        b->line = lines.number;
         const int ended = run_script(b, line, quit);
         free(line);
         code = code == 0 ? ended : code;
@@ -288,9 +308,16 @@ static void close_batch_source(batch_source *source)
 
 static int run_batch_source(batch *b, const batch_source *source, bool *quit)
 {
-    return source->script != NULL ? run_script(b, source->script, quit)
-           : source->fd >= 0      ? run_lines(b, source->fd, source->path, quit)
-                                  : 0;
+    int code = 0;
+    b->script = source->fd == STDIN_FILENO ? "stdin" : source->path;
+    b->line = 1;
+    if (source->script != NULL) {
+        code = run_script(b, pl_script_begin(source->script), quit);
+    } else if (source->fd >= 0) {
+        code = run_lines(b, source->fd, source->path, quit);
+    }
+    b->script = NULL;
+    return code;
 }
 
 int pl_batch_run(const pl_options *options)

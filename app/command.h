@@ -200,6 +200,12 @@ void pl_command_quote(const char *value, pl_buf *out);
 /* The same of a positional word, where a `=` would make a key of it. */
 void pl_command_quote_word(const char *word, pl_buf *out);
 
+/* The script behind the byte order mark that its file may begin with. */
+const char *pl_script_begin(const char *text);
+
+/* Where the next command begins, behind blanks, `;` and comments; the final NUL where none does. */
+const char *pl_script_command(const char *script);
+
 /* Takes the next command off *script: *text (caller frees), trimmed; NULL at the end.  An unclosed
  * quote is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error *err);

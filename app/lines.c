@@ -90,8 +90,14 @@ pl_status pl_lines_next(pl_lines *lines, char **line, pl_error *err)
         return PL_OK;
     }
     const char *text = lines->read.data + lines->taken;
-    *line = strndup(text, length - (text[length - 1] == '\n'));
+    const char *begin = lines->next == 0 ? pl_script_begin(text) : text;
+    const size_t mark = (size_t)(begin - text);
+    *line = strndup(begin, length - mark - (text[length - 1] == '\n'));
     lines->taken += length;
+    lines->number = lines->next + 1;
+    for (const char *s = text; s < text + length; s++) {
+        lines->next += *s == '\n';
+    }
     return *line != NULL ? PL_OK : pl_error_memory(err, "a command");
 }
 

@@ -13,6 +13,8 @@ typedef struct pl_lines {
     pl_interrupts *interrupts; /* dropped here, since no command runs; or NULL */
     pl_buf read;               /* what was read; its first `taken` bytes were handed out */
     size_t taken;
+    size_t number; /* of the line that was handed out last, the first of those joined; 1... */
+    size_t next;   /* lines handed out so far */
     bool ended;
 } pl_lines;
 

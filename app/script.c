@@ -64,19 +64,29 @@ static void join_lines(char *text)
     }
 }
 
+const char *pl_script_begin(const char *text)
+{
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors' byte order mark of UTF-8 */
+    return text + (strncmp(text, mark, 3) == 0 ? 3 : 0);
+}
+
+const char *pl_script_command(const char *script)
+{
+    for (;;) {
+        while (isspace((unsigned char)*script) || *script == ';' || goes_on(script)) {
+            script++;
+        }
+        if (*script != '#') {
+            return script;
+        }
+        script += strcspn(script, "\n");
+    }
+}
+
 pl_status pl_script_next(const char **script, char **text, pl_error *err)
 {
     *text = NULL;
-    const char *s = *script;
-    for (;;) {
-        while (isspace((unsigned char)*s) || *s == ';') {
-            s++;
-        }
-        if (*s != '#') {
-            break;
-        }
-        s += strcspn(s, "\n");
-    }
+    const char *s = pl_script_command(*script);
     *script = s;
     if (*s == '\0') {
         return PL_OK;

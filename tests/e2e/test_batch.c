@@ -133,6 +133,42 @@ static void test_batch_files(void **ctx)
     run_free(&r);
 }
 
+static json_int_t line_of(const run *r, size_t i)
+{
+    expect_less(i, r->n_lines);
+    return json_integer_value(json_object_get(json_object_get(r->lines[i], "error"), "line"));
+}
+
+/* An error names the script and the line in it where its command begins. */
+static void test_errors_name_their_line(void **ctx)
+{
+    (void)ctx;
+    char place[1100];
+    const char *script = run_path("mid.pl");
+    run_write(script, "\xef\xbb\xbfinfo # the first\nprobe 'two\nlines'; \\\n  nonsense\n"
+                      "select 9.q_proj; select\n\n# behind\nframes 'never");
+    snprintf(place, sizeof place, "%s:4: unknown command \"nonsense\"", script);
+    run r = RUN("--json", "--batch", script);
+    run_check_failed(&r, 2, "unknown command");
+    assert_non_null(strstr(r.err, place));
+    assert_int_equal(line_of(&r, 2), 4);
+    run_free(&r);
+    r = RUN("--json", "--keep-going", "--batch", script);
+    assert_int_equal(r.n_lines, 6);
+    static const json_int_t lines[] = {0, 0, 4, 5, 5, 8};
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(line_of(&r, i), lines[i]);
+    }
+    snprintf(place, sizeof place, "%s:8: unclosed quote", script);
+    assert_non_null(strstr(r.err, place));
+    run_free(&r);
+    r = RUN("--json", "-c", "info;\nnonsense");
+    run_check_failed(&r, 2, "unknown command");
+    assert_non_null(strstr(r.err, "planish: unknown command"));
+    assert_null(json_object_get(json_object_get(r.lines[1], "error"), "line"));
+    run_free(&r);
+}
+
 static void test_demo_calibrates_itself_and_others_ask(void **ctx)
 {
     (void)ctx;
@@ -347,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_unknown_names_are_exit_2),
         cmocka_unit_test(test_bad_models_are_exit_1),
         cmocka_unit_test(test_batch_files),
+        cmocka_unit_test(test_errors_name_their_line),
         cmocka_unit_test(test_demo_calibrates_itself_and_others_ask),
         cmocka_unit_test(test_one_default),
         cmocka_unit_test(test_sessions),

@@ -122,7 +122,7 @@ static void test_one_answer_a_command(void **ctx)
     check_answer(&d, "quit", NULL);
     assert_int_equal(end(&d), 1); /* as the first failure, which nothing mended */
     char *said = run_read(run_path("stderr"), NULL);
-    assert_non_null(strstr(said, "planish: unclosed quote: 'never"));
+    assert_non_null(strstr(said, "planish: stdin:8: unclosed quote: 'never"));
     free(said);
 }
 
