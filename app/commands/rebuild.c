@@ -2,6 +2,7 @@
 #include "app/demo.h"
 #include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
+#include "app/commands/rebuild_compare.h"
 #include "app/usage.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -365,42 +366,6 @@ static void compare_makers(rebuild *r)
     pl_buf_deinit(&libraries);
 }
 
-static pl_status same_bytes(const char *a, const char *b, bool *same, pl_error *err)
-{
-    char *x = NULL;
-    char *y = NULL;
-    size_t nx = 0;
-    size_t ny = 0;
-    pl_status status = pl_file_read_all(a, (size_t)1 << 30, &x, &nx, err);
-    PL_THEN(pl_file_read_all(b, (size_t)1 << 30, &y, &ny, err));
-    *same = status == PL_OK && nx == ny && memcmp(x, y, nx) == 0;
-    free(x);
-    free(y);
-    return status;
-}
-
-static pl_status compare_files(rebuild *r, const char *made, bool *same, pl_error *err)
-{
-    pl_status status = same_bytes(r->figure, made, same, err);
-    if (status != PL_OK || *same) {
-        return status;
-    }
-    size_t length = strlen(made);
-    if (length > 4 && strcmp(made + length - 4, ".png") == 0) {
-        size_t pixels = 0;
-        size_t differ = 0;
-        int largest = 0;
-        status = pl_png_compare(r->figure, made, &pixels, &differ, &largest, err);
-        char text[160];
-        snprintf(text, sizeof text, "%zu of %zu pixels differ, by at most %d of 255", differ,
-                 pixels, largest);
-        pl_json_append(r->differs, json_string(text));
-    } else {
-        pl_json_append(r->differs, json_string("the bytes differ"));
-    }
-    return status;
-}
-
 static const char *ending_of(const char *path)
 {
     const char *dot = strrchr(pl_path_name(path), '.');
@@ -426,7 +391,7 @@ static pl_status make_again(rebuild *r, const pl_state *state, const char *out, 
     PL_THEN(run_commands(r, state, path.data, err));
     if (status == PL_OK) {
         compare_makers(r);
-        status = compare_files(r, path.data, same, err);
+        status = pl_rebuild_compare(r->figure, &r->origin, path.data, r->differs, same, err);
         if (!*same && strstr(origin_value(r, "Planish-Commands"), "measure=yes") != NULL) {
             pl_json_append(r->differs, json_string("(it shows times, which are measured anew)"));
         }

@@ -302,6 +302,42 @@ static void test_a_difference_is_reported(void **ctx)
     run_free(&r);
 }
 
+/* A model under another name is the same model, and its figures say so. */
+static void test_another_name_of_the_model(void **ctx)
+{
+    (void)ctx;
+    static const char *const files[] = {"n.png", "n.pdf", "n.svg", "n.csv"};
+    free(run_shell("cp -r '%s' '%s'", run_demo_folder(), run_path("other")));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char script[1024];
+        snprintf(script, sizeof script, "plot histogram 1.k_proj file=%s", run_path(files[i]));
+        run r = RUN("--json", run_path("other"), "-c", script);
+        run_check_keys(run_last(&r), "file");
+        run_free(&r);
+    }
+    assert_int_equal(rename(run_path("other"), run_path("renamed")), 0);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char script[1024];
+        snprintf(script, sizeof script, "rebuild %s", run_path(files[i]));
+        run r = RUN("--json", run_path("renamed"), "-c", script);
+        const json_t *differs = json_object_get(run_last(&r), "differs");
+        assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+        assert_int_equal(json_array_size(differs), 1);
+        assert_string_equal(json_string_value(json_array_get(differs, 0)),
+                            "the model is called other in the file, renamed here");
+        run_free(&r);
+    }
+    /* Another text besides is another figure, and named. */
+    tamper("n.svg", "odd-name.svg", "Planish-Seed: 0", "Planish-Seed: 9");
+    char script[1024];
+    snprintf(script, sizeof script, "rebuild %s", run_path("odd-name.svg"));
+    run r = RUN("--json", run_path("renamed"), "-c", script);
+    assert_int_equal(r.status, 1);
+    assert_non_null(strstr(r.out, "the file's Planish-Seed is another text"));
+    assert_null(strstr(r.out, "bytes of the drawing"));
+    run_free(&r);
+}
+
 static void test_bad_grids(void **ctx)
 {
     (void)ctx;
@@ -517,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_the_guide_runs),
         cmocka_unit_test(test_what_cannot_be_rebuilt),
         cmocka_unit_test(test_a_difference_is_reported),
+        cmocka_unit_test(test_another_name_of_the_model),
         cmocka_unit_test(test_bad_grids),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
