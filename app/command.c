@@ -3,6 +3,7 @@
 #include "app/commands/list.h"
 #include "views/view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PL_COMMAND_POINTER(name) &pl_command_##name,
@@ -75,4 +76,15 @@ void pl_command_quote(const char *value, pl_buf *out)
 void pl_command_quote_word(const char *word, pl_buf *out)
 {
     pl_text_quote(word, QUOTED "=", out);
+}
+
+void pl_command_path(const char *value, pl_buf *out)
+{
+    const char *home = getenv("HOME");
+    const bool of_home = value[0] == '~' && (value[1] == '/' || value[1] == '\0');
+    if (of_home && home != NULL && home[0] != '\0') {
+        pl_buf_puts(out, home);
+        value++;
+    }
+    pl_buf_puts(out, value);
 }

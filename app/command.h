@@ -75,7 +75,7 @@ typedef enum pl_brings {
 /* A parsed command, and what its halves pass on. */
 typedef struct pl_call {
     const pl_command *command;
-    char *text;   /* as typed */
+    char *text;   /* as typed, but for paths in $HOME, whose `~` is spelled out */
     char **words; /* positional words after the name */
     size_t n_words;
     char **names; /* keys and values, in order */
@@ -205,6 +205,10 @@ const char *pl_script_begin(const char *text);
 
 /* Where the next command begins, behind blanks, `;` and comments; the final NUL where none does. */
 const char *pl_script_command(const char *script);
+
+/* Appends a path as a shell reads it: a `~` alone or before the first `/` is $HOME, where that is
+ * set. */
+void pl_command_path(const char *value, pl_buf *out);
 
 /* Takes the next command off *script: *text (caller frees), trimmed; NULL at the end.  An unclosed
  * quote is PL_ERR_USAGE. */

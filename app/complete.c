@@ -93,8 +93,15 @@ static void offer_files(matches *m, const char *lead, const char *value)
 {
     const char *slash = strrchr(value, '/');
     size_t folder_length = slash != NULL ? (size_t)(slash - value) + 1 : 0;
-    char *folder = folder_length > 0 ? strndup(value, folder_length) : strdup("./");
-    DIR *dir = folder != NULL ? opendir(folder) : NULL;
+    pl_buf folder = {0}, spelled = {0};
+    if (strcmp(value, "~") == 0) {
+        pl_buf_printf(&folder, "%s~/", lead);
+        offer(m, folder.failed ? "" : folder.data);
+        folder.size = 0;
+    }
+    pl_buf_append(&folder, folder_length > 0 ? value : "./", folder_length > 0 ? folder_length : 2);
+    pl_command_path(folder.failed ? "./" : folder.data, &spelled);
+    DIR *dir = !spelled.failed ? opendir(spelled.data) : NULL;
     const struct dirent *entry;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] == '.') {
@@ -111,7 +118,8 @@ static void offer_files(matches *m, const char *lead, const char *value)
     if (dir != NULL) {
         closedir(dir);
     }
-    free(folder);
+    pl_buf_deinit(&folder);
+    pl_buf_deinit(&spelled);
 }
 
 static void offer_choices(matches *m, const char *lead, const char *choices)
@@ -442,12 +450,18 @@ static void quote_candidates(char **list)
         if (strpbrk(value, " \t;#'\"") == NULL) {
             continue;
         }
-        char quote = strchr(value, '\'') != NULL ? '"' : '\'';
         size_t length = strlen(value);
         bool folder = length > 0 && value[length - 1] == '/';
         pl_buf text = {0};
-        pl_buf_printf(&text, "%.*s%c%s%.*s", (int)(value - list[i]), list[i], quote, value,
-                      folder ? 0 : 1, quote == '"' ? "\"" : "'");
+        pl_buf_append(&text, list[i], (size_t)(value - list[i]));
+        if (strchr(value, '\'') != NULL && strchr(value, '"') == NULL) {
+            pl_buf_printf(&text, "\"%s\"", value);
+        } else {
+            pl_command_quote(value, &text); /* with both kinds: one behind the other */
+        }
+        if (folder && !text.failed) {
+            text.data[--text.size] = '\0';
+        }
         if (text.failed) {
             pl_buf_deinit(&text);
             continue;

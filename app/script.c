@@ -201,8 +201,71 @@ static pl_status add_word(pl_call *call, const pl_buf *word, size_t equals, pl_e
     return PL_OK;
 }
 
+static bool is_path(const pl_command *command, const char *word, size_t equals)
+{
+    if (equals == SIZE_MAX) {
+        return strstr(command->positional, "FILE") != NULL ||
+               strstr(command->positional, "PATH") != NULL;
+    }
+    for (const pl_key *key = command->keys; key != NULL && key->name != NULL; key++) {
+        if (strlen(key->name) == equals && strncmp(key->name, word, equals) == 0) {
+            return key->kind == PL_KEY_FILE || key->kind == PL_KEY_FILES ||
+                   key->kind == PL_KEY_NEW_FILE;
+        }
+    }
+    return false;
+}
+
+/* A path in $HOME, which no shell expands here.  *said is the command's text with it, up to *left
+ * of the typed one: what is recorded means the same file to everybody. */
+static pl_status expand_home(const pl_command *command, pl_buf *word, size_t equals,
+                             const char *typed, const char *end, pl_buf *said, const char **left,
+                             pl_error *err)
+{
+    const size_t at = equals == SIZE_MAX ? 0 : equals + 1;
+    if (command == NULL || word->data[at] != '~' || !is_path(command, word->data, equals)) {
+        return PL_OK;
+    }
+    pl_buf whole = {0};
+    pl_buf_append(&whole, word->data, at);
+    pl_command_path(word->data + at, &whole);
+    pl_status status = pl_buf_check(&whole, err);
+    if (status == PL_OK && strcmp(whole.data, word->data) != 0) {
+        pl_buf_append(said, *left, (size_t)(typed - *left));
+        pl_buf_append(said, whole.data, at);
+        if (at > 0) {
+            pl_command_quote(whole.data + at, said);
+        } else {
+            pl_command_quote_word(whole.data, said);
+        }
+        *left = end;
+        pl_buf_deinit(word);
+        *word = whole;
+        return pl_buf_check(said, err);
+    }
+    pl_buf_deinit(&whole);
+    return status;
+}
+
+static pl_status replace_text(pl_call *call, pl_buf *said, const char *left, pl_error *err)
+{
+    if (said->size == 0) {
+        return PL_OK;
+    }
+    pl_buf_puts(said, left);
+    pl_status status = pl_buf_check(said, err);
+    if (status == PL_OK) {
+        free(call->text);
+        call->text = said->data;
+        *said = (pl_buf){0};
+    }
+    return status;
+}
+
 static pl_status split_words(pl_call *call, const char *text, char **name, pl_error *err)
 {
+    const char *left = text;
+    pl_buf said = {0};
     pl_status status = PL_OK;
     while (status == PL_OK) {
         while (isspace((unsigned char)*text)) {
@@ -217,7 +280,9 @@ static pl_status split_words(pl_call *call, const char *text, char **name, pl_er
         }
         pl_buf word = {0};
         size_t equals = SIZE_MAX;
+        const char *typed = text;
         status = take_word(&text, &word, &equals, err);
+        PL_THEN(expand_home(command, &word, equals, typed, text, &said, &left, err));
         if (status == PL_OK && *name == NULL) {
             *name = strdup(word.data);
             status = *name == NULL ? pl_error_memory(err, "a command") : PL_OK;
@@ -226,6 +291,8 @@ static pl_status split_words(pl_call *call, const char *text, char **name, pl_er
         }
         pl_buf_deinit(&word);
     }
+    PL_THEN(replace_text(call, &said, left, err));
+    pl_buf_deinit(&said);
     return status;
 }
 

@@ -188,6 +188,18 @@ static void test_quotes(void **ctx)
     snprintf(line, sizeof line, "open %s/it", temp.folder);
     snprintf(whole, sizeof whole, "\"%s/it's.txt\"", temp.folder);
     check(line, OFFERS(whole));
+    /* Both kinds of quotes are quoted one behind the other, and go on where they stopped. */
+    pl_temp_write(&temp, "a'b\"c.txt", "x", 1);
+    snprintf(line, sizeof line, "open %s/a", temp.folder);
+    snprintf(whole, sizeof whole, "'%s/a'\"'\"'b\"c.txt'", temp.folder);
+    check(line, OFFERS(whole));
+    snprintf(line, sizeof line, "open '%s/a'\"'\"'b\"", temp.folder);
+    check(line, OFFERS(whole));
+    /* The home folder, as a shell writes it. */
+    setenv("HOME", temp.folder, 1);
+    check("open ~", OFFERS("~/"));
+    check("open ~/it", OFFERS("\"~/it's.txt\""));
+    check("tokenize text=~/my", OFFERS("text='~/my text.txt'", "text='~/my folder/"));
     /* Behind a quoted word the next one is a word of its own. */
     snprintf(line, sizeof line, "tokenize text='%s/my text.txt' l", temp.folder);
     check(line, OFFERS("limit="));

@@ -80,7 +80,9 @@ static pl_call *parse(const char *text)
     pl_error err;
     pl_call *call = NULL;
     pl_check_ok(pl_call_parse(text, &call, &err), err);
-    assert_string_equal(call->text, text);
+    if (strchr(text, '~') == NULL) { /* a path in $HOME is spelled out */
+        assert_string_equal(call->text, text);
+    }
     return call;
 }
 
@@ -140,6 +142,41 @@ static void test_values_keep_what_follows_the_first_equals_sign(void **ctx)
     pl_call_destroy(call);
 }
 
+/* A path's `~` is $HOME, in what the call has and in what is recorded of it. */
+static void test_paths_in_the_home_folder(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *typed, *value, *text;
+    } cases[] = {
+        {"calibrate text=~/a.txt windows=2", "/my home/a.txt",
+         "calibrate text='/my home/a.txt' windows=2"},
+        {"tokenize  text='~/b c' limit=3", "/my home/b c", "tokenize  text='/my home/b c' limit=3"},
+        {"tokenize text=a~/b", "a~/b", "tokenize text=a~/b"},
+        {"tokenize text=~bob/b", "~bob/b", "tokenize text=~bob/b"},
+        {"tokenize text=./~/b", "./~/b", "tokenize text=./~/b"},
+    };
+    setenv("HOME", "/my home", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_call *call = parse(cases[i].typed);
+        assert_string_equal(pl_call_value(call, "text"), cases[i].value);
+        assert_string_equal(call->text, cases[i].text);
+        pl_call_destroy(call);
+    }
+    pl_call *call = parse("open ~ inputs=~/x");
+    assert_string_equal(call->words[0], "/my home");
+    assert_string_equal(pl_call_value(call, "inputs"), "/my home/x");
+    assert_string_equal(call->text, "open '/my home' inputs='/my home/x'");
+    pl_call_destroy(call);
+    call = parse("layers on=~/x"); /* no path */
+    assert_string_equal(pl_call_value(call, "on"), "~/x");
+    pl_call_destroy(call);
+    unsetenv("HOME");
+    call = parse("plot channels file=~/x.png");
+    assert_string_equal(pl_call_value(call, "file"), "~/x.png");
+    pl_call_destroy(call);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_unclosed_quote),
         cmocka_unit_test(test_words_then_keys),
         cmocka_unit_test(test_quoted_words_are_positional),
+        cmocka_unit_test(test_paths_in_the_home_folder),
         cmocka_unit_test(test_values_keep_what_follows_the_first_equals_sign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
