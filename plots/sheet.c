@@ -38,27 +38,48 @@ static pl_status check_fit(const pl_figure *a, const pl_figure *b, bool x, pl_er
     return PL_OK;
 }
 
-/* Panels first, first + step, ... (count of them). */
+/* The author's range of a panel's axis: xlim or ylim. */
+static pl_option_RANGE limits_of(const pl_sheet *sheet, size_t panel, bool x)
+{
+    const pl_figure_options *own = sheet->options != NULL ? &sheet->options[panel] : NULL;
+    return own == NULL ? (pl_option_RANGE){0} : x ? own->xlim : own->ylim;
+}
+
+/* Panels first, first + step, ... (count of them).  An end that a panel's author gave is the end of
+ * all, the widest of several; else it spans all data. */
 static pl_status share_line(pl_sheet *sheet, size_t first, size_t step, size_t count, bool x,
                             pl_error *err)
 {
-    double lo = INFINITY;
-    double hi = -INFINITY;
+    double lo = INFINITY, hi = -INFINITY;
+    double given_lo = INFINITY, given_hi = -INFINITY;
     for (size_t i = 0; i < count; i++) {
         const pl_figure *figure = &sheet->panels[first + i * step];
         const pl_axis *axis = x ? &figure->x : &figure->y;
+        const pl_option_RANGE limits = limits_of(sheet, first + i * step, x);
         pl_status status = check_fit(&sheet->panels[first], figure, x, err);
         if (status != PL_OK) {
             return status;
         }
         lo = fmin(lo, axis->lo);
         hi = fmax(hi, axis->hi);
+        given_lo = limits.given && limits.has_lo ? fmin(given_lo, axis->lo) : given_lo;
+        given_hi = limits.given && limits.has_hi ? fmax(given_hi, axis->hi) : given_hi;
+    }
+    const bool cropped = isfinite(given_lo) || isfinite(given_hi);
+    lo = isfinite(given_lo) ? given_lo : lo;
+    hi = isfinite(given_hi) ? given_hi : hi;
+    if (!(lo < hi)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "figure: the %s axes share %g to %g by the panels' %s=, expected a "
+                            "rising range",
+                            x ? "x" : "y", lo, hi, x ? "xlim" : "ylim");
     }
     for (size_t i = 0; i < count; i++) {
         pl_figure *figure = &sheet->panels[first + i * step];
         pl_axis *axis = x ? &figure->x : &figure->y;
         axis->lo = lo;
         axis->hi = hi;
+        axis->cropped = axis->cropped || cropped;
     }
     return PL_OK;
 }

@@ -66,6 +66,25 @@ static void shared_axes_have_one_range(void **state)
     pl_check_ok(pl_sheet_share(&sheet, &err), err);
     expect_close(panels[0].x.hi, 9, 0);
     expect_close(panels[1].x.lo, 0, 0);
+    /* A panel's own limits are those of all; the other end spans the data. */
+    pl_figure_options options[2] = {0};
+    options[0].xlim = (pl_option_RANGE){.given = true, .has_lo = true, .lo = 1.5};
+    panels[0].x.lo = 1.5;
+    panels[0].x.hi = 4;
+    panels[1].x.hi = 9;
+    panels[1].x.lo = 0;
+    sheet.options = options;
+    pl_check_ok(pl_sheet_share(&sheet, &err), err);
+    for (size_t i = 0; i < 2; i++) {
+        expect_close(panels[i].x.lo, 1.5, 0);
+        expect_close(panels[i].x.hi, 9, 0);
+        assert_true(panels[i].x.cropped);
+    }
+    options[1].xlim = (pl_option_RANGE){.given = true, .has_hi = true, .hi = 1};
+    panels[1].x.lo = 0;
+    panels[1].x.hi = 1;
+    assert_int_equal(pl_sheet_share(&sheet, &err), PL_ERR_USAGE);
+    pl_check_says(err, "the x axes share 1.5 to 1 by the panels' xlim=");
     panels[1].x.log = true;
     assert_int_equal(pl_sheet_share(&sheet, &err), PL_ERR_USAGE);
     pl_check_says(err, "cannot be shared");
