@@ -112,7 +112,8 @@ void pl_config_frequencies(const pl_config *config, size_t length, float *out);
  * than the original positions (phi3's long RoPE).  False if the config has none. */
 bool pl_config_other_frequencies(const pl_config *config, float *out);
 
-/* The longest window of tokens: max_positions, times the factor of dynamic scaling. */
+/* The longest window of tokens: max_positions, times the factor of dynamic scaling;
+ * of YaRN the original positions times its factor, where that is more. */
 size_t pl_config_longest(const pl_config *config);
 
 /* Identity of all that the forward pass takes from a config: the same weights with another config

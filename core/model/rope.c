@@ -84,8 +84,12 @@ static double dynamic_theta(const pl_config *config, size_t length)
 
 size_t pl_config_longest(const pl_config *config)
 {
-    double longest = (double)config->max_positions * config->rope_factor;
-    return config->rope == PL_ROPE_DYNAMIC ? (size_t)fmin(longest, 1 << 24) : config->max_positions;
+    const bool yarn = config->rope == PL_ROPE_YARN;
+    const size_t from = yarn ? config->rope_original_positions : config->max_positions;
+    const double longest = fmin((double)from * config->rope_factor, 1 << 24);
+    const bool stretched = yarn || config->rope == PL_ROPE_DYNAMIC;
+    return stretched && longest > (double)config->max_positions ? (size_t)longest
+                                                                : config->max_positions;
 }
 
 void pl_config_frequencies(const pl_config *config, size_t length, float *out)

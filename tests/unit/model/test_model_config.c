@@ -176,21 +176,25 @@ static void yarn_takes_the_stated_factor(void **state)
     static const struct {
         const char *config;
         double factor;
+        size_t longest; /* the original positions times the factor, or those stated */
     } cases[] = {
         {"{\"max_position_embeddings\": 256, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": "
          "4.0,"
          "\"original_max_position_embeddings\": 256}}",
-         4},
+         4, 1024},
         {"{\"max_position_embeddings\": 512, \"rope_parameters\": {\"rope_type\": \"yarn\","
          "\"factor\": 8, \"rope_theta\": 1e4, \"original_max_position_embeddings\": 256}}",
-         8},
+         8, 2048},
         {"{\"max_position_embeddings\": 768, \"rope_scaling\": {\"type\": \"yarn\","
          "\"original_max_position_embeddings\": 256}}",
-         3},
+         3, 768},
         {"{\"max_position_embeddings\": 512, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": "
          "null,"
          "\"original_max_position_embeddings\": 256}}",
-         2},
+         2, 512},
+        {"{\"max_position_embeddings\": 768, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, "
+         "\"original_max_position_embeddings\": 256}}",
+         2, 768},
     };
     enum { WAVES = 8 };
     /* Waves that turn more than 32 times in 256 positions stay, those that turn less than once are
@@ -205,6 +209,7 @@ static void yarn_takes_the_stated_factor(void **state)
         pl_check_ok(read(cases[i].config, &config, &err), err);
         expect_close(config.rope_factor, cases[i].factor, 1e-12);
         expect_close(config.rope_amplitude, 0.1 * log(cases[i].factor) + 1, 1e-12);
+        assert_int_equal(pl_config_longest(&config), cases[i].longest);
         pl_config_frequencies(&config, 0, found);
         for (size_t k = 0; k < WAVES; k++) {
             const double plain = pow(1e4, -(double)k / WAVES),
