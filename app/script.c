@@ -381,10 +381,30 @@ static pl_status expand_tags(pl_call *call, const pl_state *state, pl_error *err
     return status;
 }
 
+/* A path that was left out, as by Enter behind `text=`. */
+static pl_status check_paths(const pl_call *call, pl_error *err)
+{
+    for (size_t i = 0; i < call->n_words; i++) {
+        if (call->words[i][0] == '\0' && is_path(call->command, "", SIZE_MAX)) {
+            return pl_error_set(err, PL_ERR_USAGE, "%s: expected a path, found an empty word",
+                                call->command->name);
+        }
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        const char *name = call->names[i];
+        if (call->values[i][0] == '\0' && is_path(call->command, name, strlen(name))) {
+            return pl_error_set(err, PL_ERR_USAGE, "%s: %s= is empty, expected a path",
+                                call->command->name, name);
+        }
+    }
+    return PL_OK;
+}
+
 pl_status pl_call_run(pl_call *call, pl_context cx, pl_error *err)
 {
     const unsigned before = pl_memory_failures();
-    pl_status status = expand_tags(call, cx.state, err);
+    pl_status status = check_paths(call, err);
+    PL_THEN(expand_tags(call, cx.state, err));
     if (status == PL_OK && call->command->run != NULL) {
         status = call->command->run(call, cx, err);
     }

@@ -84,6 +84,17 @@ static pl_status list_all(const pl_call *call, pl_context cx, pl_side side, size
     return status;
 }
 
+static pl_status check_glob(const pl_call *call, const pl_model *model, pl_error *err)
+{
+    const char *glob = pl_call_value(call, "on");
+    bool found = glob == NULL;
+    for (size_t i = 0; !found && i < pl_model_layer_count(model); i++) {
+        found = pl_model_layer_matches(model, i, glob);
+    }
+    return found ? PL_OK
+                 : pl_error_set(err, PL_ERR_NOT_FOUND, "outliers: no layer matches on=%s", glob);
+}
+
 static pl_status run_outliers(pl_call *call, pl_context cx, pl_error *err)
 {
     size_t side = PL_SIDE_INPUT, top = 0;
@@ -95,6 +106,7 @@ static pl_status run_outliers(pl_call *call, pl_context cx, pl_error *err)
     if (status == PL_OK && !all && pl_call_value(call, "on") != NULL) {
         status = pl_error_set(err, PL_ERR_USAGE, "outliers: on= goes with `all`");
     }
+    PL_THEN(check_glob(call, cx.state->source->model, err));
     PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(all ? list_all(call, cx, (pl_side)side, top, list, err)
                 : list_layer(call, cx, (pl_side)side, top, list, err));

@@ -519,9 +519,9 @@ static pl_status make_folder(pl_exporter *x, pl_error *err)
 /* Whether the file system has room for what will be written, before hours of it. */
 static pl_status check_room(const pl_exporter *x, pl_error *err)
 {
-    enum { BESIDE = 32 << 20 }; /* tokenizer, header and the like */
+    const uint64_t beside = 32000000; /* tokenizer, header and the like */
     struct statvfs fs;
-    uint64_t need = BESIDE + x->need;
+    uint64_t need = x->need;
     for (size_t i = 0; i < x->n_items; i++) {
         const pl_export_item *it = &x->items[i];
         need += it->packed ? 0 : pl_export_elements(it) * pl_dtype_block_bytes(it->dtype);
@@ -529,13 +529,15 @@ static pl_status check_room(const pl_exporter *x, pl_error *err)
             need += pl_pack_part_bytes(&it->parts[p]);
         }
     }
-    if (statvfs(x->made.path, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= need) {
+    if (statvfs(x->made.path, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= need + beside) {
         return PL_OK; /* what cannot be asked is found out by writing */
     }
-    return pl_error_set(err, PL_ERR_IO,
-                        "%s: the export takes about %llu MB, and its file system has %llu MB left",
-                        x->spec->folder, (unsigned long long)(need / 1000000),
-                        (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize / 1000000));
+    return pl_error_set(
+        err, PL_ERR_IO,
+        "%s: the export takes about %.3g MB and wants %llu MB to spare; its file system "
+        "has %llu MB left",
+        x->spec->folder, (double)need / 1e6, (unsigned long long)beside / 1000000,
+        (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize / 1000000));
 }
 
 static void count_files(pl_exporter *x)

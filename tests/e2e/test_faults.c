@@ -349,8 +349,10 @@ static void test_export_asks_for_room(void **ctx)
     run r = run_demo(script);
     unsetenv("PLANISH_FAULT_ROOM");
     clear_fault();
-    run_check_refused(&r, script,
-                      "no-room: the export takes about 35 MB, and its file system has 1 MB left");
+    run_check_refused(
+        &r, script,
+        "no-room: the export takes about 2.2 MB and wants 32 MB to spare; its file system has "
+        "1 MB left");
     run_free(&r);
     assert_int_not_equal(access(run_path("no-room"), F_OK), 0);
 }

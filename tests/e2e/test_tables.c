@@ -121,12 +121,19 @@ static void test_nearest_massive(void **ctx)
     run_free(&r);
 }
 
+static void test_no_layer_matches(void **ctx)
+{
+    (void)ctx;
+    run r = run_demo("outliers all on=*.typo");
+    run_check_failed(&r, 1, "outliers: no layer matches on=*.typo");
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_latex),
-        cmocka_unit_test(test_values_in_quotes),
-        cmocka_unit_test(test_what_is_no_table),
+        cmocka_unit_test(test_no_layer_matches), cmocka_unit_test(test_latex),
+        cmocka_unit_test(test_values_in_quotes), cmocka_unit_test(test_what_is_no_table),
         cmocka_unit_test(test_nearest_massive),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

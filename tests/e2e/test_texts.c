@@ -278,9 +278,26 @@ static void info_names_what_rules(void **ctx)
     }
 }
 
+static void test_a_path_that_was_left_out(void **ctx)
+{
+    (void)ctx;
+    static const char *const cases[][2] = {
+        {"calibrate text=", "calibrate: text= is empty, expected a path"},
+        {"tokenize text=''", "tokenize: text= is empty, expected a path"},
+        {"plot channels file=", "plot: file= is empty, expected a path"},
+        {"open ''", "open: expected a path, found an empty word"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run r = run_demo(cases[i][0]);
+        run_check_failed(&r, 1, cases[i][1]);
+        run_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_path_that_was_left_out),
         cmocka_unit_test(a_gguf_without_add_bos_token),
         cmocka_unit_test(special_tokens_in_front),
         cmocka_unit_test(patterns_are_read_as_oniguruma_reads_them),
