@@ -264,6 +264,11 @@ static pl_status set_limits(const pl_option_RANGE *range, const char *name, pl_a
                             "%g)",
                             name, lo, hi, axis->lo, axis->hi);
     }
+    if (lo > axis->hi || hi < axis->lo) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s=: from %g to %g there is nothing: the data's own range is %g to %g",
+                            name, lo, hi, axis->lo, axis->hi);
+    }
     axis->lo = lo;
     axis->hi = hi;
     axis->cropped = true;

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { FORM_BLOCKS, FORM_ROLES, FORM_SHARES = 7 };
+enum { FORM_BLOCKS, FORM_ROLES, FORM_SHARES = 7, RANK = 16 };
 
 /* The scores of the forms behind these. */
 static const pl_column form_scores[] = {[2] = PL_COLUMN_ERROR, PL_COLUMN_ROUNDED_ERROR,
@@ -59,8 +59,8 @@ static pl_status read_costs(pl_context cx, layer_costs *c, pl_error *err)
     PL_THEN(pl_sensitivity_check(cx.lab, cx.state, "sensitivity", false, err));
     return status == PL_OK && c->known == 0
                ? pl_error_set(err, PL_ERR_STATE,
-                              "sensitivity: what the layers cost the model is not measured: `solve "
-                              "all`, then `sensitivity`")
+                              "sensitivity: what each layer costs the model is not measured: "
+                              "`solve all`, then `sensitivity` with unit=layer, mode=only")
                : status;
 }
 
@@ -189,11 +189,20 @@ static pl_status fit_scores(const layer_costs *c, pl_column column, pl_axis *axi
     return PL_OK;
 }
 
+static void put_rank(double rho, char out[RANK])
+{
+    char number[RANK];
+    snprintf(number, sizeof number, "%.2f", rho);
+    pl_text_minus(number, out, RANK);
+}
+
 /* Behind the title, where no line of facts stands beside the figure. */
 static pl_status say_rank(double rho, pl_figure *out, pl_error *err)
 {
+    char number[RANK];
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s, rank correlation %.2f", out->title, rho);
+    put_rank(rho, number);
+    pl_buf_printf(&title, "%s, rank correlation %s", out->title, number);
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_figure_text(&out->title, title.data, err));
     pl_buf_deinit(&title);
@@ -294,8 +303,10 @@ static pl_status make_shares(pl_context cx, bool paper, layer_costs *c, pl_figur
     PL_THEN(add_shares(c, "moved stream", PL_TONE_AFTER, &by_estimate, out, err));
     PL_THEN(add_diagonal(out, err));
     if (status == PL_OK && paper) {
-        pl_buf_printf(&title, "%s, rank correlation %.2f and %.2f", out->title, by_error,
-                      by_estimate);
+        char error[RANK], estimate[RANK];
+        put_rank(by_error, error);
+        put_rank(by_estimate, estimate);
+        pl_buf_printf(&title, "%s, rank correlation %s and %s", out->title, error, estimate);
         status = pl_buf_check(&title, err);
         PL_THEN(pl_figure_text(&out->title, title.data, err));
     }

@@ -110,6 +110,25 @@ static void test_estimate_ranks(void **ctx)
     char *csv = run_read(run_path("roles.csv"), &size);
     assert_non_null(strstr(csv, "down_proj"));
     free(csv);
+    run other = run_demo("method rtn bits=6; solve all sequential=no; sensitivity unit=role "
+                         "length=128 windows=2; plot sensitivity form=roles file=x.png");
+    run_check_failed(&other, 1, "then `sensitivity` with unit=layer");
+    run_free(&other);
+    /* The title has a minus sign, U+2212, as the axes have. */
+    snprintf(script, sizeof script,
+             "method rtn bits=3; solve all sequential=no; sensitivity length=128 windows=2; "
+             "plot sensitivity form=input_ratio file='%s'",
+             run_path("minus.pdf"));
+    run minus = run_demo(script);
+    run_check_keys(run_last(&minus), "file");
+    run_free(&minus);
+    char *pdf = run_read(run_path("minus.pdf"), &size);
+    const char *title = memmem(pdf, size, "/Title <FEFF", 12);
+    assert_non_null(title);
+    const char *end = memchr(title, '>', size - (size_t)(title - pdf));
+    assert_non_null(end);
+    assert_non_null(memmem(title, (size_t)(end - title), "002022120030002E", 16)); /* " -0." */
+    free(pdf);
     run none = run_demo("method rtn bits=5; solve 0.q_proj; plot sensitivity file=x.png");
     run_check_failed(&none, 1, "`solve all`, then `sensitivity`");
     run_free(&none);

@@ -117,6 +117,8 @@ static void what_a_figure_cannot_have_is_refused(void **state)
         bool log, table;
     } bad[] = {
         {"ylim", "0:1", "ylim=: the axis is logarithmic, expected limits above 0", true, false},
+        {"xlim", "99:100", "xlim=: from 99 to 100 there is nothing: the data's own range is", false,
+         false},
         {"xlim", "99:", "xlim=: from 99 to 19.5, expected a rising range", false, false},
         {"names", "after2=x", "names=: no series is \"after2\"; the figure has 1 (", false, false},
         {"names", "1=\\foo", "names=: \\foo is not known", false, false},
