@@ -142,6 +142,14 @@ static void gemma3_does_not_cap_its_scores(void **state)
         pl_check_ok(read(cases[i].config, &config, &err), err);
         expect_close(config.attention_cap, cases[i].cap, 0);
         expect_close(config.logits_cap, 3, 0);
+        /* llama.cpp reads the cap of gemma2's logits alone. */
+        pl_gguf_keys keys = {0};
+        const pl_status status = pl_config_to_gguf(&config, &keys, &err);
+        assert_int_equal(status, cases[i].cap > 0 ? PL_OK : PL_ERR_UNSUPPORTED);
+        if (status != PL_OK) {
+            pl_check_says(err, "llama.cpp's gemma3 has no key for caps of scores and logits");
+        }
+        pl_gguf_keys_deinit(&keys);
     }
 }
 
@@ -557,6 +565,7 @@ static void every_architectures_config_reads_back(void **state)
         "{\"model_type\": \"olmo2\"}",
         "{\"model_type\": \"gemma2\", \"query_pre_attn_scalar\": 144}",
         "{\"model_type\": \"gemma2\", \"attn_logit_softcapping\": null}",
+        "{\"model_type\": \"gemma3_text\", \"final_logit_softcapping\": 3}",
         "{\"model_type\": \"gemma3_text\", \"rope_local_base_freq\": 500, \"rope_scaling\":"
         "{\"rope_type\": \"linear\", \"factor\": 8}}",
         "{\"model_type\": \"mixtral\", \"num_local_experts\": 8, \"num_experts_per_tok\": 2}",
