@@ -321,12 +321,15 @@ static bool next_value(const char **at, const char *end, const char *name, pl_bu
         return false;
     }
     value += strlen(name);
-    const bool quoted = value < end && *value == '\'';
-    value += quoted;
-    const char *stop = memchr(value, quoted ? '\'' : ' ', (size_t)(end - value));
-    stop = stop != NULL ? stop : end;
-    pl_buf_append(out, value, (size_t)(stop - value));
-    *at = stop;
+    while (value < end && *value != ' ') {
+        const bool quoted = *value == '\'' || *value == '"';
+        const char *stop =
+            quoted ? memchr(value + 1, *value, (size_t)(end - value - 1)) : value + 1;
+        stop = stop != NULL ? stop : end;
+        pl_buf_append(out, value + quoted, (size_t)(stop - value) - quoted);
+        value = stop + (quoted && stop < end);
+    }
+    *at = value;
     return true;
 }
 
@@ -346,13 +349,14 @@ static void put_text_and_windows(const writer *w, const char *line, const char *
 {
     pl_buf name = {0};
     const char *at = line;
-    const char *none = memmem(line, (size_t)(end - line), " windows=0", 10);
-    if (none != NULL && (none + 10 == end || none[10] == ' ')) {
-        put_label_words(w, "all");
-    } else {
-        put_value(w, line, end, " windows=", "some");
-    }
-    put_label_words(w, " windows of ");
+    pl_buf windows = {0};
+    next_value(&line, end, " windows=", &windows);
+    line = at;
+    const char *count = windows.data != NULL ? windows.data : "some";
+    put_label_words(w, strcmp(count, "0") == 0 ? "all" : count);
+    put_label_words(w, strcmp(count, "1") == 0 ? " window of " : " windows of ");
+    w->out->failed = w->out->failed || windows.failed;
+    pl_buf_deinit(&windows);
     put_value(w, line, end, " length=", "512");
     put_label_words(w, " tokens of ");
     bool any = false;
@@ -369,29 +373,50 @@ static void put_text_and_windows(const writer *w, const char *line, const char *
     }
 }
 
-/* "Measured on 2 windows of 512 tokens of test.txt, protocol gptq." of the commands that measured.
+/* "Measured on 2 windows of 512 tokens of test.txt, protocol gptq. " of a command that measured, or
+ * what it was calibrated on; nothing of another one, as of an allocation by the layers' own errors.
  */
-static void put_measured_sentences(const writer *w, const char *commands, bool calibrated)
+static void put_measured_sentence(const writer *w, const char *line, const char *end,
+                                  bool calibrated)
 {
     static const char *const scoring[] = {"compare ", "sensitivity ", "allocate "};
+    const size_t size = (size_t)(end - line);
+    bool scores = memmem(line, size, " windows=", 9) != NULL &&
+                  memmem(line, size, " metric=error", 13) == NULL;
+    bool known = false;
+    for (size_t i = 0; i < sizeof scoring / sizeof *scoring; i++) {
+        known = known || strncmp(line, scoring[i], strlen(scoring[i])) == 0;
+    }
+    scores = scores && known;
+    if (!calibrated && strncmp(line, "calibrate ", 10) == 0) {
+        put_label_words(w, "The calibration is of ");
+        put_text_and_windows(w, line, end, "calibration.txt");
+        put_label_words(w, ". ");
+    } else if (scores) {
+        put_label_words(w, "Measured on ");
+        put_text_and_windows(w, line, end, "evaluation.txt");
+        put_label_words(w, ", protocol ");
+        put_value(w, line, end, " protocol=", "gptq");
+        put_label_words(w, ". ");
+    }
+}
+
+/* Each sentence once, however many commands say it. */
+static void put_measured_sentences(const writer *w, const char *commands, bool calibrated)
+{
+    const size_t start = w->out->size;
     for (const char *line = commands, *end = NULL; line != NULL && *line != '\0';
          line = *end == '\n' ? end + 1 : end) {
         end = line + strcspn(line, "\n");
-        bool scores = false;
-        for (size_t i = 0; i < sizeof scoring / sizeof *scoring; i++) {
-            scores = scores || strncmp(line, scoring[i], strlen(scoring[i])) == 0;
+        pl_buf sentence = {0};
+        const writer one = {&sentence, w->latex};
+        put_measured_sentence(&one, line, end, calibrated);
+        if (sentence.size > 0 &&
+            (w->out->size <= start || strstr(w->out->data + start, sentence.data) == NULL)) {
+            pl_buf_puts(w->out, sentence.data);
         }
-        if (!calibrated && strncmp(line, "calibrate ", 10) == 0) {
-            put_label_words(w, "The calibration is of ");
-            put_text_and_windows(w, line, end, "calibration.txt");
-            put_label_words(w, ". ");
-        } else if (scores && memmem(line, (size_t)(end - line), " windows=", 9) != NULL) {
-            put_label_words(w, "Measured on ");
-            put_text_and_windows(w, line, end, "evaluation.txt");
-            put_label_words(w, ", protocol ");
-            put_value(w, line, end, " protocol=", "gptq");
-            put_label_words(w, ". ");
-        }
+        w->out->failed = w->out->failed || sentence.failed;
+        pl_buf_deinit(&sentence);
     }
 }
 

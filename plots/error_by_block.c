@@ -42,7 +42,9 @@ typedef struct tally {
     const char *names[PL_ROLE_COUNT];
 } tally;
 
-static pl_status take_reports(pl_context cx, int form, tally *t, pl_error *err)
+/* way: how the settings before were measured, for FORM_KL. */
+static pl_status take_reports(pl_context cx, int form, pl_sensitivity_way *way, tally *t,
+                              pl_error *err)
 {
     const pl_model *model = cx.state->source->model;
     pl_status status = PL_OK;
@@ -79,7 +81,7 @@ static pl_status take_reports(pl_context cx, int form, tally *t, pl_error *err)
         PL_THEN(pl_task_tick(cx.task, err));
     }
     return status == PL_OK && form == FORM_KL
-               ? pl_sensitivity_check(cx.lab, cx.state, "error_by_block", false, err)
+               ? pl_sensitivity_check(cx.lab, cx.state, "error_by_block", false, way, err)
                : status;
 }
 
@@ -282,6 +284,7 @@ typedef struct lines {
     size_t role;
     pl_figure *out;
     size_t count;
+    pl_sensitivity_way way; /* how what is drawn so far was measured */
 } lines;
 
 static pl_status add_one_setting(void *ctx, const char *name, pl_error *err)
@@ -296,7 +299,7 @@ static pl_status add_one_setting(void *ctx, const char *name, pl_error *err)
                             PL_MAX_KEPT);
     }
     pl_status status = setting_state(l->cx.state, name, l->request->paper, &own, &label, err);
-    PL_THEN(take_reports(pl_with_state(l->cx, &own), l->request->form, &t, err));
+    PL_THEN(take_reports(pl_with_state(l->cx, &own), l->request->form, &l->way, &t, err));
     PL_THEN(add_setting_line(&t, l->role, label.data, l->out, err));
     if (status == PL_OK && l->out->n_series > before) {
         status = tell_apart(l->out, label.data, name, err);
@@ -315,7 +318,7 @@ static pl_status add_roles(pl_context cx, const pl_request *request, size_t only
                            pl_error *err)
 {
     tally t = {0};
-    pl_status status = take_reports(cx, request->form, &t, err);
+    pl_status status = take_reports(cx, request->form, NULL, &t, err);
     if (status == PL_OK && t.known == 0) {
         status = say_unknown(request->form, err);
     }
@@ -360,6 +363,7 @@ static pl_status make_error_by_block(pl_context cx, const pl_request *request, p
         pl_fit_y(out, true, 0);
     }
     pl_buf_deinit(&title);
+    pl_buf_deinit(&l.way.said);
     return status;
 }
 

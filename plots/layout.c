@@ -335,8 +335,8 @@ static void wrap_texts(const pl_figure *figure, pl_layout *layout, pl_fonts *fon
 
 double pl_layout_floor(const pl_layout *layout, const pl_wrapped *label, double top)
 {
-    const bool fits = top + label->width <= layout->floor;
-    return fits ? layout->floor : layout->height - layout->pad;
+    const double end = fmax(top + label->width, layout->floor);
+    return fmin(end, layout->height - layout->pad);
 }
 
 /* Above the plot: title and letter. */

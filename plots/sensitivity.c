@@ -56,7 +56,7 @@ static pl_status read_costs(pl_context cx, layer_costs *c, pl_error *err)
         }
         status = pl_task_tick(cx.task, err);
     }
-    PL_THEN(pl_sensitivity_check(cx.lab, cx.state, "sensitivity", false, err));
+    PL_THEN(pl_sensitivity_check(cx.lab, cx.state, "sensitivity", false, NULL, err));
     return status == PL_OK && c->known == 0
                ? pl_error_set(err, PL_ERR_STATE,
                               "sensitivity: what each layer costs the model is not measured: "
@@ -156,7 +156,7 @@ static pl_status read_layer_scores(pl_context cx, pl_column column, layer_costs 
     pl_status status = rows == NULL ? pl_error_memory(err, "a figure")
                                     : pl_layer_rows(cx, 0, c->layers, rows, err);
     if (status == PL_OK && column == PL_COLUMN_KL_ESTIMATE) {
-        status = pl_sensitivity_check(cx.lab, cx.state, "sensitivity", true, err);
+        status = pl_sensitivity_check(cx.lab, cx.state, "sensitivity", true, NULL, err);
     }
     for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
         c->score[i] = pl_layer_number(&rows[i], column, pl_state_result(cx.state, i));

@@ -96,7 +96,7 @@ static void warn_of_costs(pl_context cx, const listing *l)
     pl_error why = {0};
     for (size_t i = 0; i < 2; i++) {
         if (lists(l, columns[i]) &&
-            pl_sensitivity_check(cx.lab, cx.state, "layers", i == 1, &why) != PL_OK) {
+            pl_sensitivity_check(cx.lab, cx.state, "layers", i == 1, NULL, &why) != PL_OK) {
             pl_lab_warn(cx.lab, why.message);
         }
     }

@@ -65,7 +65,7 @@ static pl_status put_session(pl_report_draft *draft, pl_error *err)
     pl_state_commands(state, true, &commands);
     pl_status status = pl_report_measuring(draft, &commands, err);
     pl_error why = {0};
-    if (pl_sensitivity_check(draft->cx.lab, state, "report", false, &why) != PL_OK) {
+    if (pl_sensitivity_check(draft->cx.lab, state, "report", false, NULL, &why) != PL_OK) {
         pl_lab_warn(draft->cx.lab, why.message);
     }
     pl_sensitivity_commands(draft->cx.lab, state, &commands);

@@ -171,7 +171,7 @@ static bool knows_costs(const pl_report_draft *draft)
 {
     const pl_context cx = draft->cx;
     return knows_any(draft, PL_COLUMN_KL) &&
-           pl_sensitivity_check(cx.lab, cx.state, "report", false, NULL) == PL_OK;
+           pl_sensitivity_check(cx.lab, cx.state, "report", false, NULL, NULL) == PL_OK;
 }
 
 static bool meets(const pl_report_draft *draft, unsigned needs)

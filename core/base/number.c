@@ -70,7 +70,8 @@ static void put_decimals(double value, int decimals, char *out, size_t capacity)
     } else {
         snprintf(text, sizeof text, "%.*f", decimals, value);
     }
-    pl_text_minus(text, out, capacity);
+    const bool nothing = strpbrk(text, "123456789") == NULL; /* "-0.000" */
+    pl_text_minus(text + (nothing && text[0] == '-'), out, capacity);
 }
 
 void pl_format_measured(double value, double error, char out[PL_MEASURED_TEXT])

@@ -358,6 +358,7 @@ static void put_latex_number(pl_buf *out, const char *text)
 static bool is_number(const char *text)
 {
     char *end = NULL;
+    text += strncmp(text, "\u2212", 3) == 0 ? 3 : 0; /* a real minus */
     strtod(text, &end);
     return (end != text && *end == '\0') || strstr(text, "±") != NULL;
 }

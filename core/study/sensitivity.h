@@ -61,10 +61,17 @@ PL_NODISCARD pl_status pl_sensitivity_look(pl_context cx, size_t first, size_t c
 double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result);
 /* The same for the estimate. */
 double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result);
-/* Whether those of all layers compare: measured (or estimated) on the same windows of one text.
- * PL_ERR_STATE with `who` and two of the commands where not. */
+/* How losses were measured; {0}: not known yet.  The caller deinits `said`. */
+typedef struct pl_sensitivity_way {
+    pl_id how;
+    pl_buf said; /* the command */
+} pl_sensitivity_way;
+
+/* Whether those of all layers compare: measured (or estimated) on the same windows of one text, and
+ * as *way says, which is set by the first that is found (NULL: of this state alone).  PL_ERR_STATE
+ * with `who` and two of the commands where not. */
 PL_NODISCARD pl_status pl_sensitivity_check(pl_lab *lab, const pl_state *state, const char *who,
-                                            bool estimated, pl_error *err);
+                                            bool estimated, pl_sensitivity_way *way, pl_error *err);
 /* The commands that measured or estimated the losses of the state's layers, each once, a line each,
  * appended. */
 void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out);

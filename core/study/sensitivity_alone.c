@@ -107,11 +107,11 @@ double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result)
 }
 
 pl_status pl_sensitivity_check(pl_lab *lab, const pl_state *state, const char *who, bool estimated,
-                               pl_error *err)
+                               pl_sensitivity_way *way, pl_error *err)
 {
     const char *what = estimated ? ESTIMATED : ALONE;
-    pl_id first = {0};
-    pl_buf as = {0};
+    pl_sensitivity_way own = {0};
+    way = way != NULL ? way : &own;
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
         const pl_id *result = pl_state_result(state, i);
@@ -122,21 +122,20 @@ pl_status pl_sensitivity_check(pl_lab *lab, const pl_state *state, const char *w
             pl_buf_deinit(&said); /* versions before did not say how */
             continue;
         }
-        if (pl_id_equal(first, (pl_id){0})) {
-            first = how;
-            as = said;
+        if (pl_id_equal(way->how, (pl_id){0})) {
+            *way = (pl_sensitivity_way){how, said};
             continue;
         }
-        if (!pl_id_equal(first, how)) {
+        if (!pl_id_equal(way->how, how)) {
             status = pl_error_set(err, PL_ERR_STATE,
                                   "%s: the layers were measured in several ways, `%s` and `%s`, "
                                   "which do not compare: one `sensitivity` for all of them",
-                                  who, as.data != NULL ? as.data : "",
+                                  who, way->said.data != NULL ? way->said.data : "",
                                   said.data != NULL ? said.data : "");
         }
         pl_buf_deinit(&said);
     }
-    pl_buf_deinit(&as);
+    pl_buf_deinit(&own.said);
     return status;
 }
 

@@ -48,7 +48,7 @@ static void multiply_tile(const product *p, size_t first, size_t rows, size_t le
  * another way at another place of a tile, and the bytes shall not depend on who makes them. */
 static size_t tile_side(size_t side)
 {
-    enum { MOST = 256, UNIT = 16 /* rows or columns that a kernel keeps in registers */ };
+    enum { MOST = 288, UNIT = 16 /* rows or columns that a kernel keeps in registers */ };
     const size_t pieces = (side + MOST - 1) / MOST;
     return pieces <= 1 ? side : ((side + pieces - 1) / pieces + UNIT - 1) / UNIT * UNIT;
 }

@@ -322,8 +322,16 @@ static void test_costs_of_several_texts(void **ctx)
         run_check_failed(&r, 1, "the layers were measured in several ways, `sensitivity");
         run_free(&r);
     }
+    /* Nor are those of two kept settings in one figure. */
+    run r =
+        run_demo("method rtn bits=2; solve all sequential=no; sensitivity length=128 windows=2; "
+                 "keep a; method rtn bits=4; solve all sequential=no; "
+                 "sensitivity length=128 windows=1; "
+                 "plot error_by_block form=kl settings=a,now file=x.png");
+    run_check_failed(&r, 1, "the layers were measured in several ways, `sensitivity");
+    run_free(&r);
     snprintf(script, sizeof script, "%slayers sort=kl top=2", measured);
-    run r = run_demo(script);
+    r = run_demo(script);
     assert_non_null(strstr(r.err, "which do not compare"));
     assert_int_equal(json_array_size(json_object_get(run_last(&r), "layers")), 2);
     run_free(&r);

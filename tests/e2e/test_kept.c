@@ -165,6 +165,9 @@ static void test_a_calibration_is_the_same_on_any_number_of_threads(void **ctx)
     (void)ctx;
     static const char *const threads[] = {"1", "2", "5"};
     char *sums[3];
+    if (!__builtin_cpu_supports("avx2")) {
+        skip();
+    }
     const char *asked = getenv("OPENBLAS_CORETYPE");
     char *before = asked != NULL ? strdup(asked) : NULL;
     setenv("OPENBLAS_CORETYPE", "Haswell", 1);

@@ -2,6 +2,7 @@
 #include "tests/e2e/run_planish.h"
 
 #include "core/base/text.h"
+#include "plots/page.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -307,15 +308,15 @@ static void test_another_name_of_the_model(void **ctx)
 {
     (void)ctx;
     static const char *const files[] = {"n.png", "n.pdf", "n.svg", "n.csv"};
-    free(run_shell("cp -r '%s' '%s'", run_demo_folder(), run_path("other")));
+    free(run_shell("cp -r '%s' '%s'", run_demo_folder(), run_path("o;ther")));
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char script[1024];
         snprintf(script, sizeof script, "plot histogram 1.k_proj file=%s", run_path(files[i]));
-        run r = RUN("--json", run_path("other"), "-c", script);
+        run r = RUN("--json", run_path("o;ther"), "-c", script);
         run_check_keys(run_last(&r), "file");
         run_free(&r);
     }
-    assert_int_equal(rename(run_path("other"), run_path("renamed")), 0);
+    assert_int_equal(rename(run_path("o;ther"), run_path("renamed")), 0);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char script[1024];
         snprintf(script, sizeof script, "rebuild %s", run_path(files[i]));
@@ -324,7 +325,7 @@ static void test_another_name_of_the_model(void **ctx)
         assert_true(json_is_true(json_object_get(run_last(&r), "same")));
         assert_int_equal(json_array_size(differs), 1);
         assert_string_equal(json_string_value(json_array_get(differs, 0)),
-                            "the model is called other in the file, renamed here");
+                            "the model is called o;ther in the file, renamed here");
         run_free(&r);
     }
     /* Another text besides is another figure, and named. */
@@ -335,6 +336,14 @@ static void test_another_name_of_the_model(void **ctx)
     assert_int_equal(r.status, 1);
     assert_non_null(strstr(r.out, "the file's Planish-Seed is another text"));
     assert_null(strstr(r.out, "bytes of the drawing"));
+    run_free(&r);
+    /* Who made it is named once. */
+    tamper("n.svg", "old-drawing.svg", "Planish-Drawing: " PL_DRAWING, "Planish-Drawing: 0");
+    snprintf(script, sizeof script, "rebuild %s", run_path("old-drawing.svg"));
+    r = RUN("--json", run_path("renamed"), "-c", script);
+    assert_int_equal(r.status, 1);
+    assert_non_null(strstr(r.out, "version of the drawing 0"));
+    assert_null(strstr(r.out, "is another text"));
     run_free(&r);
 }
 
@@ -411,6 +420,14 @@ static void test_what_the_numbers_depend_on(void **ctx)
          "method rtn bits=4; solve all; sensitivity windows=1 length=64;"
          "plot error_by_block form=kl settings=a,now",
          {"a not drawn, its costs not measured"}},
+        {"method none slot=precondition; method rtn bits=3;"
+         "allocate bits=3.2 metric=error windows=3 set=no; plot allocation",
+         {"windows of 512 tokens of calibration.txt. Made with"}},
+        {"method none slot=precondition; method rtn bits=3; solve all sequential=no;"
+         "sensitivity *.q_proj windows=1 length=64; sensitivity *.k_proj windows=1 length=64;"
+         "plot sensitivity",
+         {"calibration.txt. Measured on 1 window of 64 tokens of evaluation.txt, protocol gptq. "
+          "Made"}},
         {"calibrate windows=2; compare \"gptq bits={3,4}\" windows=2 length=128; plot comparison",
          {"The calibration is of 2 windows of 512 tokens of calibration.txt. ",
           "Measured on 2 windows of 128 tokens of evaluation.txt, protocol gptq. "}},

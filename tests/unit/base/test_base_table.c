@@ -117,7 +117,7 @@ static void test_latex_turns_numbers_right(void **state)
 {
     (void)state;
     static const char *const cells[2][4] = {
-        {"0.q_proj", "4.21", "-", "-"},
+        {"0.q_proj", "\u22124.21", "-", "-"},
         {"1.396\u00a0±\u00a00.025", "3", "0.989\u00a0±\u00a00.051*", ""}};
     pl_table table;
     pl_buf tex = {0};

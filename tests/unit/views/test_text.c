@@ -60,6 +60,8 @@ static void test_numbers_with_their_errors(void **state)
     check_measured(0, 0.5, "0.00\u00a0±\u00a00.50");
     check_measured(1.3955496, NAN, "1.3955");
     check_measured(-1.5, 0, "−1.5");
+    check_measured(-0.0004, 0.05, "0.000\u00a0±\u00a00.050");
+    check_measured(-12, 2200, "0\u00a0±\u00a02200");
     check_measured(1e20, 1e19, "1e+20");
     check_measured(NAN, 1, "");
 }
