@@ -337,8 +337,20 @@ static void put_value(const writer *w, const char *line, const char *end, const 
                       const char *otherwise)
 {
     pl_buf value = {0};
-    const bool found = next_value(&line, end, name, &value);
-    put_label_words(w, found && value.data != NULL ? value.data : otherwise);
+    next_value(&line, end, name, &value);
+    put_label_words(w, value.data != NULL ? value.data : otherwise);
+    w->out->failed = w->out->failed || value.failed;
+    pl_buf_deinit(&value);
+}
+
+/* "2 windows", "1 window" or "all windows" of a command's windows=. */
+static void put_windows_of(const writer *w, const char *line, const char *end)
+{
+    pl_buf value = {0};
+    next_value(&line, end, " windows=", &value);
+    const char *count = value.data != NULL ? value.data : "some";
+    put_label_words(w, strcmp(count, "0") == 0 ? "all" : count);
+    put_label_words(w, strcmp(count, "1") == 0 ? " window" : " windows");
     w->out->failed = w->out->failed || value.failed;
     pl_buf_deinit(&value);
 }
@@ -348,19 +360,12 @@ static void put_text_and_windows(const writer *w, const char *line, const char *
                                  const char *text)
 {
     pl_buf name = {0};
-    const char *at = line;
-    pl_buf windows = {0};
-    next_value(&line, end, " windows=", &windows);
-    line = at;
-    const char *count = windows.data != NULL ? windows.data : "some";
-    put_label_words(w, strcmp(count, "0") == 0 ? "all" : count);
-    put_label_words(w, strcmp(count, "1") == 0 ? " window of " : " windows of ");
-    w->out->failed = w->out->failed || windows.failed;
-    pl_buf_deinit(&windows);
+    bool any = false;
+    put_windows_of(w, line, end);
+    put_label_words(w, " of ");
     put_value(w, line, end, " length=", "512");
     put_label_words(w, " tokens of ");
-    bool any = false;
-    while (next_value(&at, end, " text=", &name)) {
+    while (next_value(&line, end, " text=", &name)) {
         put_label_words(w, any ? ", " : "");
         put_code(w, name.data != NULL ? name.data : "");
         w->out->failed = w->out->failed || name.failed;
@@ -381,13 +386,12 @@ static void put_measured_sentence(const writer *w, const char *line, const char 
 {
     static const char *const scoring[] = {"compare ", "sensitivity ", "allocate "};
     const size_t size = (size_t)(end - line);
-    bool scores = memmem(line, size, " windows=", 9) != NULL &&
-                  memmem(line, size, " metric=error", 13) == NULL;
-    bool known = false;
+    bool scores = false;
     for (size_t i = 0; i < sizeof scoring / sizeof *scoring; i++) {
-        known = known || strncmp(line, scoring[i], strlen(scoring[i])) == 0;
+        scores = scores || strncmp(line, scoring[i], strlen(scoring[i])) == 0;
     }
-    scores = scores && known;
+    scores = scores && memmem(line, size, " windows=", 9) != NULL &&
+             memmem(line, size, " metric=error", 13) == NULL;
     if (!calibrated && strncmp(line, "calibrate ", 10) == 0) {
         put_label_words(w, "The calibration is of ");
         put_text_and_windows(w, line, end, "calibration.txt");
@@ -472,9 +476,8 @@ static bool shows_pins(const pl_state *state, const pl_request *request)
 static void add_request(const pl_state *state, const pl_request *request, depends *d)
 {
     const unsigned uses = request->kind->uses;
-    const unsigned costs = PL_USES_METHODS | PL_USES_COSTS;
-    const bool swept = (uses & PL_USES_SWEEP) != 0;
-    const bool result = shows_result(state, request) || (uses & costs) == costs;
+    const bool swept = (uses & PL_USES_SWEEP) != 0, costs = pl_request_shows_costs(request);
+    const bool result = shows_result(state, request) || costs;
     const pl_spec *transform =
         pl_state_spec(state, swept ? state->sweep.layer : request->layer, PL_SLOT_TRANSFORM);
     const bool learns = transform->method != NULL && transform->method->suits_activations;
@@ -483,8 +486,8 @@ static void add_request(const pl_state *state, const pl_request *request, depend
     d->calibration = d->calibration || request->side == PL_SIDE_INPUT ||
                      (uses & PL_NEEDS_INPUTS) != 0 || result || shows_pins(state, request);
     d->sequential = d->sequential || (result && state->solved[request->layer].sequential);
-    d->others = d->others || request->kind->layers != NULL || (uses & costs) == costs ||
-                (swept && state->sweep.whole);
+    d->others =
+        d->others || request->kind->layers != NULL || costs || (swept && state->sweep.whole);
     d->sweep = swept ? &state->sweep : d->sweep;
     const bool perplexity = swept && state->sweep.perplexity;
     d->activations = d->activations || (uses & PL_USES_ACTIVATIONS) != 0 || perplexity ||

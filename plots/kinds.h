@@ -145,6 +145,9 @@ bool pl_request_turns_inputs(const pl_request *request);
 bool pl_request_wants_result(const pl_request *request);
 /* Whether the layer's methods matter (their group size), though no result is shown. */
 bool pl_request_uses_methods(const pl_request *request);
+/* Whether it shows what layers cost the model, under all layers' methods; costs in time depend on
+ * no method. */
+bool pl_request_shows_costs(const pl_request *request);
 
 /* " side=weight which=both order=index ...": the keys that the kind uses, for provenance. */
 void pl_request_keys(const pl_request *request, pl_buf *out);

@@ -121,6 +121,12 @@ bool pl_request_wants_result(const pl_request *request)
             !goes_over_layers(request));
 }
 
+bool pl_request_shows_costs(const pl_request *request)
+{
+    const unsigned costs = PL_USES_METHODS | PL_USES_COSTS;
+    return (request->kind->uses & costs) == costs;
+}
+
 bool pl_request_uses_methods(const pl_request *request)
 {
     const pl_kind *kind = request->kind;

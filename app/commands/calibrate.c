@@ -112,14 +112,10 @@ static pl_status run_calibrate(pl_call *call, pl_context cx, pl_error *err)
 static bool is_present(const pl_calibration *asked, pl_id key, const pl_calibration *present)
 {
     const pl_protocol *a = &asked->protocol, *b = &present->protocol;
-    bool same = !present->foreign && (!present->known || pl_id_equal(present->key, key)) &&
-                asked->n_texts == present->n_texts && a->length == b->length &&
-                a->windows == b->windows && a->rows == b->rows && a->sample == b->sample &&
-                a->seed == b->seed;
-    for (size_t i = 0; same && i < asked->n_texts; i++) {
-        same = strcmp(asked->texts[i], present->texts[i]) == 0;
-    }
-    return same;
+    return !present->foreign && (!present->known || pl_id_equal(present->key, key)) &&
+           a->length == b->length && a->windows == b->windows && a->rows == b->rows &&
+           a->sample == b->sample && a->seed == b->seed &&
+           pl_calibration_same_texts(asked, present);
 }
 
 static pl_status apply_calibrate(pl_call *call, pl_state *state, pl_error *err)

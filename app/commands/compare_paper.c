@@ -11,20 +11,14 @@
 #include <math.h>
 #include <string.h>
 
-static void set_measured(json_t *line, const char *head, double value, double error)
-{
-    char text[PL_MEASURED_TEXT];
-    pl_format_measured(value, error, text);
-    pl_json_set(line, head, json_string(text[0] != '\0' ? text : "-"));
-}
-
-/* A difference to the first row; an asterisk where it is beyond two standard errors. */
-static void set_difference(json_t *line, const char *head, const json_t *of, const char *value,
-                           const char *error)
+/* A number and its error by their keys; an asterisk where a difference to the first row is beyond
+ * two standard errors. */
+static void set_measured(json_t *line, const char *head, const json_t *of, const char *value,
+                         const char *error, bool difference)
 {
     char text[PL_MEASURED_TEXT + 2];
     pl_format_measured(pl_json_number_of(of, value), pl_json_number_of(of, error), text);
-    if (json_is_true(json_object_get(of, "differs"))) {
+    if (difference && json_is_true(json_object_get(of, "differs"))) {
         strcat(text, "*");
     }
     pl_json_set(line, head, json_string(text[0] != '\0' ? text : "-"));
@@ -46,11 +40,10 @@ static void set_tasks(json_t *line, const json_t *tasks)
         const char *task = pl_json_text_of(of, "task");
         char head[128];
         snprintf(head, sizeof head, "%s %s", task, pl_json_text_of(of, "metric"));
-        set_measured(line, head, pl_json_number_of(of, "score"),
-                     pl_json_number_of(of, "score_stderr"));
+        set_measured(line, head, of, "score", "score_stderr", false);
         if (strcmp(task, PL_TASK_MEAN) == 0) {
             snprintf(head, sizeof head, "Δ %s %s", task, pl_json_text_of(of, "metric"));
-            set_difference(line, head, of, "difference", "difference_stderr");
+            set_measured(line, head, of, "difference", "difference_stderr", true);
         }
     }
 }
@@ -66,12 +59,10 @@ json_t *pl_compare_paper_line(const json_t *row)
     pl_json_set(line, "Setting", json_string(full.data != NULL ? full.data : ""));
     pl_buf_deinit(&full);
     set_digits(line, "Bits", "%.2f", pl_json_number_of(row, "bits_per_weight"));
-    set_measured(line, "Perplexity", pl_json_number_of(row, "perplexity"),
-                 pl_json_number_of(row, "perplexity_error"));
+    set_measured(line, "Perplexity", row, "perplexity", "perplexity_error", false);
     if (tasks == NULL) {
-        set_difference(line, "Δ NLL", row, "nll_difference", "nll_difference_error");
-        set_measured(line, "KL", pl_json_number_of(row, "kl_mean"),
-                     pl_json_number_of(row, "kl_error"));
+        set_measured(line, "Δ NLL", row, "nll_difference", "nll_difference_error", true);
+        set_measured(line, "KL", row, "kl_mean", "kl_error", false);
         set_digits(line, "Top-1", "%.3f", pl_json_number_of(row, "top1_agreement"));
     }
     set_tasks(line, tasks);

@@ -122,9 +122,8 @@ static pl_status run_figure(pl_call *call, pl_context cx, pl_error *err)
 
 static const pl_key figure_keys[] = {
     {"share", PL_KEY_CHOICE, "none", "none|x|y|both",
-     "one x axis a column, one y axis a row: common ranges, a panel's own limits for all, labels "
-     "at "
-     "the edge only"},
+     "one x axis a column, one y axis a row: common ranges, a panel's own limits for all, "
+     "labels at the edge only"},
     {"letters", PL_KEY_CHOICE, "yes", "yes|no", "a, b, ... at the panels"},
     PL_PAGE_KEYS,
     PL_FIGURE_OPTIONS(PL_OPTION_KEY){0},

@@ -170,9 +170,7 @@ static pl_status put_figure_commands(job *j, pl_error *err)
         needs.activations = needs.activations || (r->kind->uses & PL_USES_ACTIVATIONS) != 0;
         needs.pins = needs.pins || ((r->kind->uses & PL_USES_PINS) != 0 && r->pins);
         needs.sweep = needs.sweep || (r->kind->uses & PL_USES_SWEEP) != 0;
-        /* Costs in time depend on no method. */
-        const unsigned costs = PL_USES_METHODS | PL_USES_COSTS;
-        needs.costs = needs.costs || (r->kind->uses & costs) == costs;
+        needs.costs = needs.costs || pl_request_shows_costs(r);
     }
     pl_state_figure_commands(j->cx.state, &needs, &j->commands);
     for (size_t i = 0; i < count; i++) {

@@ -110,13 +110,9 @@ static void put_grid(const char *name, const pl_act_grid *from, const pl_act_gri
 
 static bool same_calibration(const pl_calibration *a, const pl_calibration *b)
 {
-    bool same = a->n_texts == b->n_texts && a->known == b->known && pl_id_equal(a->key, b->key) &&
-                a->protocol.length == b->protocol.length &&
-                a->protocol.windows == b->protocol.windows;
-    for (size_t i = 0; same && i < a->n_texts; i++) {
-        same = strcmp(a->texts[i], b->texts[i]) == 0;
-    }
-    return same;
+    return a->known == b->known && pl_id_equal(a->key, b->key) &&
+           a->protocol.length == b->protocol.length && a->protocol.windows == b->protocol.windows &&
+           pl_calibration_same_texts(a, b);
 }
 
 static void put_calibration_brief(const pl_calibration *calibration, pl_buf *out)

@@ -163,6 +163,15 @@ static size_t layer_count(const pl_state *state)
     return state->source != NULL ? pl_model_layer_count(state->source->model) : 0;
 }
 
+bool pl_calibration_same_texts(const pl_calibration *a, const pl_calibration *b)
+{
+    bool same = a->n_texts == b->n_texts;
+    for (size_t i = 0; same && i < a->n_texts; i++) {
+        same = strcmp(a->texts[i], b->texts[i]) == 0;
+    }
+    return same;
+}
+
 pl_status pl_calibration_copy(pl_calibration *to, const pl_calibration *from, pl_error *err)
 {
     pl_status status = pl_calibration_set(to, (const char *const *)from->texts, from->n_texts,

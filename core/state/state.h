@@ -183,6 +183,9 @@ PL_NODISCARD pl_status pl_state_set_source(pl_state *state, pl_source *source, p
 PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const char *const *texts,
                                           size_t n, const pl_protocol *protocol, pl_error *err);
 
+/* Whether both are of the same files, in the same order. */
+bool pl_calibration_same_texts(const pl_calibration *a, const pl_calibration *b);
+
 PL_NODISCARD pl_status pl_calibration_copy(pl_calibration *to, const pl_calibration *from,
                                            pl_error *err);
 
