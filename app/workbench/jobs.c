@@ -175,8 +175,9 @@ void pl_jobs_stop(pl_jobs *jobs)
 
 /* --- the list --------------------------------------------------------------------------------- */
 
-/* The worker takes urgent jobs first, and goes on with the ordinary one it has begun. */
-static bool is_running(const pl_jobs *jobs, const pl_screen_job *job)
+/* The worker takes urgent jobs first, and goes on with the ordinary one it has begun.  of_user: the
+ * screen's own jobs do not count: they are short, and behind them it is this one's turn. */
+static bool is_first(const pl_jobs *jobs, const pl_screen_job *job, bool of_user)
 {
     if (job->shown.share > 0) {
         return true;
@@ -185,7 +186,7 @@ static bool is_running(const pl_jobs *jobs, const pl_screen_job *job)
         if (other == job) {
             return true; /* none before it in its class */
         }
-        if (other->urgent || !job->urgent) {
+        if ((other->urgent || !job->urgent) && !(of_user && is_own_job(other))) {
             return false;
         }
     }
@@ -199,7 +200,7 @@ static int cancel_rank(const pl_jobs *jobs, const pl_screen_job *job)
     if (is_own_job(job)) {
         return 0;
     }
-    return job->kind == PL_JOB_KIND_PREPARE ? 1 : is_running(jobs, job) ? 3 : 2;
+    return job->kind == PL_JOB_KIND_PREPARE ? 1 : is_first(jobs, job, true) ? 3 : 2;
 }
 
 pl_screen_job *pl_jobs_to_cancel(const pl_jobs *jobs)
@@ -218,7 +219,7 @@ static pl_job_row job_row(const pl_jobs *jobs, const pl_screen_job *job)
 {
     pl_job_row row = {.line = job->shown, .id = job->id, .own = is_own_job(job)};
     row.line.seconds = pl_clock_now() - job->started;
-    row.phase = is_running(jobs, job) ? PL_JOB_PHASE_RUNNING : PL_JOB_PHASE_QUEUED;
+    row.phase = is_first(jobs, job, false) ? PL_JOB_PHASE_RUNNING : PL_JOB_PHASE_QUEUED;
     return row;
 }
 

@@ -102,7 +102,8 @@ void pl_jobs_destroy(pl_screen_job *job);
 pl_screen_job *pl_jobs_find(const pl_jobs *jobs, pl_job_kind kind);
 pl_screen_job *pl_jobs_of_id(const pl_jobs *jobs, uint64_t id);
 pl_screen_job *pl_jobs_bringing(const pl_jobs *jobs, pl_brings what);
-/* What Esc cancels: the job that runs for the user, else the newest that waits, or NULL. */
+/* What Esc cancels: the job that runs for the user, or will behind one of the screen's own; else
+ * the newest that waits, or NULL. */
 pl_screen_job *pl_jobs_to_cancel(const pl_jobs *jobs);
 /* Whether a slow command runs; its job, or NULL. */
 bool pl_jobs_slow_run(const pl_jobs *jobs);
