@@ -8,19 +8,25 @@
 
 PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
 {
-    pl_lanes lows = {0}, highs = {0};
+    enum { HALF = PL_LANES / 2 };
+    pl_half_lanes lows[2] = {0}, highs[2] = {0};
     size_t c = 0;
     for (; c + PL_LANES <= n; c += PL_LANES) {
-        pl_lanes v;
-        memcpy(&v, x + c, sizeof v);
-        const pl_lane_bits below = v<lows, above = v> highs;
-        lows = (pl_lanes)(((pl_lane_bits)v & below) | ((pl_lane_bits)lows & ~below));
-        highs = (pl_lanes)(((pl_lane_bits)v & above) | ((pl_lane_bits)highs & ~above));
+        for (size_t k = 0; k < 2; k++) {
+            pl_half_lanes v;
+            memcpy(&v, x + c + k * HALF, sizeof v);
+            const pl_half_lane_bits below = v<lows[k], above = v> highs[k];
+            lows[k] = (pl_half_lanes)(((pl_half_lane_bits)v & below) |
+                                      ((pl_half_lane_bits)lows[k] & ~below));
+            highs[k] = (pl_half_lanes)(((pl_half_lane_bits)v & above) |
+                                       ((pl_half_lane_bits)highs[k] & ~above));
+        }
     }
-    float low = lows[0], high = highs[0];
-    for (int i = 1; i < PL_LANES; i++) {
-        low = lows[i] < low ? lows[i] : low;
-        high = highs[i] > high ? highs[i] : high;
+    float low = 0.0f, high = 0.0f;
+    for (int i = 0; i < PL_LANES; i++) {
+        const float l = lows[i / HALF][i % HALF], h = highs[i / HALF][i % HALF];
+        low = l < low ? l : low;
+        high = h > high ? h : high;
     }
     for (; c < n; c++) {
         low = x[c] < low ? x[c] : low;

@@ -7,29 +7,36 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Two accumulators of sixteen lanes each: the order of the sums is the same whatever the machine's
- * width. */
-enum { LANES = PL_LANES, STEP = 2 * LANES };
-typedef float quarter_lanes __attribute__((vector_size(LANES / 4 * sizeof(float))));
+/* Two accumulators of sixteen lanes each, or four of their halves: the order of the sums is the
+ * same whatever the machine's width. */
+enum { STEP = 2 * PL_LANES, WHOLES = 2, HALVES = 4 };
 
 /* The sum of all lanes, by halves. */
-static inline __attribute__((always_inline)) float fold(const pl_lanes *v)
+static inline __attribute__((always_inline)) float fold_half(const pl_half_lanes *v)
 {
-    pl_half_lanes half[2];
-    memcpy(half, v, sizeof *v);
-    half[0] += half[1];
-    quarter_lanes quarter[2];
-    memcpy(quarter, half, sizeof *half);
-    quarter[0] += quarter[1];
-    return (quarter[0][0] + quarter[0][2]) + (quarter[0][1] + quarter[0][3]);
+    pl_quarter_lanes low, high;
+    memcpy(&low, v, sizeof low);
+    memcpy(&high, (const char *)v + sizeof low, sizeof high);
+    low += high;
+    return (low[0] + low[2]) + (low[1] + low[3]);
 }
 
-/* Counts as floats are exact: rows have at most 2^24 columns. */
-static inline __attribute__((always_inline)) int32_t fold_counts(const pl_lane_bits *v)
+static inline __attribute__((always_inline)) float fold_whole(const pl_lanes *v)
 {
-    const pl_lanes counts = __builtin_convertvector(*v, pl_lanes);
-    return (int32_t)fold(&counts);
+    pl_half_lanes low, high;
+    memcpy(&low, v, sizeof low);
+    memcpy(&high, (const char *)v + sizeof low, sizeof high);
+    low += high;
+    return fold_half(&low);
 }
+
+/* Of `parts` accumulators: the second half is added to the first, and so on. */
+#define FOLD_PARTS(sums, parts)                                                                    \
+    for (int left = (parts) / 2; left > 0; left /= 2) {                                            \
+        for (int k = 0; k < left; k++) {                                                           \
+            (sums)[k] += (sums)[k + left];                                                         \
+        }                                                                                          \
+    }
 
 /* More sets than float32 data meet in practice; a bound all the same. */
 enum { MAX_PASSES = 200 };
@@ -39,30 +46,38 @@ typedef struct above {
     int32_t count;
 } above;
 
+/* Of the first count / STEP * STEP values.  Counts as floats are exact: rows have at most 2^24
+ * columns. */
+#define SUM_ABOVE(name, lanes, bits, parts, fold)                                                  \
+    static inline __attribute__((always_inline)) above name(const float *v, size_t count, float c) \
+    {                                                                                              \
+        lanes sums[parts] = {0};                                                                   \
+        bits counts[parts] = {0};                                                                  \
+        const lanes level = c - (lanes){0};                                                        \
+        const bits magnitude = 0x7fffffff - (bits){0};                                             \
+        for (size_t i = 0; i + STEP <= count; i += STEP) {                                         \
+            for (size_t k = 0; k < parts; k++) {                                                   \
+                bits a;                                                                            \
+                memcpy(&a, v + i + k * (STEP / parts), sizeof a);                                  \
+                a &= magnitude;                                                                    \
+                const bits over = (lanes)a > level;                                                \
+                sums[k] += (lanes)(a & over);                                                      \
+                counts[k] -= over;                                                                 \
+            }                                                                                      \
+        }                                                                                          \
+        FOLD_PARTS(sums, parts)                                                                    \
+        FOLD_PARTS(counts, parts)                                                                  \
+        const lanes counted = __builtin_convertvector(counts[0], lanes);                           \
+        return (above){fold(&sums[0]), (int32_t)fold(&counted)};                                   \
+    }
+
+SUM_ABOVE(sum_above_whole, pl_lanes, pl_lane_bits, WHOLES, fold_whole)
+SUM_ABOVE(sum_above_halves, pl_half_lanes, pl_half_lane_bits, HALVES, fold_half)
+
 static inline __attribute__((always_inline)) above sum_above(const float *v, size_t count, float c)
 {
-    pl_lanes sum0 = {0}, sum1 = {0};
-    pl_lane_bits n0 = {0}, n1 = {0};
-    const pl_lanes level = c - (pl_lanes){0};
-    const pl_lane_bits magnitude = 0x7fffffff - (pl_lane_bits){0};
-    size_t i = 0;
-    for (; i + STEP <= count; i += STEP) {
-        pl_lane_bits a0, a1;
-        memcpy(&a0, v + i, sizeof a0);
-        memcpy(&a1, v + i + LANES, sizeof a1);
-        a0 &= magnitude;
-        a1 &= magnitude;
-        const pl_lane_bits m0 = (pl_lanes)a0 > level;
-        const pl_lane_bits m1 = (pl_lanes)a1 > level;
-        sum0 += (pl_lanes)(a0 & m0);
-        sum1 += (pl_lanes)(a1 & m1);
-        n0 -= m0;
-        n1 -= m1;
-    }
-    sum0 += sum1;
-    n0 += n1;
-    above all = {fold(&sum0), fold_counts(&n0)};
-    for (; i < count; i++) {
+    above all = pl_lanes_are_whole() ? sum_above_whole(v, count, c) : sum_above_halves(v, count, c);
+    for (size_t i = count / STEP * STEP; i < count; i++) {
         float a = fabsf(v[i]);
         all.sum += a > c ? a : 0.0f;
         all.count += a > c ? 1 : 0;
@@ -120,39 +135,44 @@ typedef struct above_in {
     int32_t count;
 } above_in;
 
+#define SUM_ABOVE_IN(name, lanes, bits, parts, fold)                                               \
+    static inline __attribute__((always_inline)) above_in name(                                    \
+        const float *v, const float *metric, size_t count, float c)                                \
+    {                                                                                              \
+        lanes sums[parts] = {0}, weights[parts] = {0};                                             \
+        bits counts[parts] = {0};                                                                  \
+        const lanes level = c - (lanes){0};                                                        \
+        const bits magnitude = 0x7fffffff - (bits){0};                                             \
+        for (size_t i = 0; i + STEP <= count; i += STEP) {                                         \
+            for (size_t k = 0; k < parts; k++) {                                                   \
+                bits a, m;                                                                         \
+                memcpy(&a, v + i + k * (STEP / parts), sizeof a);                                  \
+                memcpy(&m, metric + i + k * (STEP / parts), sizeof m);                             \
+                a &= magnitude;                                                                    \
+                const bits over = (lanes)a > level;                                                \
+                const lanes taken = (lanes)(m & over);                                             \
+                sums[k] += (lanes)a * taken;                                                       \
+                weights[k] += taken;                                                               \
+                counts[k] -= over;                                                                 \
+            }                                                                                      \
+        }                                                                                          \
+        FOLD_PARTS(sums, parts)                                                                    \
+        FOLD_PARTS(weights, parts)                                                                 \
+        FOLD_PARTS(counts, parts)                                                                  \
+        const lanes counted = __builtin_convertvector(counts[0], lanes);                           \
+        return (above_in){fold(&sums[0]), fold(&weights[0]), (int32_t)fold(&counted)};             \
+    }
+
+SUM_ABOVE_IN(sum_above_in_whole, pl_lanes, pl_lane_bits, WHOLES, fold_whole)
+SUM_ABOVE_IN(sum_above_in_halves, pl_half_lanes, pl_half_lane_bits, HALVES, fold_half)
+
 static inline __attribute__((always_inline)) above_in sum_above_in(const float *v,
                                                                    const float *metric,
                                                                    size_t count, float c)
 {
-    pl_lanes sum0 = {0}, sum1 = {0}, weight0 = {0}, weight1 = {0};
-    pl_lane_bits n0 = {0}, n1 = {0};
-    const pl_lanes level = c - (pl_lanes){0};
-    const pl_lane_bits magnitude = 0x7fffffff - (pl_lane_bits){0};
-    size_t i = 0;
-    for (; i + STEP <= count; i += STEP) {
-        pl_lane_bits a0, a1, m0, m1;
-        memcpy(&a0, v + i, sizeof a0);
-        memcpy(&a1, v + i + LANES, sizeof a1);
-        memcpy(&m0, metric + i, sizeof m0);
-        memcpy(&m1, metric + i + LANES, sizeof m1);
-        a0 &= magnitude;
-        a1 &= magnitude;
-        const pl_lane_bits over0 = (pl_lanes)a0 > level;
-        const pl_lane_bits over1 = (pl_lanes)a1 > level;
-        const pl_lanes taken0 = (pl_lanes)(m0 & over0);
-        const pl_lanes taken1 = (pl_lanes)(m1 & over1);
-        sum0 += (pl_lanes)a0 * taken0;
-        sum1 += (pl_lanes)a1 * taken1;
-        weight0 += taken0;
-        weight1 += taken1;
-        n0 -= over0;
-        n1 -= over1;
-    }
-    sum0 += sum1;
-    weight0 += weight1;
-    n0 += n1;
-    above_in all = {fold(&sum0), fold(&weight0), fold_counts(&n0)};
-    for (; i < count; i++) {
+    above_in all = pl_lanes_are_whole() ? sum_above_in_whole(v, metric, count, c)
+                                        : sum_above_in_halves(v, metric, count, c);
+    for (size_t i = count / STEP * STEP; i < count; i++) {
         const float a = fabsf(v[i]);
         all.sum += a > c ? a * metric[i] : 0.0f;
         all.weight += a > c ? metric[i] : 0.0f;

@@ -138,27 +138,29 @@ void pl_hadamard_destroy(pl_hadamard *h)
     }
 }
 
-/* The butterflies of 16 neighbours, in a register: a lane without its partner's bit has a + b, the
- * other one a - b. */
+/* The butterflies of 16 neighbours, in two registers: a lane without its partner's bit has a + b,
+ * the other one a - b. */
 static inline __attribute__((always_inline)) void butterflies_of_lanes(float *x)
 {
     const int32_t minus = INT32_MIN; /* the sign's bit */
-    const pl_lane_bits signs[4] = {
-        {0, minus, 0, minus, 0, minus, 0, minus, 0, minus, 0, minus, 0, minus, 0, minus},
-        {0, 0, minus, minus, 0, 0, minus, minus, 0, 0, minus, minus, 0, 0, minus, minus},
-        {0, 0, 0, 0, minus, minus, minus, minus, 0, 0, 0, 0, minus, minus, minus, minus},
-        {0, 0, 0, 0, 0, 0, 0, 0, minus, minus, minus, minus, minus, minus, minus, minus}};
-    pl_lanes v;
-    memcpy(&v, x, sizeof v);
-    v = __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14) +
-        (pl_lanes)((pl_lane_bits)v ^ signs[0]);
-    v = __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13) +
-        (pl_lanes)((pl_lane_bits)v ^ signs[1]);
-    v = __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11) +
-        (pl_lanes)((pl_lane_bits)v ^ signs[2]);
-    v = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7) +
-        (pl_lanes)((pl_lane_bits)v ^ signs[3]);
-    memcpy(x, &v, sizeof v);
+    const pl_half_lane_bits signs[3] = {{0, minus, 0, minus, 0, minus, 0, minus},
+                                        {0, 0, minus, minus, 0, 0, minus, minus},
+                                        {0, 0, 0, 0, minus, minus, minus, minus}};
+    pl_half_lanes halves[2];
+    for (size_t k = 0; k < 2; k++) {
+        pl_half_lanes v;
+        memcpy(&v, x + k * (LANES / 2), sizeof v);
+        v = __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6) +
+            (pl_half_lanes)((pl_half_lane_bits)v ^ signs[0]);
+        v = __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5) +
+            (pl_half_lanes)((pl_half_lane_bits)v ^ signs[1]);
+        v = __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3) +
+            (pl_half_lanes)((pl_half_lane_bits)v ^ signs[2]);
+        halves[k] = v;
+    }
+    const pl_half_lanes more = halves[0] + halves[1], less = halves[0] - halves[1];
+    memcpy(x, &more, sizeof more);
+    memcpy(x + LANES / 2, &less, sizeof less);
 }
 
 /* Two stages on four parts of h values at once: half of the loads and stores, the same sums. */
@@ -261,14 +263,18 @@ PL_CLONES static void mix_groups(const pl_hadamard *h, bool flip, float scale, f
     }
     for (size_t to = 0; to < m; to++) {
         const uint16_t *pick = picks + to * groups;
-        pl_lanes all = {0};
+        pl_half_lanes all[2] = {0};
         for (size_t g = 0; g < groups; g++) {
-            pl_lanes picked;
-            memcpy(&picked, &sums[0][0][0] + pick[g], sizeof picked);
-            all += picked;
+            for (size_t k = 0; k < 2; k++) {
+                pl_half_lanes picked;
+                memcpy(&picked, &sums[0][0][0] + pick[g] + k * (LANES / 2), sizeof picked);
+                all[k] += picked;
+            }
         }
-        all *= scale;
-        memcpy(x + to * power, &all, sizeof all);
+        for (size_t k = 0; k < 2; k++) {
+            all[k] *= scale;
+            memcpy(x + to * power + k * (LANES / 2), &all[k], sizeof all[k]);
+        }
     }
 }
 
@@ -324,14 +330,19 @@ PL_CLONES static void mix_rows(const pl_hadamard *h, bool flip, float scale, flo
     }
     for (size_t to = 0; to < m; to++) {
         for (size_t k = 0; k < power; k++) {
-            pl_lanes sum = {0};
+            pl_half_lanes sums[2] = {0};
             for (size_t from = 0; from < m; from++) {
-                pl_lanes in;
-                memcpy(&in, x + (from * power + k) * LANES, sizeof in);
-                sum += (float)h->base[flip ? to * m + from : from * m + to] * in;
+                const float sign = (float)h->base[flip ? to * m + from : from * m + to];
+                for (size_t i = 0; i < 2; i++) {
+                    pl_half_lanes in;
+                    memcpy(&in, x + (from * power + k) * LANES + i * (LANES / 2), sizeof in);
+                    sums[i] += sign * in;
+                }
             }
-            sum *= scale;
-            memcpy(y + (to * power + k) * LANES, &sum, sizeof sum);
+            for (size_t i = 0; i < 2; i++) {
+                sums[i] *= scale;
+                memcpy(y + (to * power + k) * LANES + i * (LANES / 2), &sums[i], sizeof sums[i]);
+            }
         }
     }
 }

@@ -17,53 +17,65 @@ void pl_kron_split(size_t n, size_t *n1, size_t *n2)
 
 enum { OUTPUTS = 4 }; /* rows of y that are summed up at a time, in registers */
 
-/* Some columns of y = P1^T x, x[n1, ld]; the order of the sums is that of the definition. */
-#define MIX_COLUMNS(name, type)                                                                    \
+/* Columns of y = P1^T x, x[n1, ld], as many as `parts` values of a type have numbers; the order of
+ * the sums is that of the definition. */
+#define MIX_COLUMNS(name, type, parts)                                                             \
     static inline __attribute__((always_inline)) void name(const float *restrict p1, size_t n1,    \
                                                            size_t ld, const float *restrict x,     \
                                                            float *restrict y)                      \
     {                                                                                              \
+        enum { WIDTH = sizeof(type) / sizeof(float) };                                             \
         size_t to = 0;                                                                             \
         for (; to + OUTPUTS <= n1; to += OUTPUTS) {                                                \
-            type sum0 = {0}, sum1 = {0}, sum2 = {0}, sum3 = {0};                                   \
+            type sums[OUTPUTS][parts] = {0};                                                       \
             for (size_t from = 0; from < n1; from++) {                                             \
                 const float *c = p1 + from * n1 + to;                                              \
-                type in;                                                                           \
-                memcpy(&in, x + from * ld, sizeof in);                                             \
-                sum0 += c[0] * in;                                                                 \
-                sum1 += c[1] * in;                                                                 \
-                sum2 += c[2] * in;                                                                 \
-                sum3 += c[3] * in;                                                                 \
+                for (size_t k = 0; k < parts; k++) {                                               \
+                    type in;                                                                       \
+                    memcpy(&in, x + from * ld + k * WIDTH, sizeof in);                             \
+                    for (size_t o = 0; o < OUTPUTS; o++) {                                         \
+                        sums[o][k] += c[o] * in;                                                   \
+                    }                                                                              \
+                }                                                                                  \
             }                                                                                      \
-            memcpy(y + to * ld, &sum0, sizeof sum0);                                               \
-            memcpy(y + (to + 1) * ld, &sum1, sizeof sum1);                                         \
-            memcpy(y + (to + 2) * ld, &sum2, sizeof sum2);                                         \
-            memcpy(y + (to + 3) * ld, &sum3, sizeof sum3);                                         \
+            for (size_t o = 0; o < OUTPUTS; o++) {                                                 \
+                for (size_t k = 0; k < parts; k++) {                                               \
+                    memcpy(y + (to + o) * ld + k * WIDTH, &sums[o][k], sizeof(type));              \
+                }                                                                                  \
+            }                                                                                      \
         }                                                                                          \
         for (; to < n1; to++) {                                                                    \
-            type sum = {0};                                                                        \
+            type sums[parts] = {0};                                                                \
             for (size_t from = 0; from < n1; from++) {                                             \
-                type in;                                                                           \
-                memcpy(&in, x + from * ld, sizeof in);                                             \
-                sum += p1[from * n1 + to] * in;                                                    \
+                for (size_t k = 0; k < parts; k++) {                                               \
+                    type in;                                                                       \
+                    memcpy(&in, x + from * ld + k * WIDTH, sizeof in);                             \
+                    sums[k] += p1[from * n1 + to] * in;                                            \
+                }                                                                                  \
             }                                                                                      \
-            memcpy(y + to * ld, &sum, sizeof sum);                                                 \
+            for (size_t k = 0; k < parts; k++) {                                                   \
+                memcpy(y + to * ld + k * WIDTH, &sums[k], sizeof(type));                           \
+            }                                                                                      \
         }                                                                                          \
     }
 
-typedef float quarter_lanes __attribute__((vector_size(PL_LANES / 4 * sizeof(float))));
-
-MIX_COLUMNS(mix_lanes, pl_lanes)
-MIX_COLUMNS(mix_half, pl_half_lanes)
-MIX_COLUMNS(mix_quarter, quarter_lanes)
+MIX_COLUMNS(mix_lanes, pl_lanes, 1)
+MIX_COLUMNS(mix_halves, pl_half_lanes, 2)
+MIX_COLUMNS(mix_half, pl_half_lanes, 1)
+MIX_COLUMNS(mix_quarter, pl_quarter_lanes, 1)
 
 /* y = P1^T x of one row, x[n1, n2]. */
 PL_CLONES static void mix_row(const float *restrict p1, size_t n1, size_t n2,
                               const float *restrict x, float *restrict y)
 {
+    const bool whole = pl_lanes_are_whole();
     size_t j = 0;
     for (; j + PL_LANES <= n2; j += PL_LANES) {
-        mix_lanes(p1, n1, n2, x + j, y + j);
+        if (whole) {
+            mix_lanes(p1, n1, n2, x + j, y + j);
+        } else {
+            mix_halves(p1, n1, n2, x + j, y + j);
+        }
     }
     for (; j + PL_LANES / 2 <= n2; j += PL_LANES / 2) {
         mix_half(p1, n1, n2, x + j, y + j);

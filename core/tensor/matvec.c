@@ -11,22 +11,24 @@ enum { ROWS_A_TASK = 16 }; /* few enough that 576 rows are halves alike */
 PL_CLONES static void dot_rows(size_t rows, size_t cols, const float *w, const float *x, float *y)
 {
     for (size_t r = 0; r < rows; r++, w += cols) {
-        pl_lanes even = {0}, odd = {0};
+        pl_half_lanes sums[4] = {0};
         size_t i = 0;
         for (; i + 2 * PL_LANES <= cols; i += 2 * PL_LANES) {
-            pl_lanes weights[2], inputs[2];
-            memcpy(weights, w + i, sizeof weights);
-            memcpy(inputs, x + i, sizeof inputs);
-            even += weights[0] * inputs[0];
-            odd += weights[1] * inputs[1];
+            for (size_t k = 0; k < 4; k++) {
+                pl_half_lanes weights, inputs;
+                memcpy(&weights, w + i + k * (PL_LANES / 2), sizeof weights);
+                memcpy(&inputs, x + i + k * (PL_LANES / 2), sizeof inputs);
+                sums[k] += weights * inputs;
+            }
         }
-        even += odd;
+        sums[0] += sums[2];
+        sums[1] += sums[3];
         float rest = 0.0f, sum = 0.0f;
         for (; i < cols; i++) {
             rest += w[i] * x[i];
         }
         for (size_t l = 0; l < PL_LANES; l++) {
-            sum += even[l];
+            sum += l < PL_LANES / 2 ? sums[0][l] : sums[1][l - PL_LANES / 2];
         }
         y[r] = sum + rest;
     }
