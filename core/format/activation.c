@@ -13,13 +13,8 @@ PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
     size_t c = 0;
     for (; c + PL_LANES <= n; c += PL_LANES) {
         for (size_t k = 0; k < 2; k++) {
-            pl_half_lanes v;
-            memcpy(&v, x + c + k * HALF, sizeof v);
-            const pl_half_lane_bits below = v<lows[k], above = v> highs[k];
-            lows[k] = (pl_half_lanes)(((pl_half_lane_bits)v & below) |
-                                      ((pl_half_lane_bits)lows[k] & ~below));
-            highs[k] = (pl_half_lanes)(((pl_half_lane_bits)v & above) |
-                                       ((pl_half_lane_bits)highs[k] & ~above));
+            pl_lanes_keep_least(&lows[k], x + c + k * HALF);
+            pl_lanes_keep_most(&highs[k], x + c + k * HALF);
         }
     }
     float low = 0.0f, high = 0.0f;

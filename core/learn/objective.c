@@ -136,16 +136,22 @@ PL_CLONES static void subtract_row(const float *restrict y, float *restrict lost
 {
     enum { LANES = 16 };
     float e[LANES] = {0}, t[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
+    const size_t whole = n / LANES * LANES;
+    /* A loop for each: compilers turn two sums in one loop round. */
+    for (size_t i = 0; i < n; i++) {
+        lost[i] -= y[i];
+    }
+    for (size_t i = 0; i < whole; i += LANES) {
         for (size_t k = 0; k < LANES; k++) {
-            lost[i + k] -= y[i + k];
             e[k] += lost[i + k] * lost[i + k];
+        }
+    }
+    for (size_t i = 0; i < whole; i += LANES) {
+        for (size_t k = 0; k < LANES; k++) {
             t[k] += y[i + k] * y[i + k];
         }
     }
-    for (; i < n; i++) {
-        lost[i] -= y[i];
+    for (size_t i = whole; i < n; i++) {
         e[0] += lost[i] * lost[i];
         t[0] += y[i] * y[i];
     }

@@ -181,61 +181,85 @@ typedef struct lane_sums {
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Of a value that is kept as `kept` and rounded to `out`; over: its code is clamped. */
+/* Of a value that is kept as `kept` and rounded to `out`; over: its code is clamped.  What it adds
+ * to the sums goes to *scale, *low and *high. */
 INLINE void one(const grid_loop *g, float x, float kept, float out, bool over, float *grad,
-                float *scale_sum, float *low_sum, float *high_sum)
+                float *scale, float *low, float *high)
 {
     const float e = *grad;
     const bool below = x<g->low, beyond = x> g->high;
-    *scale_sum += e * (out - (over ? g->code_base : kept));
-    *low_sum += over ? e * g->code_follows : below ? e : 0.0f;
-    *high_sum += !over && beyond ? e : 0.0f;
+    *scale = e * (out - (over ? g->code_base : kept));
+    *low = over ? e * g->code_follows : below ? e : 0.0f;
+    *high = !over && beyond ? e : 0.0f;
     *grad = over || below || beyond ? 0.0f : e;
 }
 
-INLINE void one_even(const grid_loop *g, float x, float *grad, float *scale_sum, float *low_sum,
-                     float *high_sum)
+INLINE void one_even(const grid_loop *g, float x, float *grad, float *scale, float *low,
+                     float *high)
 {
     const float up = x > g->low ? x : g->low, kept = up < g->high ? up : g->high;
     const float code = rintf(kept / g->scale) + g->zero;
     const float above = code > g->least ? code : g->least;
     const float inside = above < g->most ? above : g->most;
-    one(g, x, kept, g->scale * (inside - g->zero), code < g->least || code > g->most, grad,
-        scale_sum, low_sum, high_sum);
+    one(g, x, kept, g->scale * (inside - g->zero), code < g->least || code > g->most, grad, scale,
+        low, high);
 }
 
-INLINE void one_uneven(const grid_loop *g, float x, float rounded, float *grad, float *scale_sum,
-                       float *low_sum, float *high_sum)
+INLINE void one_uneven(const grid_loop *g, float x, float rounded, float *grad, float *scale,
+                       float *low, float *high)
 {
     const float up = x > g->low ? x : g->low, kept = up < g->high ? up : g->high;
-    one(g, x, kept, rounded, kept < g->least || kept > g->most, grad, scale_sum, low_sum, high_sum);
+    one(g, x, kept, rounded, kept < g->least || kept > g->most, grad, scale, low, high);
 }
 
-INLINE void add_to_lanes(const float *scale, const float *low, const float *high, lane_sums *sums)
+/* What a piece's values add to the sums. */
+typedef struct piece_terms {
+    float scale[PIECE], low[PIECE], high[PIECE];
+} piece_terms;
+
+INLINE void add_to_lanes(const float *terms, size_t count, float *lanes)
 {
-    for (size_t lane = 0; lane < LANES; lane++) {
-        sums->scale[lane] += scale[lane];
-        sums->low[lane] += low[lane];
-        sums->high[lane] += high[lane];
+    const size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            lanes[lane] += terms[i + lane];
+        }
+    }
+    for (size_t i = whole; i < count; i++) {
+        lanes[0] += terms[i];
     }
 }
 
-/* Both add to *sums. */
+INLINE void add_all(const lane_sums *from, lane_sums *sums)
+{
+    add_to_lanes(from->scale, LANES, sums->scale);
+    add_to_lanes(from->low, LANES, sums->low);
+    add_to_lanes(from->high, LANES, sums->high);
+}
+
+INLINE void add_terms(const piece_terms *terms, size_t count, lane_sums *sums)
+{
+    add_to_lanes(terms->scale, count, sums->scale);
+    add_to_lanes(terms->low, count, sums->low);
+    add_to_lanes(terms->high, count, sums->high);
+}
+
+/* Both add to *sums.  A piece's terms are made in one loop, which has no sums, and added in others:
+ * so each is one of vectors. */
 PL_CLONES static void differentiate(const grid_loop *from, const float *restrict x, size_t count,
                                     float *restrict grad, lane_sums *sums)
 {
     const grid_loop g = *from;
-    float scale[LANES] = {0}, low[LANES] = {0}, high[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        for (size_t lane = 0; lane < LANES; lane++) {
-            one_even(&g, x[i + lane], grad + i + lane, &scale[lane], &low[lane], &high[lane]);
+    lane_sums all = {0};
+    for (size_t at = 0; at < count; at += PIECE) {
+        const size_t some = count - at < PIECE ? count - at : (size_t)PIECE;
+        piece_terms terms;
+        for (size_t i = 0; i < some; i++) {
+            one_even(&g, x[at + i], grad + at + i, &terms.scale[i], &terms.low[i], &terms.high[i]);
         }
+        add_terms(&terms, some, &all);
     }
-    for (; i < count; i++) {
-        one_even(&g, x[i], grad + i, &scale[0], &low[0], &high[0]);
-    }
-    add_to_lanes(scale, low, high, sums);
+    add_all(&all, sums);
 }
 
 /* Of a piece whose rounded values are given. */
@@ -244,18 +268,13 @@ PL_CLONES static void differentiate_uneven(const grid_loop *from, const float *r
                                            float *restrict grad, lane_sums *sums)
 {
     const grid_loop g = *from;
-    float scale[LANES] = {0}, low[LANES] = {0}, high[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        for (size_t lane = 0; lane < LANES; lane++) {
-            one_uneven(&g, x[i + lane], rounded[i + lane], grad + i + lane, &scale[lane],
-                       &low[lane], &high[lane]);
-        }
+    lane_sums all = {0};
+    piece_terms terms;
+    for (size_t i = 0; i < count; i++) {
+        one_uneven(&g, x[i], rounded[i], grad + i, &terms.scale[i], &terms.low[i], &terms.high[i]);
     }
-    for (; i < count; i++) {
-        one_uneven(&g, x[i], rounded[i], grad + i, &scale[0], &low[0], &high[0]);
-    }
-    add_to_lanes(scale, low, high, sums);
+    add_terms(&terms, count, &all);
+    add_all(&all, sums);
 }
 
 /* A group's sums to *sums, the scale's by the scale. */

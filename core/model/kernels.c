@@ -1,6 +1,7 @@
 #include "core/model/expf.h"
 #include "core/model/forward_parts.h"
 #include "core/tensor/clones.h"
+#include "core/tensor/lanes.h"
 
 #include <math.h>
 #include <string.h>
@@ -272,23 +273,22 @@ bool pl_add_finite(float *x, const float *y, size_t count)
 
 PL_CLONES static float row_max(const float *x, size_t n)
 {
-    float lanes[LANES];
+    enum { HALF = PL_LANES / 2 };
+    pl_half_lanes lanes[2] = {x[0] - (pl_half_lanes){0}, x[0] - (pl_half_lanes){0}};
     size_t i = 0;
-    for (size_t l = 0; l < LANES; l++) {
-        lanes[l] = x[0];
+    for (; i + PL_LANES <= n; i += PL_LANES) {
+        pl_lanes_keep_most(&lanes[0], x + i);
+        pl_lanes_keep_most(&lanes[1], x + i + HALF);
     }
-    for (; i + LANES <= n; i += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
-        }
-    }
+    float most = x[0];
     for (; i < n; i++) {
-        lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+        most = x[i] > most ? x[i] : most;
     }
-    for (size_t l = 1; l < LANES; l++) {
-        lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
+    for (size_t l = 0; l < PL_LANES; l++) {
+        const float lane = lanes[l / HALF][l % HALF];
+        most = lane > most ? lane : most;
     }
-    return lanes[0];
+    return most;
 }
 
 PL_CLONES static float exp_and_sum(float *x, float max, size_t n)

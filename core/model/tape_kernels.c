@@ -13,14 +13,19 @@ PL_CLONES static void norm_sums(const float *x, const float *gain, const float *
                                 float *square, float *along)
 {
     float squares[LANES] = {0}, products[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
+    const size_t whole = n / LANES * LANES;
+    /* A loop for each: compilers turn two sums in one loop round. */
+    for (size_t i = 0; i < whole; i += LANES) {
         for (size_t l = 0; l < LANES; l++) {
             squares[l] += x[i + l] * x[i + l];
+        }
+    }
+    for (size_t i = 0; i < whole; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
             products[l] += gain[i + l] * grad[i + l] * x[i + l];
         }
     }
-    for (size_t l = 0; i < n; i++, l++) {
+    for (size_t i = whole, l = 0; i < n; i++, l++) {
         squares[l] += x[i] * x[i];
         products[l] += gain[i] * grad[i] * x[i];
     }

@@ -82,23 +82,19 @@ static inline __attribute__((always_inline)) double dual_of(const float *v, cons
                                                             size_t count, float c, double rho,
                                                             double *y)
 {
-    double lanes[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        for (int lane = 0; lane < LANES; lane++) {
-            const size_t at = i + (size_t)lane;
-            const float capped = v[at] < c ? v[at] : c;
-            const float z = capped > -c ? capped : -c;
-            const double scale = metric != NULL ? rho * (double)metric[at] : rho;
-            const double value = scale * ((double)v[at] - (double)z);
-            y[at] = value;
-            lanes[lane] += fabs(value);
-        }
-    }
-    for (; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const float capped = v[i] < c ? v[i] : c;
         const float z = capped > -c ? capped : -c;
         y[i] = (metric != NULL ? rho * (double)metric[i] : rho) * ((double)v[i] - (double)z);
+    }
+    double lanes[LANES] = {0};
+    const size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            lanes[lane] += fabs(y[i + lane]);
+        }
+    }
+    for (size_t i = whole; i < count; i++) {
         lanes[i % LANES] += fabs(y[i]);
     }
     return add_lanes(lanes);

@@ -1,7 +1,9 @@
 /* core/tensor/clones.h -- hot loops compiled for several instruction sets, chosen when loaded.
  *
  * Only for element-wise loops and fixed-lane sums, whose results do not depend on the vector
- * width.  The sanitizers' runtimes are not ready when the choice is made, so they get one copy. */
+ * width.  One array of sums a loop: GCC 12 makes vectors of that, and none, or a mess, of two in
+ * one loop; where that does not do, there is lanes.h.  The sanitizers' runtimes are not ready when
+ * the choice is made, so they get one copy. */
 #ifndef PL_TENSOR_CLONES_H
 #define PL_TENSOR_CLONES_H
 

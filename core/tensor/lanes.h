@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { PL_LANES = 16 };
 
@@ -22,6 +23,24 @@ typedef int32_t pl_lane_bits __attribute__((vector_size(PL_LANES * sizeof(int32_
 typedef float pl_half_lanes __attribute__((vector_size(PL_LANES / 2 * sizeof(float))));
 typedef int32_t pl_half_lane_bits __attribute__((vector_size(PL_LANES / 2 * sizeof(int32_t))));
 typedef float pl_quarter_lanes __attribute__((vector_size(PL_LANES / 4 * sizeof(float))));
+
+/* The greater of each lane of *most and of x, the less of *least and of x; where x is NaN, what
+ * was. */
+static inline void pl_lanes_keep_most(pl_half_lanes *most, const float *x)
+{
+    pl_half_lanes v;
+    memcpy(&v, x, sizeof v);
+    const pl_half_lane_bits above = v > *most;
+    *most = (pl_half_lanes)(((pl_half_lane_bits)v & above) | ((pl_half_lane_bits)*most & ~above));
+}
+
+static inline void pl_lanes_keep_least(pl_half_lanes *least, const float *x)
+{
+    pl_half_lanes v;
+    memcpy(&v, x, sizeof v);
+    const pl_half_lane_bits below = v < *least;
+    *least = (pl_half_lanes)(((pl_half_lane_bits)v & below) | ((pl_half_lane_bits)*least & ~below));
+}
 
 /* Whether the clone that runs here has registers of PL_LANES numbers. */
 static inline bool pl_lanes_are_whole(void)
