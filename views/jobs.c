@@ -10,9 +10,32 @@
 
 enum { BAR = 16, NAME = 20 };
 
+static void choose(pl_jobs_view *view, const pl_screen_model *model, size_t row)
+{
+    view->row = row;
+    view->id = row < model->n_all_jobs ? model->all_jobs[row].id : 0;
+}
+
+/* The chosen job's row now.  At first it is the first that is not one of the screen's own; one that
+ * is no longer listed leaves its row to the next. */
+static void follow(pl_jobs_view *view, const pl_screen_model *model)
+{
+    const size_t n = model->n_all_jobs;
+    size_t row = 0;
+    while (row < n &&
+           (view->id != 0 ? model->all_jobs[row].id != view->id : model->all_jobs[row].own)) {
+        row++;
+    }
+    if (row == n) {
+        row = view->row < n ? view->row : n > 0 ? n - 1 : 0;
+    }
+    choose(view, model, row);
+}
+
 uint64_t pl_jobs_key(pl_jobs_view *view, const pl_screen_model *model, pl_press press)
 {
     size_t n = model->n_all_jobs;
+    follow(view, model);
     pl_action action = pl_keymap_action(model->keys, press.key, PL_PANE_LAYERS);
     if (press.key == PL_KEY_ESC || press.key == PL_KEY_ENTER || press.key == '\n' ||
         press.key == 'q' || action == PL_ACT_JOBS) {
@@ -23,13 +46,13 @@ uint64_t pl_jobs_key(pl_jobs_view *view, const pl_screen_model *model, pl_press 
                      (job->phase == PL_JOB_PHASE_RUNNING || job->phase == PL_JOB_PHASE_QUEUED);
         return alive ? job->id : 0;
     } else if (action == PL_ACT_UP) {
-        view->row -= view->row > 0;
+        choose(view, model, view->row - (view->row > 0));
     } else if (action == PL_ACT_DOWN) {
-        view->row += view->row + 1 < n;
+        choose(view, model, view->row + (view->row + 1 < n));
     } else if (action == PL_ACT_FIRST || action == PL_ACT_PAGE_UP) {
-        view->row = 0;
+        choose(view, model, 0);
     } else if (action == PL_ACT_LAST || action == PL_ACT_PAGE_DOWN) {
-        view->row = n > 0 ? n - 1 : 0;
+        choose(view, model, n > 0 ? n - 1 : 0);
     }
     return 0;
 }
@@ -38,7 +61,7 @@ void pl_jobs_point(pl_jobs_view *view, const pl_screen_model *model, pl_mouse mo
 {
     const int line = pl_mouse_line(mouse, view->list, 0);
     if (line >= 0 && view->top + (size_t)line < model->n_all_jobs) {
-        view->row = view->top + (size_t)line;
+        choose(view, model, view->top + (size_t)line);
     }
 }
 
@@ -156,7 +179,7 @@ void pl_jobs_draw(pl_jobs_view *view, const pl_screen_model *model, pl_surface *
     int rows = (int)n + 3 < rect.h ? (int)n + 3 : rect.h;
     rows = rows < 5 ? (rect.h < 5 ? rect.h : 5) : rows;
     pl_rect box = {rect.y, rect.x, rows, rect.w};
-    view->row = view->row < n ? view->row : n > 0 ? n - 1 : 0;
+    follow(view, model);
     pl_fill(surface, box, PL_STYLE_TEXT, ' ');
     pl_rect top = {box.y, box.x, 1, box.w};
     pl_fill(surface, top, PL_STYLE_FOCUS, surface->ascii ? '=' : 0x2501);

@@ -9,6 +9,7 @@
 typedef struct pl_jobs_view {
     bool open;
     size_t row, top;
+    uint64_t id;  /* of the chosen row's job, which keeps the choice while others come and go */
     pl_rect list; /* where its lines were drawn */
 } pl_jobs_view;
 
