@@ -188,7 +188,7 @@ static pl_status hash_measuring(measuring *m, const int32_t *ids, size_t count, 
 {
     pl_model *model = m->cx.state->source->model;
     pl_hasher *hasher = NULL;
-    pl_status status = pl_measured_begin(m->asked->without ? "planish sensitivity 1 without"
+    pl_status status = pl_measured_begin(m->asked->without ? "planish sensitivity 2 without"
                                                            : "planish sensitivity 1 only",
                                          model, &hasher, m->cx.task, err);
     if (status != PL_OK) {
@@ -206,14 +206,21 @@ static pl_status hash_measuring(measuring *m, const int32_t *ids, size_t count, 
     return PL_OK;
 }
 
+/* Of the layers that a unit's model is about.  Without none of them everything is quantized, which
+ * is another model than that without all of a unit's. */
 static pl_status unit_id(measuring *m, size_t unit, pl_id *out, pl_error *err)
 {
+    const bool everything = m->asked->without && unit == m->out->count;
     pl_hasher *hasher = NULL;
     pl_status status = pl_hasher_create(&hasher, err);
     if (status == PL_OK) {
         m->unit = unit;
         pl_hasher_id(hasher, m->common);
-        hash_results(m, hasher, false);
+        if (everything) {
+            pl_hasher_text(hasher, "everything");
+        } else {
+            hash_results(m, hasher, false);
+        }
         *out = pl_hasher_finish(hasher);
         pl_hasher_destroy(hasher);
     }

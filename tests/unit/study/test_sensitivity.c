@@ -118,6 +118,17 @@ static void test_without(void **ctx)
     assert_true(
         isnan(pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[0]))));
     pl_sensitivities_deinit(&s);
+    /* One unit that is all that is asked: without it and without none are two models, in the store
+     * too. */
+    for (int again = 0; again < 2; again++) {
+        s = run_units(
+            &d, (pl_sensitivity){.unit = PL_UNIT_BLOCK, .without = true, .glob = "*layers.0.*"},
+            ids);
+        assert_int_equal(s.count, 1);
+        expect_same(&s.units[0].loss, &second);
+        expect_same(&s.together, &all);
+        pl_sensitivities_deinit(&s);
+    }
     demo_lab_deinit(&d);
 }
 
