@@ -68,8 +68,8 @@ static json_t *config_awq(const pl_pack_module *modules, size_t count, pl_pack_o
         return NULL;
     }
     return json_pack("{s:s, s:i, s:I, s:b, s:s, s:o}", "quant_method", "awq", "bits", BITS,
-                     "group_size", base->one_group ? (json_int_t)-1 : (json_int_t)base->group_size,
-                     "zero_point", 1, "version", "gemm", "modules_to_not_convert", left);
+                     "group_size", (json_int_t)pl_pack_one_group_size(modules, count), "zero_point",
+                     1, "version", "gemm", "modules_to_not_convert", left);
 }
 
 static bool open_awq(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)

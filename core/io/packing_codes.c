@@ -109,6 +109,21 @@ pl_status pl_codes_split(pl_codes *codes, size_t size, pl_error *err)
     return status;
 }
 
+/* --- what a configuration says -----------------------------------------------------------------
+ */
+
+/* A layer as wide as the groups of wider ones has one group, and their size. */
+long pl_pack_one_group_size(const pl_pack_module *modules, size_t count)
+{
+    long size = -1;
+    for (size_t i = 0; i < count; i++) {
+        if (modules[i].packed && !modules[i].one_group) {
+            size = (long)modules[i].group_size;
+        }
+    }
+    return size;
+}
+
 /* --- words ------------------------------------------------------------------------------------ */
 
 size_t pl_lanes_words(int bits, pl_pack_order order, size_t length)

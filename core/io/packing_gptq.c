@@ -158,12 +158,11 @@ static json_t *config_of(const pl_pack_module *modules, size_t count, const char
                : json_pack("{s:i, s:I, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s, s:b, s:f, s:o, "
                            "s:{s:[s]}}",
                            "bits", base->bits, "group_size",
-                           base->one_group ? (json_int_t)-1 : (json_int_t)base->group_size,
-                           "desc_act", (int)!ordered, "sym", (int)base->symmetric, "lm_head", 0,
-                           "quant_method", "gptq", "method", "gptq", "format", version,
-                           "checkpoint_format", version, "pack_dtype", "int32", "true_sequential",
-                           1, "damp_percent", 0.01, "dynamic", rules, "meta", "quantizer",
-                           "planish:" PL_VERSION);
+                           (json_int_t)pl_pack_one_group_size(modules, count), "desc_act",
+                           (int)!ordered, "sym", (int)base->symmetric, "lm_head", 0, "quant_method",
+                           "gptq", "method", "gptq", "format", version, "checkpoint_format",
+                           version, "pack_dtype", "int32", "true_sequential", 1, "damp_percent",
+                           0.01, "dynamic", rules, "meta", "quantizer", "planish:" PL_VERSION);
 }
 
 static json_t *config_v1(const pl_pack_module *modules, size_t count, pl_pack_order order)

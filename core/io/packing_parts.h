@@ -36,6 +36,10 @@ unsigned pl_lanes_get(const pl_lanes *lanes, const uint32_t *words, size_t strea
 /* ORs into words that are 0 there. */
 void pl_lanes_put(const pl_lanes *lanes, uint32_t *words, size_t stream, size_t i, unsigned code);
 
+/* The group size of all packed layers of a layout that has one; -1 where each row of each has one
+ * group. */
+long pl_pack_one_group_size(const pl_pack_module *modules, size_t count);
+
 /* The number of an E4M3 code, which has no infinities: 0x7f and 0xff are NaN. */
 float pl_e4m3(unsigned code);
 

@@ -117,6 +117,10 @@ static pl_status write_json(const pl_exporter *x, const char *name, const json_t
     return status;
 }
 
+/* The weights' type in a config.json: transformers 4.56 renamed the key, and of both it takes the
+ * newer one. */
+static const char OLD_DTYPE[] = "torch_dtype", NEW_DTYPE[] = "dtype";
+
 static const char *torch_name(pl_dtype dtype)
 {
     return dtype == PL_F32 ? "float32" : dtype == PL_BF16 ? "bfloat16" : "float16";
@@ -162,8 +166,8 @@ pl_status pl_export_config_dtype(const pl_exporter *x, pl_dtype *out, pl_error *
     if (status == PL_OK && path != NULL) {
         status = read_json(path, &config, err);
     }
-    const char *name = json_string_value(json_object_get(config, "torch_dtype"));
-    *out = torch_dtype(name != NULL ? name : json_string_value(json_object_get(config, "dtype")));
+    const char *name = json_string_value(json_object_get(config, NEW_DTYPE));
+    *out = torch_dtype(name != NULL ? name : json_string_value(json_object_get(config, OLD_DTYPE)));
     json_decref(config);
     free(path);
     return status;
@@ -187,7 +191,14 @@ static pl_status adapt_config(const pl_exporter *x, json_t *config, pl_error *er
     const unsigned before = pl_memory_failures();
     pl_status status = pl_export_quantization(x, &quantization, err);
     if (x->spec->dtype != PL_DTYPE_OTHER) {
-        pl_json_set(config, "torch_dtype", json_string(torch_name(x->spec->dtype)));
+        const char *name = torch_name(x->spec->dtype);
+        const bool newer = json_object_get(config, NEW_DTYPE) != NULL;
+        if (newer) {
+            pl_json_set(config, NEW_DTYPE, json_string(name));
+        }
+        if (!newer || json_object_get(config, OLD_DTYPE) != NULL) {
+            pl_json_set(config, OLD_DTYPE, json_string(name));
+        }
     }
     if (x->unties) {
         pl_json_set(config, "tie_word_embeddings", json_false());

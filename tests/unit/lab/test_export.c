@@ -1,6 +1,7 @@
 #include "core/lab/weights.h"
 #include "tests/support/demo_lab.h"
 
+#include "core/io/packing.h"
 #include "core/lab/export.h"
 #include "core/metrics/perplexity.h"
 
@@ -82,6 +83,44 @@ static void test_f32_is_exact(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* transformers 4.56 and later write "dtype", and read it before "torch_dtype". */
+static void test_newer_name_of_the_dtype(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    demo_lab d;
+    pl_export_report report;
+    static const char *const folders[] = {"first", "second"};
+    static const char *const types[] = {"float32", "float16"};
+    solve_two(&d);
+    for (size_t i = 0; i < 2; i++) {
+        char folder[600], path[700];
+        snprintf(folder, sizeof folder, "%s/%s", d.temp.folder, folders[i]);
+        pl_export_spec spec = {
+            .folder = folder, .which = PL_WHICH_BEFORE, .dtype = i == 0 ? PL_F32 : PL_F16};
+        pl_check_ok(pl_export(demo_context(&d), &spec, &report, &err), err);
+        snprintf(path, sizeof path, "%s/config.json", folder);
+        json_t *config = json_load_file(path, 0, NULL);
+        assert_non_null(config);
+        const char *name = i == 0 ? "torch_dtype" : "dtype";
+        assert_string_equal(json_string_value(json_object_get(config, name)), types[i]);
+        assert_null(json_object_get(config, i == 0 ? "dtype" : "torch_dtype"));
+        if (i == 0) {
+            json_object_set_new(config, "dtype", json_string("bfloat16"));
+            json_object_del(config, "torch_dtype");
+            assert_int_equal(json_dump_file(config, path, 0), 0);
+            pl_model *model = NULL;
+            pl_source *source = NULL;
+            pl_check_ok(pl_model_open(folder, &model, &err), err);
+            pl_check_ok(pl_source_create(model, folder, NULL, &source, &err), err);
+            pl_check_ok(pl_state_set_source(&d.state, source, &err), err);
+            pl_source_release(source);
+        }
+        json_decref(config);
+    }
+    demo_lab_deinit(&d);
+}
+
 static void test_own_dtype_is_kept(void **ctx)
 {
     (void)ctx;
@@ -117,6 +156,39 @@ static void test_own_dtype_is_kept(void **ctx)
         pl_buf_deinit(&to);
     }
     demo_lab_deinit(&d);
+}
+
+/* Of layers that are as wide as a group, and wider ones: the group's size; -1 only where no row of
+ * any has two groups. */
+static void test_one_group_size(void **ctx)
+{
+    (void)ctx;
+    static const pl_pack_module modules[] = {
+        {.name = "q",
+         .packed = true,
+         .bits = 4,
+         .in_order = true,
+         .one_group = true,
+         .group_size = 64},
+        {.name = "o", .in_order = true, .one_group = false, .group_size = 7},
+        {.name = "down", .packed = true, .bits = 4, .in_order = true, .group_size = 64}};
+    static const struct {
+        const char *name;
+        size_t count;
+        json_int_t size;
+    } cases[] = {
+        {"gptq", 2, -1}, {"gptq", 3, 64}, {"gptq_v2", 3, 64}, {"awq", 2, -1}, {"awq", 3, 64}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const pl_packing *packing = NULL;
+        for (size_t k = 0; k < PL_PACKING_COUNT; k++) {
+            packing =
+                strcmp(pl_packing_at(k)->name, cases[i].name) == 0 ? pl_packing_at(k) : packing;
+        }
+        assert_non_null(packing);
+        json_t *config = packing->config(modules, cases[i].count, PL_PACK_DENSE);
+        assert_int_equal(json_integer_value(json_object_get(config, "group_size")), cases[i].size);
+        json_decref(config);
+    }
 }
 
 static void check_refused(demo_lab *d, const char *folder, pl_status code, const char *says)
@@ -171,6 +243,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32_is_exact),
         cmocka_unit_test(test_own_dtype_is_kept),
+        cmocka_unit_test(test_newer_name_of_the_dtype),
+        cmocka_unit_test(test_one_group_size),
         cmocka_unit_test(test_refuses_and_leaves_nothing),
         cmocka_unit_test(test_cancelled_leaves_nothing),
     };
