@@ -130,8 +130,29 @@ typedef struct left {
 
 static const left NOTHING_LEFT = {0};
 
-/* The methods of all layers with those of their own, or (only) of one; the empty slots too where
- * something is left in them. */
+/* What the layer's transform is made for beside its own rounder. */
+static void put_leaders(const pl_state *state, size_t layer, pl_buf *out)
+{
+    const pl_model *model = state->source->model;
+    const pl_layer *own = pl_model_layer(model, layer);
+    size_t first = own->site, count = 1;
+    if (pl_spec_is_of_block(pl_state_spec(state, layer, PL_SLOT_TRANSFORM))) {
+        count = pl_model_block_sites(model, own->block, &first);
+    } else if (pl_state_transform_leader(state, layer) == SIZE_MAX) {
+        return;
+    }
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    for (size_t i = first; i < first + count; i++) {
+        const size_t leader = pl_model_site(model, i)->layers[0];
+        const pl_spec *its = pl_state_spec(state, leader, PL_SLOT_ROUND);
+        if (leader != layer && !pl_spec_equal(its, spec)) {
+            put_slot(out, PL_SLOT_ROUND, its, pl_model_layer(model, leader)->name);
+        }
+    }
+}
+
+/* The methods of all layers with those of their own, or (only) of one with what its transform
+ * depends on; the empty slots too where something is left in them. */
 static void put_slots(const pl_state *state, size_t only, const left *before, pl_buf *out)
 {
     if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
@@ -155,6 +176,9 @@ static void put_slots(const pl_state *state, size_t only, const left *before, pl
     for (size_t i = 0; only == SIZE_MAX && i < state->n_overrides; i++) {
         const pl_override *over = &state->overrides[i];
         put_slot(out, over->slot, &over->spec, over->glob);
+    }
+    if (only != SIZE_MAX) {
+        put_leaders(state, only, out);
     }
 }
 

@@ -118,6 +118,17 @@ static void put_block_rounders(const pl_state *state, size_t layer, pl_buf *text
     }
 }
 
+size_t pl_state_transform_leader(const pl_state *state, size_t layer)
+{
+    const pl_model *model = state->source->model;
+    const pl_spec *transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    const size_t first = pl_model_site(model, pl_model_layer(model, layer)->site)->layers[0];
+    const bool follows = transform->method != NULL && transform->method->suits_rounder &&
+                         !pl_spec_equal(pl_state_spec(state, first, PL_SLOT_ROUND),
+                                        pl_state_spec(state, layer, PL_SLOT_ROUND));
+    return follows ? first : SIZE_MAX;
+}
+
 /* Activations and cache belong to a plan only where a transform is made for their grid. */
 static void put_activations(const pl_state *state, size_t layer, pl_buf *text)
 {
@@ -130,8 +141,12 @@ static void put_activations(const pl_state *state, size_t layer, pl_buf *text)
         pl_state_cache_format(state, text);
         pl_buf_puts(text, "\n");
     }
+    const size_t leader = pl_state_transform_leader(state, layer);
     if (pl_spec_is_of_block(transform)) {
         put_block_rounders(state, layer, text);
+    } else if (leader != SIZE_MAX) {
+        pl_buf_puts(text, "transform for ");
+        put_slot_spec(text, PL_SLOT_ROUND, pl_state_spec(state, leader, PL_SLOT_ROUND));
     }
 }
 

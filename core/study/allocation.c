@@ -136,6 +136,7 @@ static pl_status take_choice(allocating *a, const int32_t *ids, size_t count, pl
     pl_status status =
         pl_find_units("allocate", &a->state, a->asked->measured.unit, a->asked->measured.glob,
                       out->unit_of, out->units, &out->count, &unsolved, err);
+    PL_THEN(pl_check_rounder_units("allocate", &a->state, out->unit_of, err));
     const pl_allocating_by by = a->asked->by;
     if (status == PL_OK && by != PL_BY_ERROR) {
         status = (by == PL_BY_KL ? pl_sensitivity_run : pl_sensitivity_estimate)(

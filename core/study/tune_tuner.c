@@ -67,6 +67,24 @@ static pl_status find_units(pl_tuner *t, pl_error *err)
     return status;
 }
 
+/* Whether a parameter of the rounder's is tuned on some layer. */
+static bool tunes_rounder(const pl_tuner *t)
+{
+    const size_t layers = pl_model_layer_count(t->cx.state->source->model);
+    for (size_t p = 0; p < t->tuning->n_params; p++) {
+        for (size_t i = 0; i < layers; i++) {
+            pl_slot slot = PL_SLOT_TRANSFORM;
+            if (t->out->unit_of[i] >= 0 &&
+                pl_tune_find_param(t->cx.state, t->tuning, i, t->tuning->params[p].name, &slot,
+                                   NULL) == PL_OK &&
+                slot == PL_SLOT_ROUND) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* A transform is one for all layers of an input. */
 static pl_status check_transforms(const pl_tuner *t, pl_error *err)
 {
@@ -94,7 +112,8 @@ static pl_status check_transforms(const pl_tuner *t, pl_error *err)
             }
         }
     }
-    return PL_OK;
+    return tunes_rounder(t) ? pl_check_rounder_units("tune", t->cx.state, out->unit_of, err)
+                            : PL_OK;
 }
 
 /* The state with each candidate for all units. */

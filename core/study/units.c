@@ -81,3 +81,42 @@ pl_status pl_find_units(const char *who, const pl_state *state, pl_unit unit, co
                               who, *unsolved)
                : pl_error_set(err, PL_ERR_NOT_FOUND, "%s: no layer matches %s", who, glob);
 }
+
+static bool are_in(const pl_site *site, const long *unit_of, long unit)
+{
+    bool all = true;
+    for (size_t i = 0; i < site->n_layers; i++) {
+        all = all && unit_of[site->layers[i]] == unit;
+    }
+    return all;
+}
+
+pl_status pl_check_rounder_units(const char *who, const pl_state *state, const long *unit_of,
+                                 pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    for (size_t i = 0; i < pl_model_site_count(model); i++) {
+        const size_t leader = pl_model_site(model, i)->layers[0];
+        const pl_spec *spec = pl_state_spec(state, leader, PL_SLOT_TRANSFORM);
+        const long unit = unit_of[leader];
+        if (unit == PL_NO_UNIT || spec->method == NULL || !spec->method->suits_rounder) {
+            continue;
+        }
+        const bool of_block = pl_spec_is_of_block(spec);
+        size_t first = i, count = 1;
+        if (of_block) {
+            count = pl_model_block_sites(model, pl_model_layer(model, leader)->block, &first);
+        }
+        for (size_t k = first; k < first + count; k++) {
+            if (!are_in(pl_model_site(model, k), unit_of, unit)) {
+                return pl_error_set(
+                    err, PL_ERR_USAGE,
+                    "%s: the transform %s is made for one rounder of all layers of %s: expected "
+                    "unit=%sblock with all of them, or `method none slot=transform`",
+                    who, spec->method->name, of_block ? "a block" : "an input",
+                    of_block ? "" : "site or unit=");
+            }
+        }
+    }
+    return PL_OK;
+}

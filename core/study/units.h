@@ -44,4 +44,10 @@ PL_NODISCARD pl_status pl_find_units(const char *who, const pl_state *state, pl_
                                      const char *glob, long *unit_of, pl_unit_loss *units,
                                      size_t *count, size_t *unsolved, pl_error *err);
 
+/* Some transforms are made for the rounder of a site's first layer (AWQ, FlatQuant), or for those
+ * of a block's sites: a unit that gets a rounder of its own has to hold all layers behind such a
+ * transform, or none of the first ones.  PL_ERR_USAGE. */
+PL_NODISCARD pl_status pl_check_rounder_units(const char *who, const pl_state *state,
+                                              const long *unit_of, pl_error *err);
+
 #endif

@@ -70,6 +70,40 @@ static void test_result_is_valid_under_its_plan_only(void **ctx)
     pl_state_deinit(&s);
 }
 
+/* A transform that is made for the rounder of a site's first layer: the others' results and
+ * commands have that rounder, too. */
+static void test_transform_of_another_rounder(void **ctx)
+{
+    (void)ctx;
+    pl_state s;
+    pl_buf said = {0};
+    demo_state(&s, true);
+    demo_method(&s, "rtn bits=4");
+    demo_method(&s, "awq");
+    for (size_t i = 0; i < 4; i++) {
+        solve_as_planned(&s, i); /* q, k, v and o of block 0 */
+    }
+    demo_override(&s, PL_SLOT_ROUND, "0.v_proj", "rtn bits=2");
+    assert_int_equal(pl_state_solved_count(&s), 3);
+    demo_override(&s, PL_SLOT_ROUND, "0.q_proj", "rtn bits=2");
+    assert_int_equal(pl_state_solved_count(&s), 1);
+    assert_non_null(pl_state_result(&s, 3));
+    solve_as_planned(&s, 1);
+    s.layer = 1;
+    pl_state_commands(&s, false, &said);
+    assert_non_null(strstr(said.data, "\nmethod rtn bits=4 "));
+    assert_non_null(strstr(said.data, " on=model.layers.0.self_attn.q_proj\nselect "));
+    pl_buf_deinit(&said);
+    demo_method(&s, "hadamard"); /* made for no rounder */
+    solve_as_planned(&s, 1);
+    pl_state_commands(&s, false, &said);
+    assert_null(strstr(said.data, "on="));
+    demo_override(&s, PL_SLOT_ROUND, "0.q_proj", "rtn bits=3");
+    assert_non_null(pl_state_result(&s, 1));
+    pl_buf_deinit(&said);
+    pl_state_deinit(&s);
+}
+
 static void test_sequential_result_depends_on_every_layer(void **ctx)
 {
     (void)ctx;
@@ -362,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copy_is_independent),
         cmocka_unit_test(test_result_is_valid_under_its_plan_only),
+        cmocka_unit_test(test_transform_of_another_rounder),
         cmocka_unit_test(test_sequential_result_depends_on_every_layer),
         cmocka_unit_test(test_last_matching_override_wins),
         cmocka_unit_test(test_json_round_trip),

@@ -219,6 +219,35 @@ static void take_result(void *ctx, size_t layer, pl_id result, const pl_solve_re
                      PL_OK);
 }
 
+/* A transform that is made for the rounder of q_proj leaves k_proj and v_proj no bits of their own.
+ */
+static void test_rounder_of_an_input(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    pl_allocated found;
+    demo_lab_init(&d);
+    demo_method(&d.state, "awq");
+    demo_method(&d.state, "rtn bits=2");
+    pl_allocating asked = {
+        .average = 3.5, .choices = {{2, -1}, {4, -1}}, .n_choices = 2, .by = PL_BY_ERROR};
+    asked.measured.glob = "3.[qk]_proj";
+    assert_int_equal(pl_allocation_run(demo_context(&d), &asked, NULL, 0, &found, &err),
+                     PL_ERR_USAGE);
+    pl_check_says(err, "awq is made for one rounder of all layers of an input: expected unit=site");
+    asked.measured.unit = PL_UNIT_SITE;
+    assert_int_equal(pl_allocation_run(demo_context(&d), &asked, NULL, 0, &found, &err),
+                     PL_ERR_USAGE); /* without v_proj */
+    asked.measured.glob = "3.[qkv]_proj";
+    pl_check_ok(pl_allocation_run(demo_context(&d), &asked, NULL, 0, &found, &err), err);
+    pl_allocated_deinit(&found);
+    asked.measured = (pl_sensitivity){.glob = "3.[kv]_proj"};
+    pl_check_ok(pl_allocation_run(demo_context(&d), &asked, NULL, 0, &found, &err), err);
+    pl_allocated_deinit(&found);
+    demo_lab_deinit(&d);
+}
+
 /* Layers in no unit keep their methods while the outcome is measured. */
 static void test_others_keep_theirs(void **ctx)
 {
@@ -274,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_average_is_kept_at_the_ends),
         cmocka_unit_test(test_alike_prices),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_rounder_of_an_input),
         cmocka_unit_test(test_others_keep_theirs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,27 @@ static void test_heldout(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* Another rounder for q_proj is another transform for k_proj. */
+static void test_rounder_of_an_input(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    pl_tuned found;
+    demo_lab_init(&d);
+    demo_method(&d.state, "awq");
+    demo_method(&d.state, "rtn bits=3");
+    pl_tuning t = tuning_of("bits", "2,4");
+    t.glob = "1.[qk]_proj";
+    assert_int_equal(pl_tune_run(demo_context(&d), &t, NULL, 0, &found, &err), PL_ERR_USAGE);
+    pl_check_says(err, "awq is made for one rounder of all layers of an input: expected unit=site");
+    t.glob = "1.[qkv]_proj";
+    t.unit = PL_UNIT_SITE;
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, NULL, 0, &found, &err), err);
+    pl_tuned_deinit(&found);
+    demo_lab_deinit(&d);
+}
+
 /* --- by KL ------------------------------------------------------------------------------------ */
 
 static void note(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
@@ -407,10 +428,15 @@ static void test_transforms_are_shared(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least),           cmocka_unit_test(test_settings_are_few),
-        cmocka_unit_test(test_heldout),         cmocka_unit_test(test_kl_never_rises),
-        cmocka_unit_test(test_alike_stays),     cmocka_unit_test(test_goes_on),
-        cmocka_unit_test(test_forgets_its_own), cmocka_unit_test(test_transforms_are_shared),
+        cmocka_unit_test(test_least),
+        cmocka_unit_test(test_settings_are_few),
+        cmocka_unit_test(test_heldout),
+        cmocka_unit_test(test_rounder_of_an_input),
+        cmocka_unit_test(test_kl_never_rises),
+        cmocka_unit_test(test_alike_stays),
+        cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_forgets_its_own),
+        cmocka_unit_test(test_transforms_are_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
