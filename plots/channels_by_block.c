@@ -155,7 +155,7 @@ const pl_kind pl_kind_channels_by_block = {
     .title = "Channels by block",
     .summary = "The channels of the residual stream in every block, as the layers behind its norms "
                "see them: over each input's median channel, or as they are; those that are "
-               "outliers in a quarter of the blocks are named",
+               "outliers in a quarter of the blocks, and in two at least, are named",
     .forms = "ratio|absolute",
     .uses = PL_USES_CHANNEL | PL_NEEDS_INPUTS,
     .unit = "layers",

@@ -60,7 +60,8 @@ static void find_settings(const pl_state *state, pl_request *request)
     if (count < PL_MAX_KEPT && has_results(state) && !is_kept(state)) {
         pl_buf_printf(&list, "%snow", count++ > 0 ? "," : "");
     }
-    if (count > 1 || (count == 1 && request->lines == PL_LINES_SETTING)) {
+    const bool alone = request->lines == PL_LINES_SETTING || !has_results(state);
+    if (count > 1 || (count == 1 && alone)) {
         snprintf(request->settings, sizeof request->settings, "%s",
                  list.data != NULL && list.size < sizeof request->settings ? list.data : "");
     }

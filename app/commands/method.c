@@ -7,6 +7,8 @@
 #include "core/base/nearest.h"
 
 #include <stdlib.h>
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 static void put_method(json_t *result, pl_slot slot, const pl_spec *spec, const char *glob)
@@ -71,6 +73,37 @@ static pl_status set_parameters(const pl_call *call, bool leading, pl_spec *spec
     return status;
 }
 
+/* The value of a key's parameter; NaN where the key is none. */
+static double value_of(const pl_spec *spec, const char *name)
+{
+    const size_t i = spec->method != NULL ? pl_method_param(spec->method, name) : SIZE_MAX;
+    return i != SIZE_MAX ? spec->values[i] : (double)NAN;
+}
+
+/* Two words of which one takes back the other, as target= does beta=: one was said in vain. */
+static pl_status check_said(const pl_call *call, const pl_spec *spec, pl_error *err)
+{
+    for (size_t i = 0; i < call->n_keys; i++) {
+        for (size_t k = 0; k < call->n_keys; k++) {
+            pl_spec both = *spec;
+            if (k == i || isnan(value_of(spec, call->names[i])) ||
+                pl_spec_set(&both, call->names[i], call->values[i], NULL) != PL_OK) {
+                continue;
+            }
+            const double said = value_of(&both, call->names[i]);
+            if (pl_spec_set(&both, call->names[k], call->values[k], NULL) == PL_OK &&
+                (said < value_of(&both, call->names[i]) ||
+                 said > value_of(&both, call->names[i]))) {
+                return pl_error_set(err, PL_ERR_USAGE,
+                                    "method %s: %s=%s and %s=%s exclude each other: leave one out",
+                                    spec->method->name, call->names[i], call->values[i],
+                                    call->names[k], call->values[k]);
+            }
+        }
+    }
+    return PL_OK;
+}
+
 static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
 {
     const char *name = call->words[0];
@@ -101,6 +134,7 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
     }
     status = set_parameters(call, true, &spec, err);
     PL_THEN(set_parameters(call, false, &spec, err));
+    PL_THEN(check_said(call, &spec, err));
     if (status != PL_OK) {
         return status;
     }

@@ -1,6 +1,7 @@
 /* Settings under a name, and pins. */
 #include "core/state/kept.h"
 
+#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/state/record.h"
 #include "core/state/state_parts.h"
@@ -72,16 +73,42 @@ static void put_grid(const char *name, const pl_act_grid *grid, pl_buf *out)
                   own ? grid->format->key : "");
 }
 
-void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
+static void put_imported_name(const pl_state *state, pl_buf *out)
+{
+    size_t length = 0;
+    const char *last = pl_path_last(state->imported.path, &length);
+    pl_buf_append(out, last, length);
+}
+
+/* The methods of all layers, and which layers have others. */
+static void put_methods(const pl_state *state, size_t imported, pl_buf *out)
 {
     const size_t size = out->size;
-    put_chain(state, layer, true, out);
+    put_chain(state, SIZE_MAX, true, out);
     pl_buf_puts(out, out->size > size ? "" : "no method");
-    if (layer == SIZE_MAX && state->n_overrides == 1) {
+    if (state->n_overrides == 1) {
         pl_buf_printf(out, ", others on=%s", state->overrides[0].glob);
-    } else if (layer == SIZE_MAX && state->n_overrides > 1) {
+    } else if (state->n_overrides > 1) {
         pl_buf_printf(out, ", others on=%s and %zu more", state->overrides[0].glob,
                       state->n_overrides - 1);
+    }
+    if (imported > 0) {
+        pl_buf_printf(out, ", %zu layer%s imported from ", imported, imported == 1 ? "" : "s");
+        put_imported_name(state, out);
+    }
+}
+
+void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
+{
+    const size_t size = out->size, imported = pl_state_import_count(state);
+    if (layer != SIZE_MAX) {
+        put_chain(state, layer, true, out);
+        pl_buf_puts(out, out->size > size ? "" : "no method");
+    } else if (imported > 0 && imported == pl_model_layer_count(state->source->model)) {
+        pl_buf_puts(out, "import of ");
+        put_imported_name(state, out);
+    } else {
+        put_methods(state, imported, out);
     }
     if (state->activations.bits > 0) {
         put_grid("activations", &state->activations, out);

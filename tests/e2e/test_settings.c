@@ -95,6 +95,38 @@ static void numbers_of_settings_side_by_side(void **state)
     free(text);
 }
 
+/* A word that another one takes back is not passed over. */
+static void words_that_exclude_each_other(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"method astro beta=1e-3 target=0.3",
+                                        "method astro target=0.3 beta=1e-3"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        run r = RUN("-c", lines[i]);
+        assert_int_equal(r.status, 1);
+        assert_non_null(strstr(r.err, "method astro: target=0.3 and beta=1e-3 exclude each other"));
+        run_free(&r);
+    }
+}
+
+/* One kept setting is drawn where the present one has no results to draw. */
+static void one_kept_setting_is_drawn(void **state)
+{
+    (void)state;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "method rtn bits=3; solve all sequential=no; keep three; set group_size=32; "
+             "plot error_by_block form=error file=%s",
+             run_path("kept.csv"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    size_t size = 0;
+    char *text = run_read(run_path("kept.csv"), &size);
+    assert_non_null(strstr(text, "three"));
+    free(text);
+}
+
 /* Every command that changes the setting takes back what was found under the new one. */
 static void every_change_takes_results_back(void **state)
 {
@@ -203,6 +235,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_of_settings_side_by_side),
+        cmocka_unit_test(words_that_exclude_each_other),
+        cmocka_unit_test(one_kept_setting_is_drawn),
         cmocka_unit_test(every_change_takes_results_back),
         cmocka_unit_test(what_a_transform_was_learned_for_belongs_to_the_plan),
         cmocka_unit_test(going_back_solves_nothing),

@@ -56,6 +56,23 @@ static void keep_holds_all_and_is_gone_back_to(void **ctx)
                         "astro beta=0.001 > gptq bits=4, activations 4 bits; "
                         "astro beta=0.001 > rtn bits=3, others on=*.down_proj, activations 4 bits");
     pl_buf_deinit(&label);
+    /* Imported layers are no method's. */
+    pl_state other;
+    pl_check_ok(pl_state_copy(&other, &s, &err), err);
+    pl_check_ok(pl_state_set_import(&other, "folder/theirs", first_result, &err), err);
+    for (size_t i = 0; i < DEMO_LAYERS; i++) {
+        pl_check_ok(pl_state_import_layer(&other, i, first_result, &err), err);
+        if (i == 0) {
+            pl_state_label(&other, SIZE_MAX, &label);
+            pl_buf_puts(&label, "; ");
+        }
+    }
+    pl_state_label(&other, SIZE_MAX, &label);
+    assert_string_equal(label.data, "astro beta=0.01 > gptq bits=3 act_order=yes, others "
+                                    "on=*.down_proj, 1 layer imported from theirs; "
+                                    "import of theirs");
+    pl_buf_deinit(&label);
+    pl_state_deinit(&other);
     demo_method(&s, "rtn bits=3");
 
     /* Back: its methods and results, but the layer that is looked at. */
