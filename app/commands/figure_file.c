@@ -138,6 +138,23 @@ static uint64_t learned_step(const job *j, const pl_request *r)
     return step;
 }
 
+/* A panel's own commands, where no panel before it has the same. */
+static void put_panel_commands(job *j, const pl_request *r)
+{
+    pl_buf own = {0};
+    const char *before = j->measured.data;
+    r->kind->commands(j->cx, r, &own);
+    while (own.size > 0 && before != NULL && (before = strstr(before, own.data)) != NULL &&
+           before > j->measured.data && before[-1] != '\n') {
+        before++;
+    }
+    if (own.size > 0 && before == NULL) {
+        pl_buf_append(&j->measured, own.data, own.size);
+    }
+    j->measured.failed = j->measured.failed || own.failed;
+    pl_buf_deinit(&own);
+}
+
 /* The commands that rebuild the figure: no output path, no absolute path, no time, no host. */
 static pl_status put_figure_commands(job *j, pl_error *err)
 {
@@ -176,7 +193,7 @@ static pl_status put_figure_commands(job *j, pl_error *err)
     for (size_t i = 0; i < count; i++) {
         const pl_request *r = &j->requests[i];
         if (r->kind->commands != NULL) {
-            r->kind->commands(j->cx, r, &j->measured);
+            put_panel_commands(j, r);
         }
     }
     pl_buf_append(&j->commands, j->measured.data, j->measured.size);

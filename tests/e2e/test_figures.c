@@ -137,6 +137,19 @@ static void check_rebuilds(const char *script)
     free(commands);
 }
 
+/* What two panels show of one comparison is measured once. */
+static void test_panels_of_one_comparison(void **ctx)
+{
+    (void)ctx;
+    check_rebuilds("compare 'rtn bits=3' 'rtn bits=4' windows=1 length=32; "
+                   "figure 1x2 'comparison form=perplexity' 'comparison form=kl' dpi=60");
+    char *commands = png_chunk(run_path("figure.png"), "tEXt", "Planish-Commands");
+    const char *first = strstr(commands, "\ncompare ");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "\ncompare "));
+    free(commands);
+}
+
 static void test_provenance_rebuilds_the_figure(void **ctx)
 {
     (void)ctx;
@@ -375,6 +388,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_paths_same_bytes),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_panels_of_one_comparison),
         cmocka_unit_test(test_provenance_rebuilds_the_figure),
         cmocka_unit_test(test_provenance_of_another_model),
         cmocka_unit_test(test_bad_requests),
