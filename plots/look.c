@@ -3,6 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+size_t pl_look_layer(const pl_figure_look *look, const pl_state *state)
+{
+    return look->whole ? SIZE_MAX : look->layer != NULL ? look->layer(state) : state->layer;
+}
+
 double pl_axis_to(const pl_axis *axis, double x)
 {
     return axis->log ? log10(x > 0 ? x : axis->lo) : x;

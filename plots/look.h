@@ -24,6 +24,9 @@ typedef struct pl_figure_look {
     bool follows;     /* the crosshair is the channel marked in all views */
     bool snaps;       /* the crosshair starts at the point next to its place */
     bool whole;       /* of the whole model: the title names no layer */
+    /* The layer that the figure is of where that need not be the selected one, SIZE_MAX: all. Enter
+     * selects it before its command.  NULL: the selected one. */
+    size_t (*layer)(const pl_state *state);
     /* x of the marked channel or the selected item; NaN where it has none.  NULL: never. */
     double (*place)(const pl_looked *at);
     /* The channel at an x, SIZE_MAX for none.  NULL: x means no channel. */
@@ -35,6 +38,9 @@ typedef struct pl_figure_look {
      * marks the channel, if there is one. */
     void (*enter)(const pl_looked *at, double x, size_t row, pl_buf *command, bool *solves);
 } pl_figure_look;
+
+/* The layer that a figure is of, SIZE_MAX: the whole model. */
+size_t pl_look_layer(const pl_figure_look *look, const pl_state *state);
 
 /* A value on the scale of an axis (log10 where that is logarithmic), and back. */
 double pl_axis_to(const pl_axis *axis, double x);

@@ -136,6 +136,14 @@ static pl_status add_pareto(const pl_sweep_result *result, pl_figure *out, pl_er
                            : status;
 }
 
+/* The method whose parameter was swept, as it is now. */
+static const pl_spec *swept_spec(const pl_state *state)
+{
+    const pl_sweep *sweep = &state->sweep;
+    return sweep->whole ? &state->slots[sweep->slot]
+                        : pl_state_spec(state, sweep->layer, sweep->slot);
+}
+
 static void set_range(pl_axis *axis, double lo, double hi)
 {
     double room = axis->log ? pow(hi / lo, 0.04) : 0.04 * (hi - lo);
@@ -224,8 +232,7 @@ static pl_status make_texts(const pl_state *state, const pl_request *request, bo
                             pl_figure *out, pl_error *err)
 {
     const pl_sweep *sweep = &state->sweep;
-    const pl_spec *spec =
-        sweep->whole ? &state->slots[sweep->slot] : pl_state_spec(state, sweep->layer, sweep->slot);
+    const pl_spec *spec = swept_spec(state);
     pl_buf title = {0}, x = {0};
     if (sweep->whole) {
         pl_overview_put_model(state->source->model, &title);
@@ -279,12 +286,17 @@ static pl_status make_sweep(pl_context cx, const pl_request *request, pl_figure 
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
+/* What was swept stays on the screen while the selection moves on. */
+static size_t layer_of_sweep(const pl_state *state)
+{
+    const pl_sweep *sweep = &state->sweep;
+    return !sweep->set ? state->layer : sweep->whole ? SIZE_MAX : sweep->layer;
+}
+
 static const pl_spec *spec_of(const pl_looked *at)
 {
     const pl_state *state = at->state;
-    return state->source != NULL && state->sweep.set
-               ? pl_state_spec(state, state->layer, state->sweep.slot)
-               : NULL;
+    return state->source != NULL && state->sweep.set ? swept_spec(state) : NULL;
 }
 
 /* The point next to x: the value it was made with, whatever the axis is; NaN without a sweep. */
@@ -365,6 +377,7 @@ const pl_kind pl_kind_sweep = {
     .look = {.help = "One parameter over a range: error, rounded error, bound and maxima; the "
                      "knee is marked, Enter takes the value at the crosshair.",
              .snaps = true,
+             .layer = layer_of_sweep,
              .place = place_in_sweep,
              .say = say_sweep,
              .enter = enter_in_sweep},

@@ -364,7 +364,7 @@ static void draw_channels(pl_screen_model *model, pl_surface *surface, pl_rect r
     }
     char title[200] = "Channels";
     if (model->state->source != NULL) {
-        pl_panel_layer_title(model, "", rect.w, right, title, sizeof title);
+        pl_panel_layer_title(model, model->state->layer, "", rect.w, right, title, sizeof title);
     }
     pl_panel_title(model, surface, rect, pane, title, right);
     shown s;

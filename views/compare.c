@@ -240,7 +240,7 @@ static void draw_cell(pl_screen_model *model, pl_surface *surface, pl_rect rect,
     pl_buf label = {0};
     char title[160];
     const bool solved = pl_state_result(c->is, model->state->layer) != NULL;
-    pl_state_label(c->is, look->whole ? SIZE_MAX : model->state->layer, &label);
+    pl_state_label(c->is, pl_look_layer(look, model->state), &label);
     snprintf(title, sizeof title, " %s ", c->name);
     int col = pl_put(surface, rect, 0, 0, PL_STYLE_TITLE | PL_REVERSE, title);
     snprintf(title, sizeof title, "%s%s", label.data != NULL ? label.data : "",
@@ -307,7 +307,7 @@ void pl_view_compare_draw(pl_screen_model *model, pl_surface *surface, pl_rect r
         snprintf(right, sizeof right, "%s%s", now->figure.y.label,
                  now->figure.y.log ? ", log" : "");
     }
-    pl_figure_view_title(model, surface, rect, PL_PANE_MAIN, look->whole, right);
+    pl_figure_view_title(model, surface, rect, PL_PANE_MAIN, look, right);
     /* One crosshair, where the present setting has it. */
     pl_pane_memo *memo = &model->shown[0].memo;
     const pl_pane_memo before = *memo;

@@ -150,7 +150,12 @@ static bool enter(const pl_screen_model *model, const pl_figure_look *look, cons
         pl_buf command = {0};
         look->enter(&at, x, row, &command, &intent->live);
         if (command.data != NULL && !command.failed) {
+            const size_t layer = pl_look_layer(look, model->state);
             snprintf(intent->command, sizeof intent->command, "%s", command.data);
+            if (layer != SIZE_MAX && layer != model->state->layer) {
+                snprintf(intent->select, sizeof intent->select, "%s",
+                         pl_model_layer(model->state->source->model, layer)->name);
+            }
         }
         pl_buf_deinit(&command);
         return true;

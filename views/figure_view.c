@@ -56,15 +56,18 @@ static void say(const pl_screen_model *model, const pl_figure_look *look, const 
 /* --- drawing ---------------------------------------------------------------------------------- */
 
 void pl_figure_view_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
-                          pl_pane pane, bool whole, const char *right)
+                          pl_pane pane, const pl_figure_look *look, const char *right)
 {
     const pl_screen_view *view = pl_view_of(model->state, pane);
     char title[200];
     snprintf(title, sizeof title, "%s", view->title);
-    if (model->state->source != NULL && !whole) {
+    const size_t layer = pl_look_layer(look, model->state);
+    if (model->state->source != NULL && layer == SIZE_MAX && !look->whole) {
+        snprintf(title, sizeof title, "%s  all layers", view->title);
+    } else if (model->state->source != NULL && !look->whole) {
         char prefix[80];
         snprintf(prefix, sizeof prefix, "%s  ", view->title);
-        pl_panel_layer_title(model, prefix, rect.w, right, title, sizeof title);
+        pl_panel_layer_title(model, layer, prefix, rect.w, right, title, sizeof title);
     }
     pl_panel_title(model, surface, rect, pane, title, right);
 }
@@ -239,7 +242,7 @@ void pl_figure_view_draw(pl_screen_model *model, pl_surface *surface, pl_rect re
     if (shown->figure != NULL) {
         right_text(shown, shown->figure, right, sizeof right);
     }
-    pl_figure_view_title(model, surface, rect, pane, look->whole, right);
+    pl_figure_view_title(model, surface, rect, pane, look, right);
     if (shown->figure == NULL || shown->error != NULL) {
         pl_figure_view_none(model, surface, rect, view, shown);
         return;

@@ -30,7 +30,7 @@ void pl_figure_view_plot(pl_screen_model *model, pl_surface *surface, pl_rect re
 
 /* Title line: the view or `title`, the layer, the value axis with its scale. */
 void pl_figure_view_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
-                          pl_pane pane, bool whole, const char *right);
+                          pl_pane pane, const pl_figure_look *look, const char *right);
 
 /* The x of the crosshair, the row of a heat map. */
 double pl_figure_cursor(const pl_screen_model *model, pl_pane pane, const pl_figure_look *look,

@@ -30,10 +30,10 @@ void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect r
     }
 }
 
-void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int width,
+void pl_panel_layer_title(const pl_screen_model *model, size_t index, const char *prefix, int width,
                           const char *right, char *out, size_t capacity)
 {
-    const pl_layer *layer = pl_model_layer(model->state->source->model, model->state->layer);
+    const pl_layer *layer = pl_model_layer(model->state->source->model, index);
     int room = width - 7 - (right != NULL ? (int)pl_text_width(right) : 0);
     char shape[48];
     snprintf(shape, sizeof shape, "  [%zu, %zu]", layer->rows, layer->cols);

@@ -11,6 +11,7 @@
 /* What a key asks of the event loop. */
 typedef struct pl_intent {
     char command[600]; /* a command to run; "" for none */
+    char select[600];  /* the layer to select before the command; "" for none */
     bool live;         /* a knob was turned: solve the selected layer after the command */
     char prompt[600];  /* open the prompt with this text; "" for none */
     int focus;         /* pane to go to, -1: stay */
@@ -44,9 +45,9 @@ const pl_panel *pl_panel_of(pl_pane pane);
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                     const char *title, const char *right);
 
-/* The selected layer's name and shape for a title of that width, behind `prefix`, cut so that
+/* A layer's name and shape for a title of that width, behind `prefix`, cut so that
  * `right` fits.  A model must be open. */
-void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int width,
+void pl_panel_layer_title(const pl_screen_model *model, size_t index, const char *prefix, int width,
                           const char *right, char *out, size_t capacity);
 
 /* Scrolls so that `row` of `count` is within `rows` lines; returns the first line shown. */

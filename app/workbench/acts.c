@@ -36,6 +36,11 @@ void pl_screen_measure(pl_screen *screen)
 
 void pl_screen_follow_knob(pl_screen *screen, const pl_intent *intent)
 {
+    if (intent->select[0] != '\0') {
+        char select[sizeof intent->select + 8];
+        snprintf(select, sizeof select, "select %s", intent->select);
+        pl_screen_key_command(screen, select, false);
+    }
     pl_undo_begin_turn(&screen->undo, intent->knob);
     pl_screen_key_command(screen, intent->command, intent->live);
     pl_undo_end_turn(&screen->undo, intent->knob);

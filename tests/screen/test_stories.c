@@ -374,6 +374,15 @@ static void test_sweep_now(void **state)
     sees("now 0.0003");
     type(":method astro beta=1e-3\r");
     sees("now 0.001");
+    type(":select 3.down_proj\r"); /* the heading, the mark and Enter stay with what was swept */
+    sees("down_proj  [144, 400]");
+    sees("Sweep  1.self_attn.q_proj  [144, 144]");
+    sees("now 0.001");
+    type("\t\033[H\r");
+    sees(">\u20221.q_proj");
+    sees("now 0.0001");
+    type(":sweep all bits=2:3:lin2\r");
+    sees("Sweep  all layers");
     leave();
 }
 

@@ -336,6 +336,13 @@ static void test_sweep_takes_what_was_tried(void **state)
         }
         pl_intent intent = act(s, PL_PANE_MAIN, PL_ACT_ENTER);
         assert_string_equal(intent.command, "method astro beta=0.0004");
+        assert_string_equal(intent.select, "");
+        const char *swept = pl_model_layer(s->state.source->model, 0)->name;
+        s->state.layer = 1; /* the sweep stays the first layer's */
+        intent = act(s, PL_PANE_MAIN, PL_ACT_ENTER);
+        assert_string_equal(intent.command, "method astro beta=0.0004");
+        assert_string_equal(intent.select, swept);
+        s->state.layer = 0;
         s->model.shown[0] = (pl_shown){0};
         pl_figure_deinit(&figure);
     }
