@@ -11,6 +11,7 @@
 #define BAR_MAX 3.0
 #define NAMED_MAX 16.0 /* of bars that stand at names, not at numbers */
 #define STEMS_FROM 3.0 /* distance, points, from which stems stand apart ... */
+#define OUTLINE 0.75   /* points: of a silhouette behind another one */
 #define STEMS_PIXELS 6 /* ... and in pixels; closer ones join to a silhouette */
 
 /* Where stems start: zero, or the axis' end nearest to it. */
@@ -302,6 +303,23 @@ static void step_path(cairo_t *cr, const pl_bar *bars, size_t count)
     }
 }
 
+/* Silhouettes hide what they cover: the outline of an earlier one again, over the later ones.  At
+ * most half as wide as a bar, or the flanks would fill it. */
+static void draw_outline(cairo_t *cr, const pl_layout *layout, const pl_series *series,
+                         const pl_bar *bars, size_t count)
+{
+    const double widest = fmin(OUTLINE * layout->scale, 0.5 * (bars[0].x1 - bars[0].x0));
+    const double line = pl_layout_width(layout, widest);
+    const pl_style style = pl_series_style(layout, series);
+    cairo_save(cr);
+    cairo_set_line_join(cr, CAIRO_LINE_JOIN_BEVEL); /* a spike's mitre would rise above its value */
+    step_path(cr, bars, count);
+    pl_style_colour(cr, &style, 1);
+    cairo_set_line_width(cr, line);
+    cairo_stroke(cr);
+    cairo_restore(cr);
+}
+
 static void draw_steps(cairo_t *cr, const pl_layout *layout, const pl_style *style,
                        const pl_bar *bars, size_t count)
 {
@@ -434,6 +452,38 @@ static pl_status draw_series(cairo_t *cr, const pl_figure *whole, const pl_layou
     return status;
 }
 
+/* Whether a series of stems that join has a later one in front of it. */
+static bool is_covered(const pl_figure *figure, const pl_layout *layout, size_t index)
+{
+    const pl_series *series = &figure->series[index];
+    bool covered = false;
+    for (size_t i = index + 1; i < figure->n_series; i++) {
+        covered = covered || figure->series[i].mark == PL_MARK_STEMS;
+    }
+    return covered && series->mark == PL_MARK_STEMS && !figure->stacked &&
+           !stand_apart(layout, spacing_of(figure, layout, series));
+}
+
+static pl_status draw_outlines(cairo_t *cr, const pl_figure *whole, const pl_layout *layout,
+                               pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < whole->n_series; i++) {
+        const pl_figure figure = pl_figure_for(whole, &whole->series[i]);
+        pl_bar *bars = NULL;
+        size_t count = 0;
+        if (!is_covered(&figure, layout, i)) {
+            continue;
+        }
+        status = pl_marks_bars(&figure, layout, &whole->series[i], &bars, &count, err);
+        if (status == PL_OK && count > 0) {
+            draw_outline(cr, layout, &whole->series[i], bars, count);
+        }
+        free(bars);
+    }
+    return status;
+}
+
 /* The series that are points, or the others. */
 static pl_status draw_all(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                           bool points, pl_error *err)
@@ -451,6 +501,7 @@ pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *l
                         pl_error *err)
 {
     pl_status status = draw_all(cr, figure, layout, false, err);
+    PL_THEN(draw_outlines(cr, figure, layout, err));
     /* Last: no bar of a later series hides them. */
     return status == PL_OK ? draw_all(cr, figure, layout, true, err) : status;
 }

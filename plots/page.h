@@ -11,7 +11,7 @@
 
 /* Version of the drawing: raised when the same commands give other bytes.  A figure's file names it
  * (none: 1). */
-#define PL_DRAWING "4"
+#define PL_DRAWING "5"
 
 typedef struct pl_page {
     double width_in, height_in; /* 0.5 ... 40 inches */

@@ -87,6 +87,38 @@ static void one_spike_of_100000_is_drawn(void **state)
     }
 }
 
+/* The later of two silhouettes does not hide the earlier one that is lower everywhere: at its
+ * height the other tone is gone. */
+static void a_covered_silhouette_shows(void **state)
+{
+    (void)state;
+    enum { N = 144, W = 640, H = 480 };
+    float low[N], high[N];
+    for (size_t i = 0; i < N; i++) {
+        low[i] = 0.5f;
+        high[i] = 1;
+    }
+    pl_channels_data data = {.values = {low, high},
+                             .labels = {"before", "after"},
+                             .tones = {PL_TONE_BEFORE, PL_TONE_AFTER},
+                             .n_series = 2,
+                             .n = N};
+    pl_figure figure;
+    pl_error err = {0};
+    pl_check_ok(pl_figure_channels(&data, &figure, &err), err);
+    figure.n_notes = 0;
+    size_t rows[H];
+    count_red(&figure, W, H, 100, rows);
+    size_t full = 0, covered = 0;
+    for (size_t y = H / 4; y < H * 3 / 4; y++) {
+        full += rows[y] > W / 2;
+        covered += rows[y] < W / 4;
+    }
+    expect_less(H / 4, full);
+    expect_less(0, covered);
+    pl_figure_deinit(&figure);
+}
+
 static void bars_keep_the_maximum(void **state)
 {
     (void)state;
@@ -240,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_spike_of_100000_is_drawn),
+        cmocka_unit_test(a_covered_silhouette_shows),
         cmocka_unit_test(bars_keep_the_maximum),
         cmocka_unit_test(lines_keep_both_extremes),
         cmocka_unit_test(legend_goes_where_it_hides_least),
