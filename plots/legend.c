@@ -169,7 +169,13 @@ static void rule_label(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, pl
     if (best == places || size.width > SHARE * (plot->x1 - plot->x0)) {
         return;
     }
+    cairo_save(cr); /* the backing stays off the frame's lines */
+    const double frame = pl_layout_width(layout, layout->spine);
+    cairo_rectangle(cr, plot->x0 + frame / 2, plot->y0 + frame / 2, plot->x1 - plot->x0 - frame,
+                    plot->y1 - plot->y0 - frame);
+    cairo_clip(cr);
     backing(cr, boxes[best], 0.7);
+    cairo_restore(cr);
     cairo_set_source_rgb(cr, 0.2, 0.2, 0.2);
     pl_fonts_draw(fonts, cr, rule->label, layout->small, 0, boxes[best].x0, boxes[best].y0);
     pl_ink_add(ink, boxes[best], PL_INK_TEXT);
