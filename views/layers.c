@@ -269,12 +269,22 @@ typedef struct columns {
 } columns;
 
 /* Tags have room of their own in panes so wide. */
-enum { BAR_WIDTH = 12, TAGS_PANE = 72, TAGS_WIDTH = 24 };
+enum { COLUMN = 7, BAR_WIDTH = 12, TAGS_PANE = 72, TAGS_WIDTH = 24 };
 
-/* Those behind the second are there in wide panes only, and stand further apart. */
-static int width_of_columns(size_t n)
+/* Those behind the second are there in wide panes only, and stand further apart; so does a second
+ * one whose head would touch the first one's. */
+static int width_of_columns(const columns *c, size_t n)
 {
-    return 7 * (int)n + (n > 2 ? (int)n - 2 : 0);
+    const bool wide = n > 1 && strlen(pl_columns[c->shown[1]].head) >= COLUMN;
+    return COLUMN * (int)n + (n > 2 ? (int)n - 2 : 0) + (wide ? 1 : 0);
+}
+
+/* The same with one more column behind those that are shown. */
+static int width_with(const columns *c, pl_column more)
+{
+    columns with = *c;
+    with.shown[with.n++] = more;
+    return width_of_columns(&with, with.n);
 }
 
 static pl_column column_of_bar(const pl_screen_model *model)
@@ -294,7 +304,7 @@ static void choose_others(const pl_screen_model *model, int width, columns *c)
         c->bar == PL_COLUMN_WEIGHT_RATIO ? PL_COLUMN_INPUT_RATIO : PL_COLUMN_WEIGHT_RATIO;
     const int room = width - 2 - c->name_width - 1;
     for (size_t i = 0; i < view->n_chosen; i++) {
-        if (view->chosen[i] != c->bar && width_of_columns(c->n + 1) <= room) {
+        if (view->chosen[i] != c->bar && width_with(c, view->chosen[i]) <= room) {
             c->shown[c->n++] = view->chosen[i];
         }
     }
@@ -305,7 +315,7 @@ static void choose_others(const pl_screen_model *model, int width, columns *c)
         c->shown[c->n++] = ratio;
     }
     for (pl_column k = 0; k < PL_COLUMN_BLOCK; k++) {
-        if (k != c->bar && k != ratio && width_of_columns(c->n + 1) + BAR_WIDTH <= room &&
+        if (k != c->bar && k != ratio && width_with(c, k) + BAR_WIDTH <= room &&
             is_known(model, k)) {
             c->shown[c->n++] = k;
         }
@@ -340,7 +350,7 @@ static columns choose_shown_columns(const pl_screen_model *model, size_t count, 
     c.tags_width = width >= TAGS_PANE ? width_of_tags(model->state) : 0;
     c.shown[c.n++] = c.bar;
     choose_others(model, width, &c);
-    c.bar_width = width - 2 - c.name_width - width_of_columns(c.n) - 1 - c.tags_width;
+    c.bar_width = width - 2 - c.name_width - width_of_columns(&c, c.n) - 1 - c.tags_width;
     c.bar_width = c.bar_width > BAR_WIDTH ? BAR_WIDTH : c.bar_width;
     return c;
 }
@@ -386,7 +396,7 @@ static char mark_of(const pl_state *state, size_t layer)
 
 static int col_of_tags(const columns *c)
 {
-    return 2 + c->name_width + width_of_columns(c->n) + 1 + c->bar_width + 1;
+    return 2 + c->name_width + width_of_columns(c, c->n) + 1 + c->bar_width + 1;
 }
 
 static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
@@ -429,9 +439,9 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
                      : surface->ascii          ? "..."
                                                : "\u2026");
         }
-        pl_put_right(surface, rect, row, col + width_of_columns(i + 1), tone, text);
+        pl_put_right(surface, rect, row, col + width_of_columns(c, i + 1), tone, text);
     }
-    draw_bar(model, surface, rect, row, col + width_of_columns(c->n) + 1, c,
+    draw_bar(model, surface, rect, row, col + width_of_columns(c, c->n) + 1, c,
              shown_number(model, layer, c->bar));
     if (c->tags_width > 0) {
         pl_buf tags = {0};
@@ -450,7 +460,7 @@ static void draw_layer_heads(pl_surface *surface, pl_rect rect, const columns *c
     pl_put(surface, rect, 1, 2, PL_STYLE_FAINT, "layer");
     const int col = 2 + c->name_width;
     for (size_t i = 0; i < c->n; i++) {
-        pl_put_right(surface, rect, 1, col + width_of_columns(i + 1), PL_STYLE_FAINT,
+        pl_put_right(surface, rect, 1, col + width_of_columns(c, i + 1), PL_STYLE_FAINT,
                      pl_columns[c->shown[i]].head);
     }
     if (c->tags_width > 0) {
@@ -458,8 +468,8 @@ static void draw_layer_heads(pl_surface *surface, pl_rect rect, const columns *c
     }
     const bool ratio = c->bar == PL_COLUMN_INPUT_RATIO || c->bar == PL_COLUMN_WEIGHT_RATIO;
     if (ratio && c->bar_width >= 8) {
-        pl_put_cut(surface, rect, 1, col + width_of_columns(c->n) + 1, c->bar_width, PL_STYLE_FAINT,
-                   surface->ascii ? "x median" : "\u00d7 median");
+        pl_put_cut(surface, rect, 1, col + width_of_columns(c, c->n) + 1, c->bar_width,
+                   PL_STYLE_FAINT, surface->ascii ? "x median" : "\u00d7 median");
     }
 }
 
@@ -604,10 +614,10 @@ static void sort_by_head(pl_screen_model *model, pl_rect rect, size_t count, int
         return; /* no order goes by tags */
     }
     size_t i = 0;
-    while (i + 1 < c.n && col >= width_of_columns(i + 1)) {
+    while (i + 1 < c.n && col >= width_of_columns(&c, i + 1)) {
         i++;
     }
-    const bool bar = i + 1 == c.n && col > width_of_columns(c.n); /* it is the first column's */
+    const bool bar = i + 1 == c.n && col > width_of_columns(&c, c.n); /* it is the first column's */
     const pl_column column = c.shown[bar ? 0 : i];
     view->rising = col >= 0 && view->sorted && view->column == column && !view->rising;
     view->sorted = col >= 0; /* else by the names: in model order */

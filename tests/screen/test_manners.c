@@ -136,7 +136,8 @@ static void test_filter(void **state)
     send_wait(pty, ">", "by weight");
     send_wait(pty, "<<", "model order");
     send_wait(pty, ":columns kurt\r", "no column is named \"kurt\"");
-    send_wait(pty, ":columns kurtosis,gap\rz", "kurt");
+    send_wait(pty, ":columns input_ratio,rounded_error,error\rz", "input rounded   error");
+    send_wait(pty, "z:columns kurtosis,gap\rz", "kurt");
     leave(pty);
 }
 
