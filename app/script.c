@@ -24,10 +24,14 @@ static bool starts_comment(const char *begin, const char *s)
     return *s == '#' && (s == begin || isspace((unsigned char)s[-1]) || s[-1] == ';');
 }
 
-/* A backslash at a line's end: the command goes on in the next line. */
-static bool goes_on(const char *s)
+/* A backslash at a line's end, which may be a DOS one: the command goes on in the next line. How
+ * many bytes that is, else 0. */
+static size_t goes_on(const char *s)
 {
-    return s[0] == '\\' && s[1] == '\n';
+    if (s[0] != '\\') {
+        return 0;
+    }
+    return s[1] == '\n' ? 2 : s[1] == '\r' && s[2] == '\n' ? 3 : 0;
 }
 
 /* The end of the command that starts at s: its `;`, its newline, a comment or the end. */
@@ -36,7 +40,8 @@ static pl_status command_end(const char *s, const char **end, pl_error *err)
     const char *begin = s;
     while (*s != '\0' && *s != ';' && *s != '\n' && !starts_comment(begin, s)) {
         if (*s != '\'' && *s != '"') {
-            s += goes_on(s) ? 2 : 1;
+            const size_t joined = goes_on(s);
+            s += joined > 0 ? joined : 1;
             continue;
         }
         const char *next = after_quote(s);
@@ -55,9 +60,10 @@ static void join_lines(char *text)
     for (char *s = text; *s != '\0';) {
         if (*s == '\'' || *s == '"') {
             s += after_quote(s) - s;
-        } else if (goes_on(s)) {
-            s[0] = s[1] = ' ';
-            s += 2;
+        } else if (goes_on(s) > 0) {
+            const size_t joined = goes_on(s);
+            memset(s, ' ', joined);
+            s += joined;
         } else {
             s++;
         }
@@ -73,7 +79,7 @@ const char *pl_script_begin(const char *text)
 const char *pl_script_command(const char *script)
 {
     for (;;) {
-        while (isspace((unsigned char)*script) || *script == ';' || goes_on(script)) {
+        while (isspace((unsigned char)*script) || *script == ';' || goes_on(script) > 0) {
             script++;
         }
         if (*script != '#') {
@@ -112,10 +118,11 @@ pl_status pl_script_next(const char **script, char **text, pl_error *err)
 bool pl_script_goes_on(const char *text, size_t size)
 {
     const char *begin = text, *end = text + size;
-    if (size < 2 || !goes_on(end - 2)) {
+    const size_t joined = size >= 3 && end[-2] == '\r' ? 3 : 2;
+    if (size < 2 || end[-1] != '\n' || goes_on(end - joined) != joined) {
         return false;
     }
-    for (const char *s = text; s < end - 2; s++) {
+    for (const char *s = text; s < end - joined; s++) {
         if (*s == '\'' || *s == '"') {
             const char *next = memchr(s + 1, *s, (size_t)(end - s - 1));
             if (next == NULL) {

@@ -39,6 +39,7 @@ static void test_lines_go_on(void **ctx)
 {
     (void)ctx;
     check_commands("plot a \\\n  file=b\ninfo", COMMANDS("plot a     file=b", "info"));
+    check_commands("plot a \\\r\n file=b\r\ninfo", COMMANDS("plot a     file=b", "info"));
     check_commands("probe 'a\\\nb'", COMMANDS("probe 'a\\\nb'"));
     check_commands("probe a\\b; info \\", COMMANDS("probe a\\b", "info \\"));
 }
