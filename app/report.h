@@ -48,4 +48,12 @@ PL_NODISCARD pl_status pl_rows_check_file(const pl_call *call, pl_error *err);
 PL_NODISCARD pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows,
                                      pl_task *task, pl_error *err);
 
+/* The same where the state's commands and the call alone would not make the rows again: made_by are
+ * the commands that do, the call's own, which names no kept setting that they do not make, last. */
+PL_NODISCARD pl_status pl_rows_write_made_by(pl_call *call, const pl_state *state, json_t *rows,
+                                             const char *made_by, pl_task *task, pl_error *err);
+
+/* Appends the call as such commands have it: without its file=, texts by their names alone. */
+void pl_rows_put_call(const pl_call *call, pl_buf *commands);
+
 #endif

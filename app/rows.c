@@ -1,5 +1,6 @@
 /* Rows of a result, an array of objects, as a table. */
 #include "app/report.h"
+#include "app/usage.h"
 
 #include "core/base/file.h"
 #include "core/base/json.h"
@@ -89,26 +90,41 @@ pl_status pl_rows_check_file(const pl_call *call, pl_error *err)
                               call->command->name, path);
 }
 
-/* The state's commands and the call, without the file it writes. */
-static pl_status put_made_by(const pl_call *call, const pl_state *state, pl_buf *out, pl_task *task,
-                             pl_error *err)
+void pl_rows_put_call(const pl_call *call, pl_buf *commands)
+{
+    pl_buf_puts(commands, call->command->name);
+    for (size_t i = 0; i < call->n_words; i++) {
+        pl_buf_puts(commands, " ");
+        pl_command_quote_word(call->words[i], commands);
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "file") != 0) {
+            const pl_key *key = pl_usage_key(call->command, call->names[i]);
+            const bool text =
+                key != NULL && (key->kind == PL_KEY_FILE || key->kind == PL_KEY_FILES);
+            pl_buf_printf(commands, " %s=", call->names[i]);
+            pl_command_quote(text ? pl_path_name(call->values[i]) : call->values[i], commands);
+        }
+    }
+}
+
+/* made_by: the commands that make the rows; NULL: the state's and the call. */
+static pl_status put_made_by(const pl_call *call, const pl_state *state, const char *made_by,
+                             pl_buf *out, pl_task *task, pl_error *err)
 {
     pl_buf commands = {0};
     pl_id model = {0};
     char id[PL_ID_TEXT];
     pl_status status = pl_model_identity(state->source->model, &model, task, err);
     pl_id_format(model, id);
-    pl_state_commands(state, true, &commands);
-    pl_buf_puts(&commands, call->command->name);
-    for (size_t i = 0; i < call->n_words; i++) {
-        pl_buf_puts(&commands, " ");
-        pl_command_quote_word(call->words[i], &commands);
-    }
-    for (size_t i = 0; i < call->n_keys; i++) {
-        if (strcmp(call->names[i], "file") != 0) {
-            pl_buf_printf(&commands, " %s=", call->names[i]);
-            pl_command_quote(call->values[i], &commands);
+    if (made_by != NULL) {
+        pl_buf_puts(&commands, made_by);
+    } else {
+        pl_state_commands(state, true, &commands);
+        if (pl_state_solved_count(state) == 0) { /* which leaves methods out where nothing is */
+            pl_state_results_commands(state, &commands);
         }
+        pl_rows_put_call(call, &commands);
     }
     pl_buf_puts(out, "% Planish-Commands: ");
     pl_provenance_line(commands.data != NULL ? commands.data : "", out);
@@ -122,6 +138,12 @@ static pl_status put_made_by(const pl_call *call, const pl_state *state, pl_buf 
 pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows, pl_task *task,
                         pl_error *err)
 {
+    return pl_rows_write_made_by(call, state, rows, NULL, task, err);
+}
+
+pl_status pl_rows_write_made_by(pl_call *call, const pl_state *state, json_t *rows,
+                                const char *made_by, pl_task *task, pl_error *err)
+{
     const char *path = pl_call_value(call, "file");
     pl_buf text = {0};
     pl_table table = {0};
@@ -131,7 +153,7 @@ pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows, pl_t
     const bool latex = pl_text_ends(path, ".tex");
     pl_status status = pl_rows_table(rows, &table, err);
     if (status == PL_OK && latex) {
-        status = put_made_by(call, state, &text, task, err);
+        status = put_made_by(call, state, made_by, &text, task, err);
         pl_table_put_latex(&table, &text);
     } else if (status == PL_OK && pl_text_ends(path, ".json")) {
         char *json = pl_json_text(rows, JSON_INDENT(1));

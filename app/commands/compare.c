@@ -151,6 +151,51 @@ static void choose_protocol(const pl_state *state, const compared *c, char *out,
     snprintf(out, capacity, "%s", found ? m.protocol : "");
 }
 
+/* The kept settings with the results of all of their layers, then the present one. */
+static void put_kept(const pl_state *state, pl_buf *out)
+{
+    const pl_figure_needs nothing = {.layers = &state->layer};
+    const pl_state *before = state;
+    pl_state_figure_commands(state, &nothing, out);
+    pl_state_calibration_command(state, out);
+    pl_state_quantized_commands(state, out);
+    for (size_t i = 0; i < state->n_kept; i++) {
+        const pl_kept *kept = state->kept[i];
+        pl_setting_commands(before, &kept->is, out);
+        pl_buf_printf(out, kept->name[0] != '\0' ? "keep %s\n" : "pin%s\n", kept->name);
+        before = &kept->is;
+    }
+    pl_setting_commands(before, state, out);
+}
+
+/* A layer's comparison makes what the settings have of that layer first, as a figure with pins
+ * does. */
+static pl_status write_compared(pl_call *call, pl_context cx, const compared *c, json_t *rows,
+                                pl_error *err)
+{
+    pl_buf commands = {0};
+    size_t layer = c->layer;
+    bool result = true;
+    uint64_t learned = 0;
+    const pl_figure_needs needs = {.layers = &layer,
+                                   .n_layers = 1,
+                                   .results = &result,
+                                   .learned = &learned,
+                                   .methods = true,
+                                   .activations = true,
+                                   .pins = true};
+    if (layer == SIZE_MAX) {
+        put_kept(cx.state, &commands);
+    } else {
+        pl_state_figure_commands(cx.state, &needs, &commands);
+    }
+    pl_rows_put_call(call, &commands);
+    pl_status status = pl_buf_check(&commands, err);
+    PL_THEN(pl_rows_write_made_by(call, cx.state, rows, commands.data, cx.task, err));
+    pl_buf_deinit(&commands);
+    return status;
+}
+
 static pl_status run_compare(pl_call *call, pl_context cx, pl_error *err)
 {
     if (pl_compare_measures(call)) {
@@ -174,7 +219,7 @@ static pl_status run_compare(pl_call *call, pl_context cx, pl_error *err)
     if (status == PL_OK && call->n_words > 0) {
         status = put_compared_row(rows, cx, "now", c.layer, protocol, err);
     }
-    PL_THEN(pl_rows_write(call, cx.state, rows, cx.task, err));
+    PL_THEN(write_compared(call, cx, &c, rows, err));
     if (status != PL_OK) {
         json_decref(rows);
         return status;

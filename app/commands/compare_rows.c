@@ -546,6 +546,19 @@ static json_t *rows_for_file(const pl_call *call, json_t *rows)
     return out;
 }
 
+/* With the commands that name no kept setting, and the model in front of them. */
+static pl_status write_rows(comparing *c, json_t *rows, pl_error *err)
+{
+    const pl_figure_needs nothing = {.layers = &c->cx.state->layer};
+    pl_buf commands = {0};
+    pl_state_figure_commands(c->cx.state, &nothing, &commands);
+    pl_buf_puts(&commands, c->said.data);
+    pl_status status = pl_buf_check(&commands, err);
+    PL_THEN(pl_rows_write_made_by(c->call, c->cx.state, rows, commands.data, c->cx.task, err));
+    pl_buf_deinit(&commands);
+    return status;
+}
+
 pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err)
 {
     const double start = pl_clock_now();
@@ -561,7 +574,7 @@ pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err)
     PL_THEN(make_rows(&c, rows, err));
     if (status == PL_OK) {
         json_t *of_file = rows_for_file(call, rows);
-        status = pl_rows_write(call, cx.state, of_file, cx.task, err);
+        status = write_rows(&c, of_file, err);
         json_decref(of_file);
     }
     if (status == PL_OK) {

@@ -244,13 +244,16 @@ static pl_status check_import(const rebuild *r, pl_error *err)
 
 /* --- the commands ----------------------------------------------------------------------------- */
 
-static bool draws_figure(const pl_call *call)
+/* What draws; where nothing does, the last command, whose rows are the table of a LaTeX file. */
+static bool makes_file(const pl_call *call, bool last)
 {
-    return call->command->rebuild == PL_REBUILD_FIGURE;
+    const pl_key *file = pl_usage_key(call->command, "file");
+    return call->command->rebuild == PL_REBUILD_FIGURE ||
+           (last && file != NULL && file->kind == PL_KEY_NEW_FILE);
 }
 
-static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *call, const char *out,
-                                  pl_error *err)
+static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *call, bool makes,
+                                  const char *out, pl_error *err)
 {
     pl_status status = PL_OK;
     if (call->command->rebuild == PL_REBUILD_MODEL) {
@@ -262,13 +265,13 @@ static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *ca
     if (call->command->rebuild == PL_REBUILD_CHECKPOINT) {
         status = place_import(r, state, call, err);
     }
-    if (status == PL_OK && draws_figure(call)) {
+    if (status == PL_OK && makes) {
         status = check_texts(r, err);
     }
-    if (status == PL_OK && draws_figure(call)) {
+    if (status == PL_OK && makes) {
         status = check_import(r, err);
     }
-    if (status == PL_OK && draws_figure(call)) {
+    if (status == PL_OK && makes) {
         char **names = realloc(call->names, (call->n_keys + 1) * sizeof *names);
         call->names = names != NULL ? names : call->names;
         char **values = realloc(call->values, (call->n_keys + 1) * sizeof *values);
@@ -309,7 +312,7 @@ static pl_status check_carried_call(const rebuild *r, const pl_call *call, pl_er
 static pl_status run_commands(rebuild *r, const pl_state *state, const char *out, pl_error *err)
 {
     const char *rest = origin_value(r, "Planish-Commands");
-    bool drawn = false;
+    bool made = false;
     pl_status status = PL_OK;
     while (status == PL_OK) {
         char *text = NULL;
@@ -326,13 +329,16 @@ static pl_status run_commands(rebuild *r, const pl_state *state, const char *out
         }
         status = check_carried_call(r, call, err);
         if (status == PL_OK) {
-            drawn = drawn || draws_figure(call);
-            status = run_carried_call(r, state, call, out, err);
+            const bool last = *pl_script_command(rest) == '\0';
+            const bool makes = makes_file(call, last && !made);
+            made = made || makes;
+            status = run_carried_call(r, state, call, makes, out, err);
         }
         pl_call_destroy(call);
     }
-    if (status == PL_OK && !drawn) {
-        status = pl_error_set(err, PL_ERR_FORMAT, "%s: its commands draw no figure", r->figure);
+    if (status == PL_OK && !made) {
+        status =
+            pl_error_set(err, PL_ERR_FORMAT, "%s: its commands make no figure or table", r->figure);
     }
     return status;
 }
@@ -357,6 +363,9 @@ static void compare_makers(rebuild *r)
     pl_buf libraries = {0};
     pl_page_libraries(&libraries);
     note_difference(r, "planish", origin_value(r, "Planish-Version"), PL_VERSION);
+    if (pl_origin_value(&r->origin, "Planish-Libraries") == NULL) {
+        return; /* a table of a command's rows: nothing was drawn */
+    }
     const char *drawing = pl_origin_value(&r->origin, "Planish-Drawing");
     note_difference(r, "version of the drawing", drawing != NULL ? drawing : "1", PL_DRAWING);
     note_difference(r, "libraries", origin_value(r, "Planish-Libraries"),
