@@ -45,8 +45,13 @@ static pl_status read_values(const pl_state *state, const char *text, pl_tune_pa
     pl_range range;
     double values[PL_TUNE_VALUES];
     if (strchr(text, ':') != NULL) {
-        if (!pl_read_range(text, &range) || range.points < 1 || range.points > PL_TUNE_VALUES ||
-            !(range.from <= range.to) || (range.logarithmic && !(range.from > 0.0))) {
+        const bool read = pl_read_range(text, &range);
+        if (read && (!(range.from <= range.to) || (range.logarithmic && !(range.from > 0.0)))) {
+            return pl_error_set(err, PL_ERR_USAGE,
+                                "tune: %s from %g to %g, expected a rising range%s", out->name,
+                                range.from, range.to, range.logarithmic ? " above 0" : "");
+        }
+        if (!read || range.points < 1 || range.points > PL_TUNE_VALUES) {
             return refuse_values(out->name, text, err);
         }
         out->count = pl_range_values(&range, is_whole(state, out->name), values);

@@ -76,6 +76,7 @@ static void test_refusals(void **ctx)
     } cases[] = {
         {"tune", "tune: needs a parameter and its values"},
         {"tune beta=1:2", "tune: beta=1:2: expected FROM:TO:logN"},
+        {"tune beta=0.5:0.1:lin3", "tune: beta from 0.5 to 0.1, expected a rising range"},
         {"tune beta=0.1,,0.2", "tune: beta=0.1,,0.2: expected FROM:TO:logN"},
         {"tune betta=0.1,0.2", "no method in use has a parameter \\\"betta\\\""},
         {"tune beta=0.1,x", "method astro: beta=x: a number"},
