@@ -32,8 +32,8 @@ static pl_status read_figure_grid(const char *text, size_t panels, size_t *rows,
 static pl_status read_panel(const char *text, const pl_state *state, pl_request *out,
                             pl_figure_options *options, pl_buf *keys, pl_error *err)
 {
-    static const char *const refused[] = {"file", "format", "width",   "height",
-                                          "dpi",  "preset", "caption", "setting"};
+    static const char *const refused[] = {"file", "format", "width",  "height",
+                                          "dpi",  "preset", "caption"};
     pl_buf whole = {0};
     pl_call *call = NULL;
     pl_buf_printf(&whole, "plot %s", text);
@@ -44,6 +44,11 @@ static pl_status read_panel(const char *text, const pl_state *state, pl_request 
             status = pl_error_set(err, PL_ERR_USAGE,
                                   "%s= belongs to the whole figure, behind its panels", refused[i]);
         }
+    }
+    if (status == PL_OK && pl_call_value(call, "setting") != NULL) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "setting= goes with `plot` alone: a grid shows the present setting, "
+                              "`use NAME` makes a kept one that");
     }
     PL_THEN(pl_figure_request(call, 0, state, out, err));
     PL_THEN(pl_figure_options_of(call, true, options, keys, err));

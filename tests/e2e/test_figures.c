@@ -222,6 +222,8 @@ static void test_bad_options(void **ctx)
          "plot channels: ylim=: the axis is logarithmic"},
         {"figure 1x1 'channels font=stix' file=a.png",
          "figure: panel 'channels font=stix': font= belongs to the whole figure"},
+        {"figure 1x1 'channels setting=A' file=a.png",
+         "figure: panel 'channels setting=A': setting= goes with `plot` alone"},
         {"figure 1x1 'channels legend=x' file=a.png",
          "figure: panel 'channels legend=x': legend=x: expected one of auto|none|below"},
         {"plot flatness form=table file=a.png width=1.5in",
