@@ -547,7 +547,7 @@ static json_t *rows_for_file(const pl_call *call, json_t *rows)
 }
 
 /* With the commands that name no kept setting, and the model in front of them. */
-static pl_status write_rows(comparing *c, json_t *rows, pl_error *err)
+static pl_status write_table_file(comparing *c, json_t *rows, pl_error *err)
 {
     const pl_figure_needs nothing = {.layers = &c->cx.state->layer};
     pl_buf commands = {0};
@@ -574,7 +574,7 @@ pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err)
     PL_THEN(make_rows(&c, rows, err));
     if (status == PL_OK) {
         json_t *of_file = rows_for_file(call, rows);
-        status = write_rows(&c, of_file, err);
+        status = write_table_file(&c, of_file, err);
         json_decref(of_file);
     }
     if (status == PL_OK) {
