@@ -6,9 +6,9 @@
 #include "core/base/json.h"
 #include "core/base/nearest.h"
 
-#include <stdlib.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void put_method(json_t *result, pl_slot slot, const pl_spec *spec, const char *glob)

@@ -55,15 +55,15 @@ static pl_status pack_awq(const pl_codes *codes, pl_pack_order order, bool fill,
 static json_t *config_awq(const pl_pack_module *modules, size_t count, pl_pack_order order)
 {
     (void)order;
-    const pl_pack_module *base = NULL;
+    bool any = false;
     json_t *left = json_array();
     for (size_t i = 0; i < count; i++) {
-        base = base == NULL && modules[i].packed ? &modules[i] : base;
+        any = any || modules[i].packed;
         if (!modules[i].packed) {
             pl_json_append(left, json_string(modules[i].name));
         }
     }
-    if (base == NULL) {
+    if (!any) {
         json_decref(left);
         return NULL;
     }

@@ -109,8 +109,7 @@ pl_status pl_codes_split(pl_codes *codes, size_t size, pl_error *err)
     return status;
 }
 
-/* --- what a configuration says -----------------------------------------------------------------
- */
+/* --- what a configuration says ---------------------------------------------------------------- */
 
 /* A layer as wide as the groups of wider ones has one group, and their size. */
 long pl_pack_one_group_size(const pl_pack_module *modules, size_t count)

@@ -134,13 +134,8 @@ static const left NOTHING_LEFT = {0};
 static void put_leaders(const pl_state *state, size_t layer, pl_buf *out)
 {
     const pl_model *model = state->source->model;
-    const pl_layer *own = pl_model_layer(model, layer);
-    size_t first = own->site, count = 1;
-    if (pl_spec_is_of_block(pl_state_spec(state, layer, PL_SLOT_TRANSFORM))) {
-        count = pl_model_block_sites(model, own->block, &first);
-    } else if (pl_state_transform_leader(state, layer) == SIZE_MAX) {
-        return;
-    }
+    size_t first = 0;
+    const size_t count = pl_state_transform_sites(state, layer, &first);
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_ROUND);
     for (size_t i = first; i < first + count; i++) {
         const size_t leader = pl_model_site(model, i)->layers[0];

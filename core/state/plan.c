@@ -106,27 +106,33 @@ static void put_slot_spec(pl_buf *text, pl_slot slot, const pl_spec *spec)
     pl_buf_puts(text, "\n");
 }
 
-/* What a block's transforms are learned for beside the layer's own rounder: those of its sites. */
-static void put_block_rounders(const pl_state *state, size_t layer, pl_buf *text)
+size_t pl_state_transform_sites(const pl_state *state, size_t layer, size_t *first)
 {
-    const pl_model *model = state->source->model;
-    size_t first = 0;
-    const size_t sites = pl_model_block_sites(model, pl_model_layer(model, layer)->block, &first);
-    for (size_t i = first; i < first + sites; i++) {
-        put_slot_spec(text, PL_SLOT_ROUND,
-                      pl_state_spec(state, pl_model_site(model, i)->layers[0], PL_SLOT_ROUND));
+    const pl_layer *own = pl_model_layer(state->source->model, layer);
+    const pl_spec *transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    if (pl_spec_is_of_block(transform)) {
+        return pl_model_block_sites(state->source->model, own->block, first);
     }
+    *first = own->site;
+    return transform->method != NULL && transform->method->suits_rounder ? 1 : 0;
 }
 
-size_t pl_state_transform_leader(const pl_state *state, size_t layer)
+/* What a layer's transform is made for beside its own rounder.  Of a site's transform it is told
+ * only where it is another one. */
+static void put_transform_rounders(const pl_state *state, size_t layer, pl_buf *text)
 {
-    const pl_model *model = state->source->model;
-    const pl_spec *transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
-    const size_t first = pl_model_site(model, pl_model_layer(model, layer)->site)->layers[0];
-    const bool follows = transform->method != NULL && transform->method->suits_rounder &&
-                         !pl_spec_equal(pl_state_spec(state, first, PL_SLOT_ROUND),
-                                        pl_state_spec(state, layer, PL_SLOT_ROUND));
-    return follows ? first : SIZE_MAX;
+    const pl_spec *own = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    const bool of_block = pl_spec_is_of_block(pl_state_spec(state, layer, PL_SLOT_TRANSFORM));
+    size_t first = 0;
+    const size_t sites = pl_state_transform_sites(state, layer, &first);
+    for (size_t i = first; i < first + sites; i++) {
+        const size_t leader = pl_model_site(state->source->model, i)->layers[0];
+        const pl_spec *spec = pl_state_spec(state, leader, PL_SLOT_ROUND);
+        if (of_block || !pl_spec_equal(spec, own)) {
+            pl_buf_puts(text, of_block ? "" : "transform for ");
+            put_slot_spec(text, PL_SLOT_ROUND, spec);
+        }
+    }
 }
 
 /* Activations and cache belong to a plan only where a transform is made for their grid. */
@@ -141,13 +147,7 @@ static void put_activations(const pl_state *state, size_t layer, pl_buf *text)
         pl_state_cache_format(state, text);
         pl_buf_puts(text, "\n");
     }
-    const size_t leader = pl_state_transform_leader(state, layer);
-    if (pl_spec_is_of_block(transform)) {
-        put_block_rounders(state, layer, text);
-    } else if (leader != SIZE_MAX) {
-        pl_buf_puts(text, "transform for ");
-        put_slot_spec(text, PL_SLOT_ROUND, pl_state_spec(state, leader, PL_SLOT_ROUND));
-    }
+    put_transform_rounders(state, layer, text);
 }
 
 /* Hash of the specs in *text and of the calibration asked for; frees *text. */

@@ -227,9 +227,9 @@ const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
 
 /* Hash of how a layer would be solved: its specs and the calibration. */
 pl_id pl_state_plan(const pl_state *state, size_t layer);
-/* The layer for whose rounder the site's transform is made, where that is another layer with
- * another rounder than this one's; else SIZE_MAX. */
-size_t pl_state_transform_leader(const pl_state *state, size_t layer);
+/* How many sites, from *first on, have a first layer for whose rounder the layer's transform is
+ * made: its own (AWQ, FlatQuant), those of its block, or none. */
+size_t pl_state_transform_sites(const pl_state *state, size_t layer, size_t *first);
 
 /* The same for `solve all` in sequence, where a layer's inputs depend on the solved or imported
  * layers before it, and on quantized activations and cache. */

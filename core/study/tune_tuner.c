@@ -67,40 +67,23 @@ static pl_status find_units(pl_tuner *t, pl_error *err)
     return status;
 }
 
-/* Whether a parameter of the rounder's is tuned on some layer. */
-static bool tunes_rounder(const pl_tuner *t)
-{
-    const size_t layers = pl_model_layer_count(t->cx.state->source->model);
-    for (size_t p = 0; p < t->tuning->n_params; p++) {
-        for (size_t i = 0; i < layers; i++) {
-            pl_slot slot = PL_SLOT_TRANSFORM;
-            if (t->out->unit_of[i] >= 0 &&
-                pl_tune_find_param(t->cx.state, t->tuning, i, t->tuning->params[p].name, &slot,
-                                   NULL) == PL_OK &&
-                slot == PL_SLOT_ROUND) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* A transform is one for all layers of an input. */
 static pl_status check_transforms(const pl_tuner *t, pl_error *err)
 {
     const pl_model *model = t->cx.state->source->model;
     const pl_tuned *out = t->out;
+    bool rounder = false;
     for (size_t p = 0; p < t->tuning->n_params; p++) {
         for (size_t i = 0; i < pl_model_layer_count(model); i++) {
             const pl_site *site = pl_model_site(model, pl_model_layer(model, i)->site);
             const char *name = t->tuning->params[p].name;
-            pl_slot slot = PL_SLOT_ROUND;
-            if (out->unit_of[i] < 0 ||
-                pl_tune_find_param(t->cx.state, t->tuning, i, name, &slot, NULL) != PL_OK ||
-                slot != PL_SLOT_TRANSFORM) {
-                continue;
-            }
-            for (size_t k = 0; k < site->n_layers; k++) {
+            pl_slot slot = PL_SLOT_COUNT;
+            const bool known =
+                out->unit_of[i] >= 0 &&
+                pl_tune_find_param(t->cx.state, t->tuning, i, name, &slot, NULL) == PL_OK;
+            const size_t sharing = known && slot == PL_SLOT_TRANSFORM ? site->n_layers : 0;
+            rounder = rounder || (known && slot == PL_SLOT_ROUND);
+            for (size_t k = 0; k < sharing; k++) {
                 if (out->unit_of[site->layers[k]] != out->unit_of[i]) {
                     return pl_error_set(
                         err, PL_ERR_USAGE,
@@ -112,8 +95,7 @@ static pl_status check_transforms(const pl_tuner *t, pl_error *err)
             }
         }
     }
-    return tunes_rounder(t) ? pl_check_rounder_units("tune", t->cx.state, out->unit_of, err)
-                            : PL_OK;
+    return rounder ? pl_check_rounder_units("tune", t->cx.state, out->unit_of, err) : PL_OK;
 }
 
 /* The state with each candidate for all units. */

@@ -98,16 +98,11 @@ pl_status pl_check_rounder_units(const char *who, const pl_state *state, const l
     for (size_t i = 0; i < pl_model_site_count(model); i++) {
         const size_t leader = pl_model_site(model, i)->layers[0];
         const pl_spec *spec = pl_state_spec(state, leader, PL_SLOT_TRANSFORM);
-        const long unit = unit_of[leader];
-        if (unit == PL_NO_UNIT || spec->method == NULL || !spec->method->suits_rounder) {
-            continue;
-        }
         const bool of_block = pl_spec_is_of_block(spec);
-        size_t first = i, count = 1;
-        if (of_block) {
-            count = pl_model_block_sites(model, pl_model_layer(model, leader)->block, &first);
-        }
-        for (size_t k = first; k < first + count; k++) {
+        const long unit = unit_of[leader];
+        size_t first = 0;
+        const size_t count = pl_state_transform_sites(state, leader, &first);
+        for (size_t k = first; unit != PL_NO_UNIT && k < first + count; k++) {
             if (!are_in(pl_model_site(model, k), unit_of, unit)) {
                 return pl_error_set(
                     err, PL_ERR_USAGE,
